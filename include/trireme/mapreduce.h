@@ -2,10 +2,10 @@
 
 /// Trireme MapReduce: what a job is made of (after Dean & Ghemawat, OSDI '04).
 ///
-/// A job is a `Mapper`, usually a `Reducer`, and optionally a `Combiner` or a ready `Aggregation`, a
-/// `Partitioner` and formats. Each is made anew for every task by a factory, is used by one thread
-/// only, and must depend on nothing but its input: the engine may run a task several times and
-/// keeps the output of the first that finishes (the paper's section 3.3).
+/// A job is a `Mapper`, usually a `Reducer`, and optionally a `Combiner` or a ready `Aggregation`,
+/// a `Partitioner` and formats. Each is made anew for every task by a factory, is used by one
+/// thread only, and must depend on nothing but its input: the engine may run a task several times
+/// and keeps the output of the first that finishes (the paper's section 3.3).
 ///
 /// Errors: call `Fail` on the context at hand or throw; either fails the attempt, not the worker.
 /// Keys order as unsigned bytes. Sizes are bytes throughout.
@@ -31,9 +31,9 @@ struct Batch;
 /// What a task is part of. Valid during the task.
 struct TaskInfo {
   std::string_view job;
-  std::uint32_t task = 0;       ///< index of the map or reduce task within its phase
-  std::uint32_t attempt = 0;    ///< 0 for the first try
-  std::uint32_t reduces = 0;    ///< partitions of the map output; 0 when the job has no reduce
+  std::uint32_t task = 0;     ///< index of the map or reduce task within its phase
+  std::uint32_t attempt = 0;  ///< 0 for the first try
+  std::uint32_t reduces = 0;  ///< partitions of the map output; 0 when the job has no reduce
   bool is_map = false;
 };
 
@@ -65,9 +65,10 @@ class Context {
 
 /// One record of the input. The views are valid during the call.
 struct Record {
-  std::string_view key;    ///< whole files: the file's name; otherwise empty
-  std::string_view value;  ///< the line without its '\n', the file's contents, the fixed-length record
-  std::string_view file;   ///< the path as the input named it
+  std::string_view key;  ///< whole files: the file's name; otherwise empty
+  std::string_view
+      value;  ///< the line without its '\n', the file's contents, the fixed-length record
+  std::string_view file;     ///< the path as the input named it
   std::uint64_t offset = 0;  ///< where the record begins in the (decompressed) file
 };
 
@@ -176,11 +177,12 @@ std::uint32_t HashPartition(std::string_view key, std::uint32_t partitions);
 class RecordFormat {
  public:
   virtual ~RecordFormat() = default;
-  /// Given bytes from an arbitrary place of a file (never its start), how many to pass over to be at
-  /// the beginning of a record; data.size() when none begins here.
+  /// Given bytes from an arbitrary place of a file (never its start), how many to pass over to be
+  /// at the beginning of a record; data.size() when none begins here.
   virtual std::size_t Synchronize(std::string_view data) const = 0;
-  /// Reads the record at the front of `data`; returns how many bytes it takes, 0 when more are needed
-  /// to tell. At `at_end` there are no more: what is left must be a record, or garbage to consume.
+  /// Reads the record at the front of `data`; returns how many bytes it takes, 0 when more are
+  /// needed to tell. At `at_end` there are no more: what is left must be a record, or garbage to
+  /// consume.
   virtual std::size_t Next(std::string_view data, bool at_end, Record* record) const = 0;
 };
 
@@ -214,14 +216,14 @@ struct Job {
   Factory<Reducer> reducer = nullptr;    ///< none: the values (or the aggregate) as they are
   Factory<Combiner> combiner = nullptr;  ///< none, or use `aggregation`
   Aggregation aggregation = Aggregation::kNone;
-  Factory<Partitioner> partitioner = nullptr;       ///< none: HashPartition
-  Factory<RecordFormat> record_format = nullptr;    ///< none: what `--format` says
-  Factory<OutputFormat> output_format = nullptr;    ///< none: `key<TAB>value` lines
-  bool map_only = false;                            ///< no reduce: map output is the output
+  Factory<Partitioner> partitioner = nullptr;     ///< none: HashPartition
+  Factory<RecordFormat> record_format = nullptr;  ///< none: what `--format` says
+  Factory<OutputFormat> output_format = nullptr;  ///< none: `key<TAB>value` lines
+  bool map_only = false;                          ///< no reduce: map output is the output
 };
 
-/// Keeps the `k` largest whole numbers of each key; the reducer writes them comma-separated, largest
-/// first. Use both together.
+/// Keeps the `k` largest whole numbers of each key; the reducer writes them comma-separated,
+/// largest first. Use both together.
 Factory<Combiner> TopKCombiner(std::size_t k);
 Factory<Reducer> TopKReducer(std::size_t k);
 
@@ -242,10 +244,10 @@ class Words;
 #include <trireme/internal/mapreduce_inline.h>
 
 /// Exports `job` (an expression of type Job) from a shared object for `trireme mr run --plugin`.
-#define TRIREME_MAPREDUCE_PLUGIN(job)                                                           \
-  extern "C" __attribute__((visibility("default"))) std::uint32_t trireme_mapreduce_abi() {     \
-    return ::trireme::mapreduce::internal::kPluginAbi;                                          \
-  }                                                                                             \
-  extern "C" __attribute__((visibility("default"))) void trireme_mapreduce_job(void* to) {      \
-    *static_cast<::trireme::mapreduce::Job*>(to) = (job);                                       \
+#define TRIREME_MAPREDUCE_PLUGIN(job)                                                       \
+  extern "C" __attribute__((visibility("default"))) std::uint32_t trireme_mapreduce_abi() { \
+    return ::trireme::mapreduce::internal::kPluginAbi;                                      \
+  }                                                                                         \
+  extern "C" __attribute__((visibility("default"))) void trireme_mapreduce_job(void* to) {  \
+    *static_cast<::trireme::mapreduce::Job*>(to) = (job);                                   \
   }

@@ -9,12 +9,12 @@
 #include <cstring>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "fmt/format.h"
 
 namespace trireme::io {
 
 absl::Status ErrnoStatus(std::string_view what, std::string_view path, int error) {
-  const std::string message = absl::StrCat(what, " ", path, ": ", std::strerror(error));
+  const std::string message = fmt::format("{} {}: {}", what, path, std::strerror(error));
   switch (error) {
     case ENOENT:
       return absl::NotFoundError(message);

@@ -9,8 +9,8 @@
 
 namespace trireme::io {
 
-/// The status for the failed system call `what` on `path`, from errno: NOT_FOUND, PERMISSION_DENIED,
-/// ALREADY_EXISTS, RESOURCE_EXHAUSTED (no space, quota), otherwise INTERNAL.
+/// The status for the failed system call `what` on `path`, from errno: NOT_FOUND,
+/// PERMISSION_DENIED, ALREADY_EXISTS, RESOURCE_EXHAUSTED (no space, quota), otherwise INTERNAL.
 absl::Status ErrnoStatus(std::string_view what, std::string_view path, int error);
 
 /// An open file of the local disk, closed on destruction. Movable. Positional reads may run on

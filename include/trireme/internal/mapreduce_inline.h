@@ -35,8 +35,8 @@ struct KeyPrefix {
   std::uint64_t k0, k1;
 };
 
-/// Records on their way into the aggregation table; a full batch is hashed, its slots prefetched and
-/// then probed, so that the cache misses of 64 records overlap.
+/// Records on their way into the aggregation table; a full batch is hashed, its slots prefetched
+/// and then probed, so that the cache misses of 64 records overlap.
 struct Batch {
   struct Item {
     KeyPrefix key;
@@ -56,8 +56,8 @@ inline constexpr auto kPrefixMasks = [] {
   return masks;
 }();
 
-/// The prefix of a key of at most 16 bytes. Reads 16 bytes wherever that cannot leave the page, since
-/// a load of fixed size and a mask cost a tenth of a copy of unknown length.
+/// The prefix of a key of at most 16 bytes. Reads 16 bytes wherever that cannot leave the page,
+/// since a load of fixed size and a mask cost a tenth of a copy of unknown length.
 inline KeyPrefix LoadPrefix(const char* data, std::size_t size) {
   KeyPrefix prefix{0, 0};
 #ifndef TRIREME_EXACT_LOADS
@@ -135,8 +135,9 @@ class Words {
       for (;;) {
         while (mask_ == 0) {
           if (next_ >= end_) {  // all masks used up: what is left from start_ is the last word
-            word_ = start_ < end_ ? std::string_view(start_, static_cast<std::size_t>(end_ - start_))
-                                  : std::string_view();
+            word_ = start_ < end_
+                        ? std::string_view(start_, static_cast<std::size_t>(end_ - start_))
+                        : std::string_view();
             start_ = end_;
             return;
           }

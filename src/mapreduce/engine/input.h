@@ -13,8 +13,8 @@ struct InputFormat {
   std::uint32_t record_bytes = 0;  ///< for kFixed
 };
 
-/// A part of a file. Records that begin in [offset, offset + length) belong to it. A compressed file
-/// is always one range (its length counts compressed bytes).
+/// A part of a file. Records that begin in [offset, offset + length) belong to it. A compressed
+/// file is always one range (its length counts compressed bytes).
 struct InputRange {
   std::string path;
   std::uint64_t offset = 0;
