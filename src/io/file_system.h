@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+/// The seam between the product and where files live. Called per batch of bytes, never per record.
+namespace trireme::io {
+
+/// A file found by listing or expansion.
+struct FileInfo {
+  std::string path;
+  std::uint64_t size_bytes = 0;
+};
+
+struct FileStat {
+  enum class Kind : std::uint8_t { kFile, kDirectory, kOther };
+  Kind kind = Kind::kFile;
+  std::uint64_t size_bytes = 0;
+  /// Equal for two paths exactly when they lead to the same object; empty when the system has no
+  /// links (so that no path can lead back to itself).
+  std::string identity;
+};
+
+/// One name within a directory; what it is follows symbolic links.
+struct DirectoryEntry {
+  std::string name;
+  FileStat stat;
+};
+
+/// A file open for positional reads, which may run on several threads at once.
+class ReadableFile {
+ public:
+  virtual ~ReadableFile() = default;
+  [[nodiscard]] virtual absl::StatusOr<std::uint64_t> Size() const = 0;
+  /// Reads up to `size` bytes at `offset`; fewer only at the end of the file.
+  [[nodiscard]] virtual absl::StatusOr<std::size_t> ReadAt(std::uint64_t offset, char* to,
+                                                           std::size_t size) const = 0;
+  /// A hint: the range will be read from its front to its end.
+  virtual void ExpectSequential(std::uint64_t /*offset*/, std::uint64_t /*length*/) const {}
+};
+
+/// Writes a file that appears under its name whole or not at all: bytes go to a temporary name in
+/// the same directory, which Commit makes durable and renames. Destroying it uncommitted is Abort.
+class FileWriter {
+ public:
+  virtual ~FileWriter() = default;
+  [[nodiscard]] virtual absl::Status Append(std::string_view bytes) = 0;
+  /// After a failure the file does not exist under its name (an older one of that name still may).
+  [[nodiscard]] virtual absl::Status Commit() = 0;
+  virtual void Abort() = 0;
+};
+
+/// How much a committed file must survive.
+enum class Durability : std::uint8_t {
+  kPowerLoss,  ///< the bytes are synced before the rename, the directory after it
+  kProcess,    ///< the death of this process only; the page cache is trusted
+};
+
+class FileSystem {
+ public:
+  virtual ~FileSystem() = default;
+  [[nodiscard]] virtual absl::StatusOr<std::unique_ptr<ReadableFile>> Open(
+      const std::string& path) = 0;
+  [[nodiscard]] virtual absl::StatusOr<FileStat> Stat(const std::string& path) = 0;
+  /// The names in a directory, sorted bytewise, without "." and "..". A name that vanishes
+  /// meanwhile or a symbolic link that leads nowhere is left out.
+  [[nodiscard]] virtual absl::StatusOr<std::vector<DirectoryEntry>> List(
+      const std::string& directory) = 0;
+  /// `path` appears at Commit, replacing an older file of that name.
+  [[nodiscard]] virtual absl::StatusOr<std::unique_ptr<FileWriter>> Create(
+      const std::string& path, Durability durability) = 0;
+  /// Makes the directory and its missing parents; one that exists is fine.
+  [[nodiscard]] virtual absl::Status MakeDirectories(const std::string& path) = 0;
+  /// Removes a file, or a directory and what is in it (links are removed, not followed). What does
+  /// not exist counts as removed.
+  [[nodiscard]] virtual absl::Status RemoveTree(const std::string& path) = 0;
+};
+
+/// Names that a FileWriter uses before Commit begin like this, so that a cleaner can tell what a
+/// killed process left behind. Input expansion passes over them as over all hidden names.
+inline constexpr std::string_view kTemporaryPrefix = "_tmp.";
+
+}  // namespace trireme::io

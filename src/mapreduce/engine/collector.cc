@@ -1,0 +1,283 @@
+#include "mapreduce/engine/collector.h"
+
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "base/status_macros.h"
+#include "fmt/format.h"
+#include "mapreduce/engine/hash.h"
+#include "mapreduce/engine/number.h"
+
+namespace trireme::mapreduce {
+namespace {
+
+/// A table whose keys came fewer times than this on average is not worth its cache misses.
+constexpr double kFoldedMin = 1.5;
+/// Longer keys are not copied aside to be probed in a batch.
+constexpr std::size_t kPendingKeyMax = 1024;
+/// How many records ahead of the copy a spill prefetches.
+constexpr std::size_t kPrefetchDistance = 16;
+
+/// The values of one group of a sorted buffer.
+class BufferedValues final : public Values {
+ public:
+  BufferedValues(const SortBuffer& buffer, std::span<const SortEntry> group,
+                 internal::TaskContext* task)
+      : buffer_(buffer), group_(group), task_(task) {}
+
+  bool Next(std::string_view* value) override {
+    if (at_ == group_.size()) return false;
+    *value = buffer_.Record(group_[at_++]).value;
+    return true;
+  }
+  bool Next(std::int64_t* value) override {
+    std::string_view text;
+    if (!Next(&text)) return false;
+    if (ParseNumber(text, value)) return true;
+    task_->Fail(absl::InvalidArgumentError(fmt::format("value '{}' is not a whole number", text)));
+    return false;
+  }
+
+ private:
+  const SortBuffer& buffer_;
+  std::span<const SortEntry> group_;
+  internal::TaskContext* task_;
+  std::size_t at_ = 0;
+};
+
+class CombinedToRun final : public CombinedValues {
+ public:
+  CombinedToRun(RunWriter* writer, std::string_view key) : writer_(writer), key_(key) {}
+  using CombinedValues::Emit;
+  void Emit(std::string_view value) override { writer_->Add(key_, value); }
+
+ private:
+  RunWriter* writer_;
+  std::string_view key_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Collector>> Collector::Create(const Job& job, Options options,
+                                                             internal::TaskContext* task,
+                                                             CollectorMemory* memory) {
+  std::unique_ptr<Collector> collector(new Collector(job, std::move(options), task, memory));
+  TRIREME_ASSIGN_OR_RETURN(
+      collector->writer_,
+      RunWriter::Create(collector->options_.path, collector->options_.partitions));
+  return collector;
+}
+
+Collector::Collector(const Job& job, Options options, internal::TaskContext* task,
+                     CollectorMemory* memory)
+    : job_(job),
+      options_(std::move(options)),
+      task_(task),
+      memory_(memory),
+      partitioner_(job.partitioner ? job.partitioner() : nullptr),
+      combiner_(job.combiner ? job.combiner() : nullptr),
+      use_table_(aggregating()) {
+  if (use_table_) {
+    memory_->buffer.Free();
+    memory_->table.Reset(job.aggregation, options_.memory_bytes);
+  } else {
+    memory_->table.Free();
+    memory_->buffer.Reset(options_.partitions, options_.memory_bytes);
+  }
+}
+
+std::uint32_t Collector::PartitionOf(std::string_view key) const {
+  if (options_.partitions == 1) return 0;
+  if (partitioner_ == nullptr) return PartitionOfHash(HashKey(key), options_.partitions);
+  const std::uint32_t partition = partitioner_->Partition(key, options_.partitions);
+  if (partition < options_.partitions) return partition;
+  task_->Fail(absl::OutOfRangeError(
+      fmt::format("the partitioner put a key into partition {} of {}", partition, options_.partitions)));
+  return 0;
+}
+
+void Collector::Add(std::string_view key, std::string_view value) {
+  if (aggregating()) {
+    std::int64_t number = 0;
+    if (!ParseNumber(value, &number))
+      return task_->Fail(absl::InvalidArgumentError(fmt::format(
+          "value '{}' of key '{}' is not a whole number, which the job's aggregation needs", value, key)));
+    return AddNumber(key, number);
+  }
+  ++emitted_;
+  AddToBuffer(PartitionOf(key), key, value);
+}
+
+void Collector::AddTo(std::uint32_t partition, std::string_view key, std::string_view value) {
+  if (aggregating())
+    return task_->Fail(absl::InvalidArgumentError("EmitTo does not go with an aggregation"));
+  ++emitted_;
+  AddToBuffer(partition, key, value);
+}
+
+void Collector::AddToBuffer(std::uint32_t partition, std::string_view key, std::string_view value) {
+  if (key.size() + value.size() >= kRecordBytesMax)
+    return task_->Fail(absl::ResourceExhaustedError(fmt::format(
+        "a record of {} bytes was emitted; the limit is {}", key.size() + value.size(), kRecordBytesMax)));
+  if (memory_->buffer.Add(partition, key, value)) [[likely]]
+    return;
+  Spill();
+  TRIREME_CHECK(memory_->buffer.Add(partition, key, value));
+}
+
+void Collector::AddNumber(std::string_view key, std::int64_t value) {
+  if (!aggregating()) return Add(key, DecimalNumber(value).view());
+  ++emitted_;
+  if (job_.aggregation == Aggregation::kCount) value = 1;
+  if (!use_table_) return AddToBuffer(PartitionOf(key), key, EncodedNumber(value).view());
+  const std::uint64_t hash = HashKey(key);
+  if (key.size() > kPendingKeyMax) return Fold(key, hash, value);
+  memory_->table.Prefetch(hash);
+  pending_[pending_count_++] = {hash, value, pending_bytes_.size(), key.size()};
+  pending_bytes_ += key;
+  if (pending_count_ == kPending) FlushPending();
+}
+
+void Collector::Fold(std::string_view key, std::uint64_t hash, std::int64_t value) {
+  if (use_table_ && memory_->table.Add(key, hash, value)) [[likely]]
+    return;
+  if (use_table_) Spill();
+  if (!use_table_) return AddToBuffer(PartitionOf(key), key, EncodedNumber(value).view());
+  if (!memory_->table.Add(key, hash, value))
+    task_->Fail(absl::ResourceExhaustedError(
+        fmt::format("a key of {} bytes does not fit the task's {} bytes of memory; raise --memory",
+                    key.size(), options_.memory_bytes)));
+}
+
+void Collector::FlushPending() {
+  for (std::size_t i = 0; i < pending_count_; ++i) {
+    const Pending& one = pending_[i];
+    Fold(std::string_view(pending_bytes_).substr(one.offset, one.size), one.hash, one.value);
+  }
+  pending_count_ = 0;
+  pending_bytes_.clear();
+}
+
+void Collector::AddBatch(internal::Batch& batch) {
+  emitted_ += batch.count;
+  if (job_.aggregation == Aggregation::kCount)
+    for (std::size_t i = 0; i < batch.count; ++i) batch.items[i].value = 1;
+  std::size_t done = 0;
+  while (use_table_ && (done += memory_->table.AddBatch(batch, done)) < batch.count) Spill();
+  for (; done < batch.count; ++done) {
+    const internal::Batch::Item& item = batch.items[done];
+    char bytes[internal::kInlineKeyBytes];
+    std::memcpy(bytes, &item.key, sizeof bytes);
+    const std::string_view key(bytes, item.size);
+    AddToBuffer(PartitionOf(key), key, EncodedNumber(item.value).view());
+  }
+  batch.count = 0;
+}
+
+void Collector::Spill() {
+  writer_->BeginRun();
+  const bool folds_little =
+      use_table_ && static_cast<double>(memory_->table.added()) <
+                        kFoldedMin * static_cast<double>(memory_->table.size());
+  if (use_table_) {
+    SpillTable();
+  } else {
+    SpillBuffer();
+  }
+  if (absl::Status status = writer_->EndRun(); !status.ok()) task_->Fail(std::move(status));
+  if (folds_little) SwitchToBuffer();
+}
+
+void Collector::SwitchToBuffer() {
+  use_table_ = false;
+  memory_->table.Free();
+  memory_->entries = {};
+  memory_->buffer.Reset(options_.partitions, options_.memory_bytes);
+}
+
+void Collector::SpillTable() {
+  AggregateTable& table = memory_->table;
+  const int bits = PartitionBits(options_.partitions);
+  std::vector<SortEntry>& entries = memory_->entries;
+  entries.clear();
+  entries.reserve(table.size());
+  for (std::size_t i = 0; i < table.capacity(); ++i) {
+    const AggregateTable::Slot& slot = table.slot(i);
+    if (slot.size_plus_one == 0) continue;
+    const std::uint32_t partition =
+        options_.partitions == 1 ? 0
+        : partitioner_ == nullptr ? PartitionOfHash(table.HashOf(slot), options_.partitions)
+                                  : PartitionOf(table.Key(slot));
+    entries.push_back(MakeEntry(partition, bits, __builtin_bswap64(slot.key.k0),
+                                __builtin_bswap64(slot.key.k1), static_cast<std::uint32_t>(i)));
+  }
+  SortByKey(std::span(entries), bits, [&](std::uint32_t i) { return table.Key(table.slot(i)); });
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (i + kPrefetchDistance < entries.size())
+      __builtin_prefetch(&table.slot(EntryId(entries[i + kPrefetchDistance])));
+    const AggregateTable::Slot& slot = table.slot(EntryId(entries[i]));
+    writer_->BeginPartition(EntryPartition(entries[i], bits));
+    writer_->Add(table.Key(slot), EncodedNumber(slot.value).view());
+  }
+  table.Clear();
+}
+
+void Collector::SpillBuffer() {
+  SortBuffer& buffer = memory_->buffer;
+  buffer.Sort();
+  const std::span<const SortEntry> entries = buffer.entries();
+  const bool plain = !aggregating() && combiner_ == nullptr;
+  for (std::size_t begin = 0, end; begin < entries.size(); begin = end) {
+    if (begin + kPrefetchDistance < entries.size())
+      buffer.Prefetch(entries[begin + kPrefetchDistance]);
+    end = begin + 1;
+    writer_->BeginPartition(buffer.Partition(entries[begin]));
+    const SortBuffer::RecordView first = buffer.Record(entries[begin]);
+    if (plain) {
+      writer_->AddEncoded(first.encoded);
+      continue;
+    }
+    while (end < entries.size() && buffer.SameGroup(entries[begin], entries[end], first.key)) ++end;
+    const auto group = entries.subspan(begin, end - begin);
+    if (aggregating()) {
+      WriteFolded(group);
+    } else {
+      WriteCombined(group);
+    }
+  }
+  buffer.Clear();
+}
+
+void Collector::WriteFolded(std::span<const SortEntry> group) {
+  const SortBuffer::RecordView first = memory_->buffer.Record(group[0]);
+  if (group.size() == 1) return writer_->AddEncoded(first.encoded);
+  std::int64_t sum = 0;
+  TRIREME_CHECK(DecodeNumber(first.value, &sum));
+  for (SortEntry entry : group.subspan(1)) {
+    std::int64_t value = 0;
+    TRIREME_CHECK(DecodeNumber(memory_->buffer.Record(entry).value, &value));
+    sum = trireme::mapreduce::Fold(job_.aggregation, sum, value);
+  }
+  writer_->Add(first.key, EncodedNumber(sum).view());
+}
+
+void Collector::WriteCombined(std::span<const SortEntry> group) {
+  const std::string_view key = memory_->buffer.Record(group[0]).key;
+  BufferedValues values(memory_->buffer, group, task_);
+  CombinedToRun out(writer_.get(), key);
+  combiner_->Combine(key, values, out);
+}
+
+absl::StatusOr<Collector::Result> Collector::Finish() {
+  if (batch_.count != 0) AddBatch(batch_);
+  FlushPending();
+  if (memory_->table.size() != 0) Spill();
+  if (memory_->buffer.size() != 0) Spill();
+  if (!task_->status().ok()) return task_->status();
+  TRIREME_RETURN_IF_ERROR(writer_->Finish());
+  return Result{writer_->bytes(), writer_->records(), emitted_, writer_->runs()};
+}
+
+}  // namespace trireme::mapreduce

@@ -1,0 +1,48 @@
+#include "mapreduce/engine/memory_region.h"
+
+#include <sys/mman.h>
+
+#include <cstdint>
+
+#include "base/check.h"
+
+namespace trireme::mapreduce {
+namespace {
+constexpr std::size_t kHugePage = 2 << 20;
+std::size_t RoundUp(std::size_t n, std::size_t to) { return (n + to - 1) / to * to; }
+}  // namespace
+
+MemoryRegion::MemoryRegion(std::size_t size_bytes) {
+  // Small regions stay on small pages: a huge one would make them resident at once.
+  const bool huge = size_bytes >= kHugePage;
+  size_ = RoundUp(size_bytes, huge ? kHugePage : 4096);
+  const std::size_t reserve = huge ? size_ + kHugePage : size_;
+  void* mapped = ::mmap(nullptr, reserve, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  TRIREME_CHECK(mapped != MAP_FAILED);
+  data_ = static_cast<char*>(mapped);
+  if (!huge) return;
+  const auto address = reinterpret_cast<std::uintptr_t>(mapped);
+  const std::size_t skip = RoundUp(address, kHugePage) - address;
+  if (skip != 0) ::munmap(data_, skip);
+  data_ += skip;
+  ::munmap(data_ + size_, kHugePage - skip);
+  ::madvise(data_, size_, MADV_HUGEPAGE);
+}
+
+MemoryRegion& MemoryRegion::operator=(MemoryRegion&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+MemoryRegion::~MemoryRegion() {
+  if (data_ != nullptr) ::munmap(data_, size_);
+}
+
+void MemoryRegion::Release(std::size_t offset) {
+  offset = RoundUp(offset, kHugePage);
+  if (offset < size_) ::madvise(data_ + offset, size_ - offset, MADV_DONTNEED);
+}
+
+}  // namespace trireme::mapreduce

@@ -1,0 +1,259 @@
+#include "mapreduce/engine/run_file.h"
+
+#include <xxhash.h>
+
+#include <cstring>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/check.h"
+#include "base/status_macros.h"
+#include "fmt/format.h"
+
+namespace trireme::mapreduce {
+namespace {
+
+constexpr std::string_view kMagic = "TRIRUN01";
+constexpr std::size_t kRowBytes = 32;
+constexpr std::size_t kFooterBytes = 32;
+constexpr std::size_t kWriteBytes = 1 << 20;
+constexpr std::size_t kReadBytes = 128 << 10;
+
+std::uint64_t Checksum(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+
+/// Of a block: its two counts seed the hash of its payload.
+std::uint64_t BlockChecksum(std::uint32_t payload_bytes, std::uint32_t records, const char* payload) {
+  const std::uint64_t seed = static_cast<std::uint64_t>(records) << 32 | payload_bytes;
+  return XXH3_64bits_withSeed(payload, payload_bytes, seed);
+}
+
+absl::Status Damaged(const io::File& file, std::uint64_t offset, std::string_view what) {
+  return absl::DataLossError(
+      fmt::format("intermediate file {} is damaged at offset {}: {}", file.path(), offset, what));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<RunWriter>> RunWriter::Create(const std::string& path,
+                                                             std::uint32_t partitions) {
+  TRIREME_ASSIGN_OR_RETURN(io::File file, io::File::Create(path));
+  std::unique_ptr<RunWriter> writer(new RunWriter(std::move(file), partitions));
+  writer->buffer_.reserve(kWriteBytes + 2 * kBlockBytes);
+  writer->buffer_ = kMagic;
+  writer->file_offset_ = kMagic.size();
+  return writer;
+}
+
+void RunWriter::BeginRun() {
+  ++runs_;
+  partition_ = 0;
+  rows_.resize(static_cast<std::size_t>(runs_) * partitions_);
+  StartBlock();
+}
+
+void RunWriter::BeginPartition(std::uint32_t partition) {
+  TRIREME_CHECK(partition < partitions_ && partition >= partition_);
+  if (partition == partition_) return;
+  EndBlock();
+  partition_ = partition;
+  StartBlock();
+}
+
+void RunWriter::StartBlock() {
+  block_start_ = buffer_.size();
+  block_records_ = 0;
+  buffer_.append(kBlockHeaderBytes, '\0');
+}
+
+void RunWriter::EndBlock() {
+  if (block_records_ == 0) {
+    buffer_.resize(block_start_);
+    return;
+  }
+  char* header = buffer_.data() + block_start_;
+  const auto payload_bytes =
+      static_cast<std::uint32_t>(buffer_.size() - block_start_ - kBlockHeaderBytes);
+  StoreLittle<std::uint32_t>(header, payload_bytes);
+  StoreLittle<std::uint32_t>(header + 4, block_records_);
+  StoreLittle<std::uint64_t>(
+      header + 8, BlockChecksum(payload_bytes, block_records_, header + kBlockHeaderBytes));
+  Segment& row = Row();
+  if (row.bytes == 0) row.offset = file_offset_;
+  row.bytes += payload_bytes + kBlockHeaderBytes;
+  row.records += block_records_;
+  records_ += block_records_;
+  file_offset_ += payload_bytes + kBlockHeaderBytes;
+  if (buffer_.size() >= kWriteBytes) Flush();
+}
+
+void RunWriter::Flush() {
+  if (status_.ok()) status_ = file_.Append(buffer_);
+  buffer_.clear();
+}
+
+void RunWriter::AddEncoded(std::string_view record) {
+  buffer_.append(record);
+  ++block_records_;
+  if (buffer_.size() - block_start_ >= kBlockBytes) {
+    EndBlock();
+    StartBlock();
+  }
+}
+
+void RunWriter::Add(std::string_view key, std::string_view value) {
+  char sizes[2 * kVarintBytesMax];
+  const char* end = StoreVarint(StoreVarint(sizes, key.size()), value.size());
+  buffer_.append(sizes, static_cast<std::size_t>(end - sizes));
+  buffer_.append(key);
+  AddEncoded(value);
+}
+
+absl::Status RunWriter::EndRun() {
+  EndBlock();
+  return status_;
+}
+
+absl::Status RunWriter::Finish() {
+  const std::uint64_t rows_offset = file_offset_;
+  for (const Segment& row : rows_) {
+    const std::size_t start = buffer_.size();
+    AppendLittle(buffer_, row.offset);
+    AppendLittle(buffer_, row.bytes);
+    AppendLittle(buffer_, row.records);
+    AppendLittle(buffer_, Checksum(std::string_view(buffer_).substr(start)));
+  }
+  const std::size_t start = buffer_.size();
+  AppendLittle(buffer_, rows_offset);
+  AppendLittle(buffer_, runs_);
+  AppendLittle(buffer_, partitions_);
+  AppendLittle(buffer_, Checksum(std::string_view(buffer_).substr(start)));
+  buffer_ += kMagic;
+  Flush();
+  file_offset_ += rows_.size() * kRowBytes + kFooterBytes;
+  if (!status_.ok()) return status_;
+  return file_.Close();
+}
+
+absl::StatusOr<std::shared_ptr<const RunFile>> RunFile::Open(const std::string& path) {
+  TRIREME_ASSIGN_OR_RETURN(io::File opened, io::File::OpenForRead(path));
+  std::shared_ptr<RunFile> run(new RunFile(std::move(opened)));
+  const io::File& file = run->file_;
+  TRIREME_ASSIGN_OR_RETURN(const std::uint64_t size, file.Size());
+  if (size < kMagic.size() + kFooterBytes) return Damaged(file, size, "too short");
+  const std::uint64_t at = size - kFooterBytes;
+  char footer[kFooterBytes];
+  TRIREME_ASSIGN_OR_RETURN(const std::size_t read, file.ReadAt(at, footer, kFooterBytes));
+  if (read != kFooterBytes) return Damaged(file, at, "cut off");
+  ByteReader reader(std::string_view(footer, kFooterBytes));
+  std::uint64_t checksum = 0;
+  const bool whole = reader.Little(&run->rows_offset_) && reader.Little(&run->runs_) &&
+                     reader.Little(&run->partitions_) && reader.Little(&checksum);
+  if (!whole || reader.rest() != kMagic || checksum != Checksum(std::string_view(footer, 16)))
+    return Damaged(file, at, "no valid footer");
+  const std::uint64_t rows = static_cast<std::uint64_t>(run->runs_) * run->partitions_;
+  if (run->rows_offset_ > at || (at - run->rows_offset_) / kRowBytes != rows)
+    return Damaged(file, at, "footer does not fit the file");
+  return run;
+}
+
+absl::StatusOr<Segment> RunFile::Find(std::uint32_t run, std::uint32_t partition) const {
+  TRIREME_CHECK(run < runs_);
+  if (partition >= partitions_) return Damaged(file_, rows_offset_, "has fewer partitions");
+  const std::uint64_t at =
+      rows_offset_ + (static_cast<std::uint64_t>(run) * partitions_ + partition) * kRowBytes;
+  char row[kRowBytes];
+  TRIREME_ASSIGN_OR_RETURN(const std::size_t read, file_.ReadAt(at, row, kRowBytes));
+  if (read != kRowBytes || LoadLittle<std::uint64_t>(row + 24) != Checksum({row, 24}))
+    return Damaged(file_, at, "wrong checksum of a row");
+  const Segment segment{LoadLittle<std::uint64_t>(row), LoadLittle<std::uint64_t>(row + 8),
+                        LoadLittle<std::uint64_t>(row + 16)};
+  if (segment.offset > rows_offset_ || segment.bytes > rows_offset_ - segment.offset)
+    return Damaged(file_, at, "row points outside the file");
+  return segment;
+}
+
+namespace {
+
+/// Reads ahead kReadBytes at a time and hands the blocks out of that buffer.
+class FileBlockSource : public BlockSource {
+ public:
+  FileBlockSource(std::shared_ptr<const void> owner, const io::File* file, Segment segment)
+      : owner_(std::move(owner)),
+        file_(file),
+        next_(segment.offset),
+        end_(segment.offset + segment.bytes) {}
+
+  absl::StatusOr<std::string_view> Next() override {
+    if (held_end_ == held_begin_ && next_ == end_) return std::string_view();
+    TRIREME_RETURN_IF_ERROR(Hold(kBlockHeaderBytes));
+    const char* header = buffer_.data() + held_begin_;
+    const auto payload_bytes = LoadLittle<std::uint32_t>(header);
+    const auto records = LoadLittle<std::uint32_t>(header + 4);
+    const auto checksum = LoadLittle<std::uint64_t>(header + 8);
+    if (payload_bytes == 0 || payload_bytes > left() - kBlockHeaderBytes)
+      return Damaged(*file_, position(), "a block leaves its segment");
+    TRIREME_RETURN_IF_ERROR(Hold(kBlockHeaderBytes + payload_bytes));
+    const char* payload = buffer_.data() + held_begin_ + kBlockHeaderBytes;
+    if (checksum != BlockChecksum(payload_bytes, records, payload))
+      return Damaged(*file_, position(), "wrong checksum of a block");
+    held_begin_ += kBlockHeaderBytes + payload_bytes;
+    return std::string_view(payload, payload_bytes);
+  }
+
+ private:
+  std::uint64_t left() const { return end_ - next_ + (held_end_ - held_begin_); }
+  std::uint64_t position() const { return next_ - (held_end_ - held_begin_); }
+
+  /// Makes at least `want` bytes of the segment lie in the buffer from held_begin_ on.
+  absl::Status Hold(std::size_t want) {
+    if (held_end_ - held_begin_ >= want) return absl::OkStatus();
+    if (left() < want) return Damaged(*file_, position(), "a block is cut off");
+    const std::size_t held = held_end_ - held_begin_;
+    const std::size_t size = std::min<std::uint64_t>(std::max(want, kReadBytes), left());
+    if (buffer_.size() < size + kBlockSlack) {
+      std::string larger(size + kBlockSlack, '\0');
+      std::memcpy(larger.data(), buffer_.data() + held_begin_, held);
+      buffer_ = std::move(larger);
+    } else {
+      std::memmove(buffer_.data(), buffer_.data() + held_begin_, held);
+    }
+    held_begin_ = 0;
+    held_end_ = held;
+    TRIREME_ASSIGN_OR_RETURN(const std::size_t read,
+                             file_->ReadAt(next_, buffer_.data() + held, size - held));
+    if (read != size - held) return Damaged(*file_, next_ + read, "the file ends early");
+    next_ += read;
+    held_end_ = size;
+    return absl::OkStatus();
+  }
+
+  std::shared_ptr<const void> owner_;
+  const io::File* file_;
+  std::uint64_t next_, end_;  // what of the segment is not yet read
+  std::string buffer_;
+  std::size_t held_begin_ = 0, held_end_ = 0;  // read, not yet handed out
+};
+
+}  // namespace
+
+std::unique_ptr<BlockSource> ReadBlocks(std::shared_ptr<const io::File> file, Segment segment) {
+  const io::File* raw = file.get();
+  return std::make_unique<FileBlockSource>(std::move(file), raw, segment);
+}
+
+std::unique_ptr<BlockSource> ReadBlocks(std::shared_ptr<const RunFile> file, Segment segment) {
+  const io::File* raw = &file->file();
+  return std::make_unique<FileBlockSource>(std::move(file), raw, segment);
+}
+
+absl::Status OpenPartition(const std::string& path, std::uint32_t partition,
+                           std::vector<std::unique_ptr<BlockSource>>* to) {
+  TRIREME_ASSIGN_OR_RETURN(std::shared_ptr<const RunFile> file, RunFile::Open(path));
+  for (std::uint32_t run = 0; run < file->runs(); ++run) {
+    TRIREME_ASSIGN_OR_RETURN(const Segment segment, file->Find(run, partition));
+    if (segment.bytes != 0) to->push_back(ReadBlocks(file, segment));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace trireme::mapreduce

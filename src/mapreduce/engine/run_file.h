@@ -1,0 +1,109 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "io/file.h"
+
+/// The intermediate file; docs/formats/intermediate.md is its definition.
+namespace trireme::mapreduce {
+
+inline constexpr std::size_t kBlockBytes = 64 << 10;
+inline constexpr std::size_t kBlockHeaderBytes = 16;
+inline constexpr std::uint64_t kRecordBytesMax = 1ull << 30;
+/// Readable bytes after a decoded block, so that key prefixes load without looking at the end.
+inline constexpr std::size_t kBlockSlack = 16;
+
+/// Where one run keeps one partition.
+struct Segment {
+  std::uint64_t offset = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t records = 0;
+};
+
+/// Writes one intermediate file: runs in turn, partitions of a run in ascending order.
+class RunWriter {
+ public:
+  [[nodiscard]] static absl::StatusOr<std::unique_ptr<RunWriter>> Create(const std::string& path,
+                                                                         std::uint32_t partitions);
+
+  void BeginRun();
+  /// Ends the segment in hand. Partitions passed over are empty.
+  void BeginPartition(std::uint32_t partition);
+  void Add(std::string_view key, std::string_view value);
+  /// The same for a record that is encoded already.
+  void AddEncoded(std::string_view record);
+
+  /// Ends the run; reports what went wrong since the last call.
+  [[nodiscard]] absl::Status EndRun();
+  /// Writes rows and footer. The file is whole after that, and not before.
+  [[nodiscard]] absl::Status Finish();
+
+  std::uint32_t runs() const { return runs_; }
+  std::uint64_t bytes() const { return file_offset_; }
+  std::uint64_t records() const { return records_; }
+
+ private:
+  RunWriter(io::File file, std::uint32_t partitions)
+      : file_(std::move(file)), partitions_(partitions) {}
+  Segment& Row() { return rows_[(runs_ - 1) * static_cast<std::size_t>(partitions_) + partition_]; }
+  void StartBlock();
+  void EndBlock();
+  void Flush();
+
+  io::File file_;
+  std::uint32_t partitions_;
+  std::uint32_t runs_ = 0;
+  std::uint32_t partition_ = 0;
+  std::vector<Segment> rows_;
+  std::string buffer_;              // what is not yet written; its last part is the block in hand
+  std::size_t block_start_ = 0;     // of the block in hand within buffer_
+  std::uint32_t block_records_ = 0;
+  std::uint64_t file_offset_ = 0;   // of the end of buffer_
+  std::uint64_t records_ = 0;
+  absl::Status status_;
+};
+
+/// A stream of blocks, each verified. One thread.
+class BlockSource {
+ public:
+  virtual ~BlockSource() = default;
+  /// The next block's payload, followed by kBlockSlack readable bytes and valid until the next call;
+  /// empty at the end. DATA_LOSS when the bytes are not what was written.
+  [[nodiscard]] virtual absl::StatusOr<std::string_view> Next() = 0;
+};
+
+/// An intermediate file opened for reading. Thread-safe.
+class RunFile {
+ public:
+  /// DATA_LOSS when the footer is not valid, NOT_FOUND when there is no such file.
+  [[nodiscard]] static absl::StatusOr<std::shared_ptr<const RunFile>> Open(const std::string& path);
+
+  std::uint32_t runs() const { return runs_; }
+  std::uint32_t partitions() const { return partitions_; }
+  const io::File& file() const { return file_; }
+
+  [[nodiscard]] absl::StatusOr<Segment> Find(std::uint32_t run, std::uint32_t partition) const;
+
+ private:
+  explicit RunFile(io::File file) : file_(std::move(file)) {}
+  io::File file_;
+  std::uint64_t rows_offset_ = 0;
+  std::uint32_t runs_ = 0;
+  std::uint32_t partitions_ = 0;
+};
+
+/// Reads the blocks in bytes [offset, offset + bytes) of the file that `owner` keeps open.
+std::unique_ptr<BlockSource> ReadBlocks(std::shared_ptr<const io::File> file, Segment segment);
+std::unique_ptr<BlockSource> ReadBlocks(std::shared_ptr<const RunFile> file, Segment segment);
+
+/// Appends the sources of `partition`, run by run, of the intermediate file at `path`.
+[[nodiscard]] absl::Status OpenPartition(const std::string& path, std::uint32_t partition,
+                                         std::vector<std::unique_ptr<BlockSource>>* to);
+
+}  // namespace trireme::mapreduce
