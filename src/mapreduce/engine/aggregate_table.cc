@@ -38,7 +38,9 @@ void AggregateTable::Clear() {
   added_ = 0;
 }
 
-void AggregateTable::Free() { *this = AggregateTable(); }
+void AggregateTable::Free() {
+  *this = AggregateTable();
+}
 
 std::uint64_t AggregateTable::HashOf(const Slot& slot) const {
   const std::uint64_t hash = HashPrefix(slot.key, KeySize(slot));

@@ -25,9 +25,10 @@ inline std::int64_t Fold(Aggregation how, std::int64_t into, std::int64_t value)
   }
 }
 
-/// An open-addressing table from key to one number, folded as records arrive. A slot holds the key's
-/// first 16 bytes and its size, so that almost no comparison leaves the cache line it probes; longer
-/// keys lie whole in an arena. Single-threaded. Its memory stays for the next use after Clear().
+/// An open-addressing table from key to one number, folded as records arrive. A slot holds the
+/// key's first 16 bytes and its size, so that almost no comparison leaves the cache line it probes;
+/// longer keys lie whole in an arena. Single-threaded. Its memory stays for the next use after
+/// Clear().
 class AggregateTable {
  public:
   struct Slot {

@@ -64,9 +64,8 @@ absl::StatusOr<std::unique_ptr<Collector>> Collector::Create(const Job& job, Opt
                                                              internal::TaskContext* task,
                                                              CollectorMemory* memory) {
   std::unique_ptr<Collector> collector(new Collector(job, std::move(options), task, memory));
-  TRIREME_ASSIGN_OR_RETURN(
-      collector->writer_,
-      RunWriter::Create(collector->options_.path, collector->options_.partitions));
+  TRIREME_ASSIGN_OR_RETURN(collector->writer_, RunWriter::Create(collector->options_.path,
+                                                                 collector->options_.partitions));
   return collector;
 }
 
@@ -93,8 +92,8 @@ std::uint32_t Collector::PartitionOf(std::string_view key) const {
   if (partitioner_ == nullptr) return PartitionOfHash(HashKey(key), options_.partitions);
   const std::uint32_t partition = partitioner_->Partition(key, options_.partitions);
   if (partition < options_.partitions) return partition;
-  task_->Fail(absl::OutOfRangeError(
-      fmt::format("the partitioner put a key into partition {} of {}", partition, options_.partitions)));
+  task_->Fail(absl::OutOfRangeError(fmt::format("the partitioner put a key into partition {} of {}",
+                                                partition, options_.partitions)));
   return 0;
 }
 
@@ -103,7 +102,8 @@ void Collector::Add(std::string_view key, std::string_view value) {
     std::int64_t number = 0;
     if (!ParseNumber(value, &number))
       return task_->Fail(absl::InvalidArgumentError(fmt::format(
-          "value '{}' of key '{}' is not a whole number, which the job's aggregation needs", value, key)));
+          "value '{}' of key '{}' is not a whole number, which the job's aggregation needs", value,
+          key)));
     return AddNumber(key, number);
   }
   ++emitted_;
@@ -118,9 +118,10 @@ void Collector::AddTo(std::uint32_t partition, std::string_view key, std::string
 }
 
 void Collector::AddToBuffer(std::uint32_t partition, std::string_view key, std::string_view value) {
-  if (key.size() + value.size() >= kRecordBytesMax)
-    return task_->Fail(absl::ResourceExhaustedError(fmt::format(
-        "a record of {} bytes was emitted; the limit is {}", key.size() + value.size(), kRecordBytesMax)));
+  if (key.size() + value.size() >= kIntermediateRecordBytesMax)
+    return task_->Fail(absl::ResourceExhaustedError(
+        fmt::format("a record of {} bytes was emitted; the limit is {}", key.size() + value.size(),
+                    kIntermediateRecordBytesMax)));
   if (memory_->buffer.Add(partition, key, value)) [[likely]]
     return;
   Spill();
@@ -206,10 +207,10 @@ void Collector::SpillTable() {
   for (std::size_t i = 0; i < table.capacity(); ++i) {
     const AggregateTable::Slot& slot = table.slot(i);
     if (slot.size_plus_one == 0) continue;
-    const std::uint32_t partition =
-        options_.partitions == 1 ? 0
-        : partitioner_ == nullptr ? PartitionOfHash(table.HashOf(slot), options_.partitions)
-                                  : PartitionOf(table.Key(slot));
+    const std::uint32_t partition = options_.partitions == 1 ? 0
+                                    : partitioner_ == nullptr
+                                        ? PartitionOfHash(table.HashOf(slot), options_.partitions)
+                                        : PartitionOf(table.Key(slot));
     entries.push_back(MakeEntry(partition, bits, __builtin_bswap64(slot.key.k0),
                                 __builtin_bswap64(slot.key.k1), static_cast<std::uint32_t>(i)));
   }

@@ -27,27 +27,40 @@ std::string_view TaskContext::Param(std::string_view name, std::string_view othe
 void Context::Count(std::string_view group, std::string_view counter, std::int64_t by) {
   task_->Count(group, counter, by);
 }
-void Context::SetStatus(std::string_view status) { task_->SetStatus(status); }
+void Context::SetStatus(std::string_view status) {
+  task_->SetStatus(status);
+}
 void Context::Fail(std::string_view message) {
   task_->Fail(absl::AbortedError(std::string(message)));
 }
 std::string_view Context::Param(std::string_view name, std::string_view otherwise) const {
   return task_->Param(name, otherwise);
 }
-const TaskInfo& Context::task() const { return task_->info(); }
+const TaskInfo& Context::task() const {
+  return task_->info();
+}
 
-void Emitter::Emit(std::string_view key, std::string_view value) { sink_->Add(key, value); }
+void Emitter::Emit(std::string_view key, std::string_view value) {
+  sink_->Add(key, value);
+}
 
 void Emitter::EmitTo(std::uint32_t partition, std::string_view key, std::string_view value) {
   if (partition >= task().reduces)
-    return Fail(fmt::format("EmitTo partition {} of {}: must be smaller", partition, task().reduces));
+    return Fail(
+        fmt::format("EmitTo partition {} of {}: must be smaller", partition, task().reduces));
   sink_->AddTo(partition, key, value);
 }
 
-void Emitter::EmitSlow(std::string_view key, std::int64_t value) { sink_->AddNumber(key, value); }
-void Emitter::FlushBatch() { sink_->AddBatch(*batch_); }
+void Emitter::EmitSlow(std::string_view key, std::int64_t value) {
+  sink_->AddNumber(key, value);
+}
+void Emitter::FlushBatch() {
+  sink_->AddBatch(*batch_);
+}
 
-void Output::Emit(std::string_view key, std::string_view value) { sink_->Add(key, value); }
+void Output::Emit(std::string_view key, std::string_view value) {
+  sink_->Add(key, value);
+}
 
 void Output::Emit(std::string_view key, std::int64_t value) {
   char digits[24];

@@ -19,13 +19,13 @@ void AddCounters(const Counters& from, Counters& to);
 
 using Parameters = std::map<std::string, std::string, std::less<>>;
 
-/// What an attempt shows to whoever watches it. Written by the attempt's thread, read by any; lives in
-/// shared memory when the attempt runs in a process of its own, so it has no pointers.
+/// What an attempt shows to whoever watches it. Written by the attempt's thread, read by any; lives
+/// in shared memory when the attempt runs in a process of its own, so it has no pointers.
 struct TaskProgress {
-  std::atomic<std::uint64_t> bytes{0};    ///< of input (map) or of merged map output (reduce)
+  std::atomic<std::uint64_t> bytes{0};  ///< of input (map) or of merged map output (reduce)
   std::atomic<std::uint64_t> records{0};
-  std::atomic<std::uint32_t> range{0};    ///< index of the Split's range being read
-  std::atomic<std::uint64_t> offset{0};   ///< of the record in hand in that range's file
+  std::atomic<std::uint32_t> range{0};      ///< index of the Split's range being read
+  std::atomic<std::uint64_t> offset{0};     ///< of the record in hand in that range's file
   std::atomic<std::uint32_t> in_record{0};  ///< 1 while user code has a record in hand
 };
 

@@ -33,8 +33,8 @@ inline std::uint64_t HashPrefix(const internal::KeyPrefix& prefix, std::uint64_t
 }
 
 inline internal::KeyPrefix PrefixOf(std::string_view key) {
-  const std::size_t size = key.size() < internal::kInlineKeyBytes ? key.size()
-                                                                  : internal::kInlineKeyBytes;
+  const std::size_t size =
+      key.size() < internal::kInlineKeyBytes ? key.size() : internal::kInlineKeyBytes;
   return internal::LoadPrefix(key.data(), size);
 }
 

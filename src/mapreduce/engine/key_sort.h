@@ -30,11 +30,13 @@ namespace key_sort_internal {
 /// The first 12 bytes of `key` from `depth` on, big-endian and zero-padded, in the low 96 bits.
 inline SortEntry Window(std::string_view key, std::size_t depth) {
   unsigned char bytes[16] = {};
-  if (depth < key.size()) std::memcpy(bytes, key.data() + depth, std::min<std::size_t>(12, key.size() - depth));
+  if (depth < key.size())
+    std::memcpy(bytes, key.data() + depth, std::min<std::size_t>(12, key.size() - depth));
   std::uint64_t high, low;
   std::memcpy(&high, bytes, 8);
   std::memcpy(&low, bytes + 8, 8);
-  const SortEntry all = static_cast<SortEntry>(__builtin_bswap64(high)) << 64 | __builtin_bswap64(low);
+  const SortEntry all =
+      static_cast<SortEntry>(__builtin_bswap64(high)) << 64 | __builtin_bswap64(low);
   return all >> 32;
 }
 inline constexpr SortEntry kIdMask = 0xffffffffu;
@@ -51,7 +53,9 @@ inline SortEntry MakeEntry(std::uint32_t partition, int partition_bits, std::uin
   return (key & ~key_sort_internal::kIdMask) | id;
 }
 
-inline std::uint32_t EntryId(SortEntry entry) { return static_cast<std::uint32_t>(entry); }
+inline std::uint32_t EntryId(SortEntry entry) {
+  return static_cast<std::uint32_t>(entry);
+}
 inline std::uint32_t EntryPartition(SortEntry entry, int partition_bits) {
   return partition_bits == 0 ? 0 : static_cast<std::uint32_t>(entry >> (128 - partition_bits));
 }
@@ -71,7 +75,8 @@ void SortTied(std::span<SortEntry> group, std::size_t depth, const KeyOf& key_of
   };
   std::size_t shortest = SIZE_MAX;
   for (SortEntry entry : group) shortest = std::min(shortest, key_of(EntryId(entry)).size());
-  // A key that ended before `depth` ties only with its own continuation by NULs: too rare to be quick.
+  // A key that ended before `depth` ties only with its own continuation by NULs: too rare to be
+  // quick.
   if (group.size() <= kSmallGroup || shortest < depth)
     return std::sort(group.begin(), group.end(), less);
   for (SortEntry& entry : group) {

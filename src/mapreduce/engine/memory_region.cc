@@ -9,7 +9,9 @@
 namespace trireme::mapreduce {
 namespace {
 constexpr std::size_t kHugePage = 2 << 20;
-std::size_t RoundUp(std::size_t n, std::size_t to) { return (n + to - 1) / to * to; }
+std::size_t RoundUp(std::size_t n, std::size_t to) {
+  return (n + to - 1) / to * to;
+}
 }  // namespace
 
 MemoryRegion::MemoryRegion(std::size_t size_bytes) {

@@ -53,7 +53,9 @@ absl::Status Merger::Pop() {
 
 inline bool Merger::Less(std::size_t a, std::size_t b) const {
   const Rank &x = ranks_[a], &y = ranks_[b];
-  const auto wide = [](const Rank& r) { return static_cast<unsigned __int128>(r.high) << 64 | r.low; };
+  const auto wide = [](const Rank& r) {
+    return static_cast<unsigned __int128>(r.high) << 64 | r.low;
+  };
   if (wide(x) != wide(y)) [[likely]]
     return wide(x) < wide(y);
   return LessSlow(a, b);

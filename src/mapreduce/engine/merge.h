@@ -10,9 +10,9 @@
 
 namespace trireme::mapreduce {
 
-/// Merges sorted streams of records with a tournament tree of losers (Knuth, vol. 3, section 5.4.1):
-/// one comparison per level and record, most of them of 16 key bytes held beside the tree. Records
-/// of equal keys come in the order of their sources. One thread.
+/// Merges sorted streams of records with a tournament tree of losers (Knuth, vol. 3,
+/// section 5.4.1): one comparison per level and record, most of them of 16 key bytes held beside
+/// the tree. Records of equal keys come in the order of their sources. One thread.
 class Merger {
  public:
   explicit Merger(std::vector<std::unique_ptr<BlockSource>> sources);

@@ -19,10 +19,13 @@ constexpr std::size_t kFooterBytes = 32;
 constexpr std::size_t kWriteBytes = 1 << 20;
 constexpr std::size_t kReadBytes = 128 << 10;
 
-std::uint64_t Checksum(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+std::uint64_t Checksum(std::string_view bytes) {
+  return XXH3_64bits(bytes.data(), bytes.size());
+}
 
 /// Of a block: its two counts seed the hash of its payload.
-std::uint64_t BlockChecksum(std::uint32_t payload_bytes, std::uint32_t records, const char* payload) {
+std::uint64_t BlockChecksum(std::uint32_t payload_bytes, std::uint32_t records,
+                            const char* payload) {
   const std::uint64_t seed = static_cast<std::uint64_t>(records) << 32 | payload_bytes;
   return XXH3_64bits_withSeed(payload, payload_bytes, seed);
 }

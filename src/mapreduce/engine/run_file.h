@@ -15,7 +15,7 @@ namespace trireme::mapreduce {
 
 inline constexpr std::size_t kBlockBytes = 64 << 10;
 inline constexpr std::size_t kBlockHeaderBytes = 16;
-inline constexpr std::uint64_t kRecordBytesMax = 1ull << 30;
+inline constexpr std::uint64_t kIntermediateRecordBytesMax = 1ull << 30;
 /// Readable bytes after a decoded block, so that key prefixes load without looking at the end.
 inline constexpr std::size_t kBlockSlack = 16;
 
@@ -61,10 +61,10 @@ class RunWriter {
   std::uint32_t runs_ = 0;
   std::uint32_t partition_ = 0;
   std::vector<Segment> rows_;
-  std::string buffer_;              // what is not yet written; its last part is the block in hand
-  std::size_t block_start_ = 0;     // of the block in hand within buffer_
+  std::string buffer_;           // what is not yet written; its last part is the block in hand
+  std::size_t block_start_ = 0;  // of the block in hand within buffer_
   std::uint32_t block_records_ = 0;
-  std::uint64_t file_offset_ = 0;   // of the end of buffer_
+  std::uint64_t file_offset_ = 0;  // of the end of buffer_
   std::uint64_t records_ = 0;
   absl::Status status_;
 };
@@ -73,8 +73,8 @@ class RunWriter {
 class BlockSource {
  public:
   virtual ~BlockSource() = default;
-  /// The next block's payload, followed by kBlockSlack readable bytes and valid until the next call;
-  /// empty at the end. DATA_LOSS when the bytes are not what was written.
+  /// The next block's payload, followed by kBlockSlack readable bytes and valid until the next
+  /// call; empty at the end. DATA_LOSS when the bytes are not what was written.
   [[nodiscard]] virtual absl::StatusOr<std::string_view> Next() = 0;
 };
 

@@ -34,7 +34,9 @@ void SortBuffer::Clear() {
   if (oversized_) Allocate();
 }
 
-void SortBuffer::Free() { *this = SortBuffer(); }
+void SortBuffer::Free() {
+  *this = SortBuffer();
+}
 
 bool SortBuffer::Add(std::uint32_t partition, std::string_view key, std::string_view value) {
   const std::size_t most = key.size() + value.size() + 2 * kVarintBytesMax;

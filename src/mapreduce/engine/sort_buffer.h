@@ -9,8 +9,8 @@
 
 namespace trireme::mapreduce {
 
-/// Records in the order of arrival, then sorted by (partition, key, arrival). Each lies encoded as a
-/// run file wants it, so spilling one is one copy. Single-threaded; memory stays after Clear().
+/// Records in the order of arrival, then sorted by (partition, key, arrival). Each lies encoded as
+/// a run file wants it, so spilling one is one copy. Single-threaded; memory stays after Clear().
 class SortBuffer {
  public:
   struct RecordView {

@@ -24,7 +24,7 @@ struct JobSettings {
   std::string name;
   Parameters parameters;
   InputFormat input_format;
-  std::uint32_t reduces = 1;  ///< 0: map-only
+  std::uint32_t reduces = 1;     ///< 0: map-only
   bool compress_output = false;  ///< zstd
   io::Durability durability = io::Durability::kPowerLoss;
 };
@@ -38,10 +38,10 @@ struct RecordPlace {
 
 /// What a slot lends to the attempts it runs, one after the other.
 struct TaskEnvironment {
-  io::FileSystem* files = nullptr;     ///< input and output
-  std::size_t memory_bytes = 0;        ///< budget of one attempt, for collecting or merging
-  std::string scratch_directory;       ///< exists; for temporary files of this attempt only
-  CollectorMemory* memory = nullptr;   ///< kept from attempt to attempt
+  io::FileSystem* files = nullptr;    ///< input and output
+  std::size_t memory_bytes = 0;       ///< budget of one attempt, for collecting or merging
+  std::string scratch_directory;      ///< exists; for temporary files of this attempt only
+  CollectorMemory* memory = nullptr;  ///< kept from attempt to attempt
 };
 
 struct MapTask {
