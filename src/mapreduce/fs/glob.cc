@@ -1,0 +1,171 @@
+#include "mapreduce/fs/glob.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/glob.h"
+#include "base/status_macros.h"
+#include "fmt/format.h"
+
+namespace trireme::mapreduce {
+namespace {
+
+using Kind = io::FileStat::Kind;
+
+std::string Join(const std::string& directory, const std::string& name) {
+  if (directory.empty() || directory == "/") return directory + name;
+  return fmt::format("{}/{}", directory, name);
+}
+
+/// Expands one argument after the other into files.
+class Expander {
+ public:
+  explicit Expander(io::FileSystem& files) : files_(files) {}
+
+  absl::Status Add(const std::string& argument) {
+    argument_ = argument;
+    matched_ = false;
+    if (argument.empty()) return absl::InvalidArgumentError("an input is '': name a file");
+    const absl::StatusOr<io::FileStat> literal = files_.Stat(argument);
+    if (literal.ok()) return AddFound(glob::Normalised(argument), *literal, /*named=*/true);
+    if (!absl::IsNotFound(literal.status())) return Unreadable(literal.status());
+    TRIREME_ASSIGN_OR_RETURN(const std::vector<std::string> patterns, glob::ExpandBraces(argument));
+    for (const std::string& pattern : patterns) TRIREME_RETURN_IF_ERROR(AddPattern(pattern));
+    if (matched_) return absl::OkStatus();
+    return absl::NotFoundError(fmt::format(
+        "no file matches '{}': check the path, or quote a pattern for the shell", argument));
+  }
+
+  std::vector<io::FileInfo> Take() {
+    std::sort(found_.begin(), found_.end(),
+              [](const auto& a, const auto& b) { return a.path < b.path; });
+    found_.erase(std::unique(found_.begin(), found_.end(),
+                             [](const auto& a, const auto& b) { return a.path == b.path; }),
+                 found_.end());
+    return std::move(found_);
+  }
+
+ private:
+  absl::Status Unreadable(const absl::Status& status) const {
+    return absl::Status(status.code(), fmt::format("cannot read input '{}': {}", argument_,
+                                                   std::string(status.message())));
+  }
+
+  absl::Status AddPattern(const std::string& pattern) {
+    const std::vector<std::string> components = glob::Components(pattern);
+    return Walk(pattern[0] == '/' ? "/" : "", components, 0);
+  }
+
+  /// Matches components[at..] below `directory` ("" is the current one).
+  absl::Status Walk(const std::string& directory, const std::vector<std::string>& components,
+                    std::size_t at) {
+    std::string path = directory;
+    while (at < components.size() && !glob::HasWildcard(components[at])) {
+      path = Join(path, components[at++]);
+    }
+    const absl::StatusOr<io::FileStat> stat = files_.Stat(path.empty() ? "." : path);
+    if (absl::IsNotFound(stat.status())) return absl::OkStatus();
+    if (!stat.ok()) return Unreadable(stat.status());
+    if (at == components.size()) return AddFound(path, *stat, /*named=*/true);
+    if (stat->kind != Kind::kDirectory) return absl::OkStatus();
+    if (components[at] == glob::kAnyDepth) return WalkAnyDepth(path, *stat, components, at);
+    return WalkMatching(path, components, at);
+  }
+
+  absl::Status WalkMatching(const std::string& path, const std::vector<std::string>& components,
+                            std::size_t at) {
+    TRIREME_ASSIGN_OR_RETURN(const auto entries, List(path));
+    const bool last = at + 1 == components.size();
+    for (const io::DirectoryEntry& entry : entries) {
+      if (!glob::MatchVisible(components[at], entry.name)) continue;
+      const std::string below = Join(path, entry.name);
+      if (last) {
+        TRIREME_RETURN_IF_ERROR(AddFound(below, entry.stat, /*named=*/false));
+      } else if (entry.stat.kind == Kind::kDirectory) {
+        TRIREME_RETURN_IF_ERROR(Walk(below, components, at + 1));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status WalkAnyDepth(const std::string& path, const io::FileStat& stat,
+                            const std::vector<std::string>& components, std::size_t at) {
+    if (at + 1 == components.size()) return AddDirectory(path, stat);
+    TRIREME_RETURN_IF_ERROR(Walk(path, components, at + 1));
+    return ForEachBelow(path, stat, [&](const std::string& below, const io::FileStat& kind) {
+      if (kind.kind != Kind::kDirectory) return absl::OkStatus();
+      return WalkAnyDepth(below, kind, components, at);
+    });
+  }
+
+  absl::Status AddFound(const std::string& path, const io::FileStat& stat, bool named) {
+    if (stat.kind == Kind::kDirectory) return AddDirectory(path, stat);
+    if (stat.kind == Kind::kFile) return AddFile(path, stat.size_bytes);
+    if (!named) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        fmt::format("input '{}' is neither a regular file nor a directory", argument_));
+  }
+
+  absl::Status AddDirectory(const std::string& path, const io::FileStat& stat) {
+    matched_ = true;
+    return ForEachBelow(path, stat, [&](const std::string& below, const io::FileStat& kind) {
+      return AddFound(below, kind, /*named=*/false);
+    });
+  }
+
+  absl::Status AddFile(const std::string& path, std::uint64_t size_bytes) {
+    if (found_.size() == kInputFilesMax) {
+      return absl::ResourceExhaustedError(fmt::format(
+          "input '{}' leads to more than {} files: name fewer, or pack them into larger ones",
+          argument_, kInputFilesMax));
+    }
+    if (const auto opened = files_.Open(path); !opened.ok()) return Unreadable(opened.status());
+    matched_ = true;
+    found_.push_back({path, size_bytes});
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::vector<io::DirectoryEntry>> List(const std::string& path) {
+    auto entries = files_.List(path.empty() ? "." : path);
+    if (!entries.ok()) return Unreadable(entries.status());
+    return entries;
+  }
+
+  /// Calls `visit` for the visible names of a directory, unless the directory lies within itself.
+  template <typename Visit>
+  absl::Status ForEachBelow(const std::string& path, const io::FileStat& stat, Visit visit) {
+    if (!stat.identity.empty() &&
+        std::find(above_.begin(), above_.end(), stat.identity) != above_.end())
+      return absl::OkStatus();
+    if (above_.size() == kDirectoryDepthMax) {
+      return absl::InvalidArgumentError(fmt::format(
+          "input '{}': {} lies deeper than {} directories: name it by a pattern of its own",
+          argument_, path, kDirectoryDepthMax));
+    }
+    TRIREME_ASSIGN_OR_RETURN(const auto entries, List(path));
+    above_.push_back(stat.identity);
+    for (const io::DirectoryEntry& entry : entries) {
+      if (glob::Hidden(entry.name)) continue;
+      TRIREME_RETURN_IF_ERROR(visit(Join(path, entry.name), entry.stat));
+    }
+    above_.pop_back();
+    return absl::OkStatus();
+  }
+
+  io::FileSystem& files_;
+  std::string argument_;            // being expanded, for messages
+  bool matched_ = false;            // argument_ led to a file or a directory
+  std::vector<std::string> above_;  // identities of the directories being walked
+  std::vector<io::FileInfo> found_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::vector<io::FileInfo>> ExpandInputs(io::FileSystem& files,
+                                                       const std::vector<std::string>& arguments) {
+  Expander expander(files);
+  for (const std::string& argument : arguments) TRIREME_RETURN_IF_ERROR(expander.Add(argument));
+  return expander.Take();
+}
+
+}  // namespace trireme::mapreduce

@@ -1,0 +1,161 @@
+#include "mapreduce/fs/local.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <utility>
+
+#include "base/status_macros.h"
+#include "fmt/format.h"
+#include "io/file.h"
+
+namespace trireme::mapreduce {
+namespace {
+
+io::FileStat FromStat(const struct stat& from) {
+  io::FileStat to;
+  to.kind = S_ISREG(from.st_mode)   ? io::FileStat::Kind::kFile
+            : S_ISDIR(from.st_mode) ? io::FileStat::Kind::kDirectory
+                                    : io::FileStat::Kind::kOther;
+  to.size_bytes = static_cast<std::uint64_t>(from.st_size);
+  to.identity = fmt::format("{}:{}", from.st_dev, from.st_ino);
+  return to;
+}
+
+class LocalReadableFile final : public io::ReadableFile {
+ public:
+  explicit LocalReadableFile(io::File file) : file_(std::move(file)) {}
+  absl::StatusOr<std::uint64_t> Size() const override { return file_.Size(); }
+  absl::StatusOr<std::size_t> ReadAt(std::uint64_t offset, char* to,
+                                     std::size_t size) const override {
+    return file_.ReadAt(offset, to, size);
+  }
+  void ExpectSequential(std::uint64_t offset, std::uint64_t length) const override {
+    // Only a hint: its failure changes nothing.
+    (void)::posix_fadvise(file_.fd(), static_cast<off_t>(offset), static_cast<off_t>(length),
+                          POSIX_FADV_SEQUENTIAL);
+  }
+
+ private:
+  io::File file_;
+};
+
+std::string Parent(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+/// A name beside `path` that no other writer of this machine uses now.
+std::string TemporaryName(const std::string& path) {
+  static std::atomic<std::uint64_t> counter{0};
+  const std::size_t slash = path.rfind('/');
+  const std::size_t name = slash == std::string::npos ? 0 : slash + 1;
+  return fmt::format("{}{}{}.{}.{}", path.substr(0, name), io::kTemporaryPrefix, path.substr(name),
+                     ::getpid(), counter.fetch_add(1, std::memory_order_relaxed));
+}
+
+class LocalFileWriter final : public io::FileWriter {
+ public:
+  LocalFileWriter(io::File file, std::string path, io::Durability durability)
+      : file_(std::move(file)), path_(std::move(path)), durability_(durability) {}
+  ~LocalFileWriter() override { Abort(); }
+
+  absl::Status Append(std::string_view bytes) override { return file_.Append(bytes); }
+
+  absl::Status Commit() override {
+    absl::Status status = Publish();
+    if (!status.ok()) Abort();
+    return status;
+  }
+
+  void Abort() override {
+    if (std::exchange(done_, true)) return;
+    ::unlink(file_.path().c_str());
+  }
+
+ private:
+  absl::Status Publish() {
+    const bool sync = durability_ == io::Durability::kPowerLoss;
+    if (sync) TRIREME_RETURN_IF_ERROR(file_.Sync());
+    TRIREME_RETURN_IF_ERROR(file_.Close());
+    if (std::rename(file_.path().c_str(), path_.c_str()) != 0)
+      return io::ErrnoStatus("rename to", path_, errno);
+    done_ = true;
+    return sync ? io::SyncDirectory(Parent(path_)) : absl::OkStatus();
+  }
+
+  io::File file_;  // its path is the temporary name
+  std::string path_;
+  io::Durability durability_;
+  bool done_ = false;  // the temporary name is gone
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<io::ReadableFile>> LocalFileSystem::Open(const std::string& path) {
+  TRIREME_ASSIGN_OR_RETURN(io::File file, io::File::OpenForRead(path));
+  return std::make_unique<LocalReadableFile>(std::move(file));
+}
+
+absl::StatusOr<io::FileStat> LocalFileSystem::Stat(const std::string& path) {
+  struct stat status;
+  if (::stat(path.c_str(), &status) != 0) return io::ErrnoStatus("stat", path, errno);
+  return FromStat(status);
+}
+
+absl::StatusOr<std::vector<io::DirectoryEntry>> LocalFileSystem::List(
+    const std::string& directory) {
+  struct Closer {
+    void operator()(DIR* d) const { ::closedir(d); }
+  };
+  const std::unique_ptr<DIR, Closer> stream(::opendir(directory.c_str()));
+  if (stream == nullptr) return io::ErrnoStatus("open directory", directory, errno);
+  std::vector<io::DirectoryEntry> entries;
+  for (;;) {
+    errno = 0;
+    const struct dirent* entry = ::readdir(stream.get());
+    if (entry == nullptr) break;
+    const std::string_view name = entry->d_name;
+    if (name == "." || name == "..") continue;
+    struct stat status;
+    if (::fstatat(::dirfd(stream.get()), entry->d_name, &status, 0) != 0) {
+      if (errno == ENOENT || errno == ELOOP) continue;
+      return io::ErrnoStatus("stat", fmt::format("{}/{}", directory, name), errno);
+    }
+    entries.push_back({std::string(name), FromStat(status)});
+  }
+  if (errno != 0) return io::ErrnoStatus("read directory", directory, errno);
+  std::sort(entries.begin(), entries.end(),
+            [](const auto& a, const auto& b) { return a.name < b.name; });
+  return entries;
+}
+
+absl::StatusOr<std::unique_ptr<io::FileWriter>> LocalFileSystem::Create(const std::string& path,
+                                                                        io::Durability durability) {
+  TRIREME_ASSIGN_OR_RETURN(io::File file, io::File::Create(TemporaryName(path)));
+  return std::make_unique<LocalFileWriter>(std::move(file), path, durability);
+}
+
+absl::Status LocalFileSystem::MakeDirectories(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) return io::ErrnoStatus("create directory", path, error.value());
+  return absl::OkStatus();
+}
+
+absl::Status LocalFileSystem::RemoveTree(const std::string& path) {
+  std::error_code error;
+  std::filesystem::remove_all(path, error);
+  if (error) return io::ErrnoStatus("remove", path, error.value());
+  return absl::OkStatus();
+}
+
+}  // namespace trireme::mapreduce
