@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -49,7 +50,7 @@ struct MapOutputMoved {
 struct JobStateChanged {
   JobId job{};
   JobState state = JobState::kMapping;
-  std::vector<JobFailure> failure;  ///< kFailed: the one reason.
+  std::optional<JobFailure> failure;  ///< kFailed: the one reason.
 };
 
 /// Nobody needs the job's intermediate data any more: every worker may delete it.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -65,7 +66,8 @@ struct AttemptSucceeded {
   std::uint64_t output_bytes = 0;
 };
 
-/// A reduce attempt cannot fetch a map output, and goes on waiting for another copy of it.
+/// A reduce attempt cannot fetch a map output, and goes on waiting for another copy of it. Said
+/// again after each new try that failed (about once a second), until MapOutputMoved.
 struct FetchFailed {
   AttemptRef attempt;       ///< The reduce attempt.
   WorkerRef worker;         ///< Where the reduce attempt runs.
@@ -95,8 +97,8 @@ struct AttemptFailed {
   FailureKind kind = FailureKind::kUserCode;
   std::string message;
   std::string stderr_tail;
-  std::vector<RecordPosition> record;  ///< Empty, or the one record it was at.
-  std::vector<FetchSource> fetch;      ///< kFetch: the outputs it could not have.
+  std::optional<RecordPosition> record;  ///< The one record it was at.
+  std::vector<FetchSource> fetch;        ///< kFetch: the outputs it could not have.
 };
 
 using Event =
@@ -114,7 +116,7 @@ enum class Outcome : std::uint8_t {
   kUnknownJob,
   kUnknownWorker,     ///< Not registered or lease expired: it must register.
   kStaleIncarnation,  ///< From an earlier life of the worker.
-  kUnknownAttempt,    ///< Never assigned there, or given up long ago: throw its work away.
+  kUnknownAttempt,    ///< Never assigned there, or given up long ago: as kDiscard.
   kInvalid,           ///< A field is out of range; nothing was changed.
   kOverLimit,         ///< jobs_max, workers_max or tasks_max; nothing was changed.
 };

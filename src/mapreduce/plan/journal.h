@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -44,7 +45,7 @@ struct TaskCommitted {
 struct FailureCounted {
   AttemptRef attempt;
   WorkerRef worker;
-  std::vector<RecordPosition> record;  ///< Empty, or the one record it was at.
+  std::optional<RecordPosition> record;  ///< The one record it was at.
 };
 
 /// The record is on the task's skip list; failures at it no longer count.
@@ -56,7 +57,7 @@ struct RecordSkipped {
 struct JobEnded {
   JobId job{};
   JobState state = JobState::kSucceeded;
-  std::vector<JobFailure> failure;
+  std::optional<JobFailure> failure;
 };
 
 /// The job is not even listed any more.

@@ -20,6 +20,8 @@ struct Limits {
   /// Reports from this many distinct reduce attempts (or from all that run, if fewer) make a map
   /// output count as lost. One report of corruption is enough.
   std::uint32_t fetch_failures_max = 2;
+  /// As do this many reports in all, repeated ones by one attempt included.
+  std::uint32_t fetch_reports_max = 4;
   /// How often one map task is remade because its output could not be fetched before the job fails.
   std::uint32_t fetch_remakes_max = 8;
   /// How often one reduce task's attempts may give up over fetches before each counts as a failure.
@@ -33,7 +35,7 @@ struct Limits {
   std::uint32_t skipped_records_max = 1'000;
 
   /// No backup for an attempt younger than this.
-  TimeMs speculation_min_run_ms = 1'000;
+  TimeMs speculation_min_run_ms = 500;
   /// A straggler's progress rate is below this share of the usual rate (of finished tasks, or the
   /// running ones' average while none has finished).
   double speculation_slow_rate = 0.5;
@@ -46,11 +48,13 @@ struct Limits {
   /// phase that the other workers will have finished before it would.
   double slow_worker_speed = 0.4;
 
-  std::uint32_t tasks_max = 4'000'000;            ///< Map plus reduce tasks of one job.
-  std::uint32_t jobs_max = 10'000;                ///< Jobs that have not ended.
-  std::uint32_t ended_jobs_max = 100;             ///< Older ended jobs are forgotten.
-  std::uint32_t workers_max = 100'000;            ///< Distinct worker ids.
-  std::uint32_t worker_slots_max = 4'096;         ///< Slots of one worker; more are not used.
+  std::uint32_t tasks_max = 4'000'000;     ///< Map plus reduce tasks of one job.
+  std::uint32_t jobs_max = 10'000;         ///< Jobs that have not ended.
+  std::uint32_t ended_jobs_max = 100;      ///< Older ended jobs are forgotten.
+  std::uint32_t workers_max = 100'000;     ///< Distinct worker ids.
+  std::uint32_t worker_slots_max = 4'096;  ///< Slots of one worker; more are not used.
+  std::uint32_t ended_history_max =
+      1'000'000;  ///< Attempts of ended jobs kept; oldest jobs' go first.
   std::uint32_t attempt_history_max = 2'000'000;  ///< Attempts per job kept for its report.
 };
 

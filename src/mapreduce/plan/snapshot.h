@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,7 +34,7 @@ struct JobSnapshot {
   JobId id{};
   JobSpec spec;
   JobState state = JobState::kMapping;
-  std::vector<JobFailure> failure;
+  std::optional<JobFailure> failure;
   PhaseCounts maps;
   PhaseCounts reduces;
   JobStats stats;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -97,8 +98,8 @@ struct JobFailure {
   TaskRef task;
   AttemptId attempt{};
   WorkerRef worker;
-  std::string message;                 ///< What happened, with file and offset when known.
-  std::vector<RecordPosition> record;  ///< Empty, or the one record at fault.
+  std::string message;                   ///< What happened, with file and offset when known.
+  std::optional<RecordPosition> record;  ///< The one record at fault.
   std::string stderr_tail;
 };
 
