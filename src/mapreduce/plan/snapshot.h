@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mapreduce/plan/types.h"
+
+/// The plan as status pages and reports see it: copies, taken when asked for.
+namespace trireme::mapreduce::plan {
+
+struct PhaseCounts {
+  std::uint32_t total = 0;
+  std::uint32_t waiting = 0;  ///< Unassigned, lost outputs that must be remade included.
+  std::uint32_t running = 0;  ///< Tasks with at least one attempt running.
+  std::uint32_t succeeded = 0;
+  double progress = 0;  ///< Finished tasks plus the running ones' shares, over total.
+};
+
+struct JobStats {
+  std::uint64_t attempts = 0;  ///< Assigned in this life of the plan.
+  std::uint64_t failures = 0;  ///< Attempts that failed and counted.
+  std::uint64_t killed = 0;    ///< Cancelled, preempted or gone with their worker.
+  std::uint64_t backups = 0;
+  std::uint64_t backups_won = 0;
+  std::uint64_t outputs_lost = 0;  ///< Finished maps made pending again.
+  std::uint64_t skipped_records = 0;
+  std::uint64_t map_output_bytes = 0;
+  std::uint64_t output_bytes = 0;
+};
+
+struct JobSnapshot {
+  JobId id{};
+  JobSpec spec;
+  JobState state = JobState::kMapping;
+  std::optional<JobFailure> failure;
+  PhaseCounts maps;
+  PhaseCounts reduces;
+  JobStats stats;
+  std::uint32_t running_attempts = 0;
+  TimeMs submitted_ms = 0;  ///< Of this life of the plan: a restored job's is the restart.
+  TimeMs maps_done_ms = 0;  ///< 0: not yet.
+  TimeMs ended_ms = 0;      ///< 0: not yet.
+};
+
+enum class AttemptEnd : std::uint8_t { kRunning, kSucceeded, kFailed, kKilled, kLostWorker };
+
+/// One bar of the timeline.
+struct AttemptTrace {
+  AttemptRef attempt;
+  WorkerId worker{};
+  TimeMs start_ms = 0;
+  TimeMs end_ms = 0;  ///< 0 while it runs.
+  AttemptKind kind = AttemptKind::kNormal;
+  AttemptEnd end = AttemptEnd::kRunning;
+};
+
+struct WorkerSnapshot {
+  WorkerRef worker;
+  std::string host;
+  bool alive = false;
+  std::uint32_t slots = 0;
+  std::uint32_t busy = 0;
+  TimeMs last_heard_ms = 0;
+  double speed = 1;  ///< Progress rate relative to the usual; 1 until measured.
+};
+
+const char* Name(AttemptEnd end);
+
+}  // namespace trireme::mapreduce::plan
