@@ -37,6 +37,7 @@ struct SimOptions {
   std::map<std::uint32_t, double> speed;  ///< Of these workers; others have 1.
   TimeMs faults_until_ms = 30'000;
   TimeMs give_up_ms = 600'000;
+  bool print = false;  ///< The whole trace, to stderr.
 
   /// A cluster with every fault, all of it drawn from the seed.
   static SimOptions Draw(std::uint64_t seed);

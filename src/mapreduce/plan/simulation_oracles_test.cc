@@ -1,6 +1,7 @@
 // What must hold in every simulated cluster, whatever fails in it.
 
 #include <algorithm>
+#include <cstdio>
 
 #include "absl/strings/str_cat.h"
 #include "mapreduce/plan/describe.h"
@@ -16,6 +17,7 @@ void SimulatedCluster::Violation(const std::string& text) {
 
 // FNV-1a.
 void SimulatedCluster::Trace(const std::string& line) {
+  if (options_.print) std::fprintf(stderr, "%lld %s\n", static_cast<long long>(now_), line.c_str());
   for (const char c : StrCat(now_, " ", line, "\n")) {
     trace_hash_ = (trace_hash_ ^ static_cast<unsigned char>(c)) * 0x100000001b3ull;
   }
