@@ -168,6 +168,12 @@ class BaselineTest(unittest.TestCase):
                          self.run_well("check", "--base-names", long))
         self.assertNotEqual(self.run_well("check", short), self.run_well("check", long))
 
+    def test_check_trim_tab(self):
+        bare = self.write("bare", b"some words\nmore\n")
+        tabbed = self.write("tabbed", b"some words\t\nmore\t\n")
+        self.assertEqual(self.run_well("check", bare), self.run_well("check", "--trim-tab", tabbed))
+        self.assertNotEqual(self.run_well("check", bare), self.run_well("check", tabbed))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -1,11 +1,12 @@
 // What a result is, whatever its order and its division into files, for comparing two programs'
 // results:
-//   baseline_check [--records BYTES] [--order none|keys|total] [--base-names] FILE...
+//   baseline_check [--records BYTES] [--order none|keys|total] [--base-names] [--trim-tab] FILE...
 // prints "records N checksum HEX unordered N". The checksum is the sum of the records' hashes.
 // `keys` counts records whose key (up to the first tab) is below the one before it in the same
 // file; `total`, whole records below the one before in the files as listed. Ends with status 1 when
 // there are any.
-// --base-names takes every path in a record's value as its last component.
+// --base-names takes every path in a record's value as its last component; --trim-tab takes a
+// record without the tab it ends with.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -21,6 +22,7 @@ struct Options {
   std::size_t record_bytes = 0;  // 0: lines
   enum class Order { kNone, kKeys, kTotal } order = Order::kNone;
   bool base_names = false;
+  bool trim_tab = false;
   std::vector<std::string> paths;
 };
 
@@ -113,6 +115,7 @@ class Checker {
   }
 
   std::uint64_t Hash(std::string_view record) const {
+    if (options_.trim_tab && record.ends_with('\t')) record.remove_suffix(1);
     if (!options_.base_names) return HashBytes(record.data(), record.size());
     std::string plain = WithBaseNames(record);
     plain.reserve(plain.size() + 8);  // HashBytes reads beyond the end
@@ -154,6 +157,8 @@ Options ParseOptions(const std::vector<std::string>& words) {
     const bool has_value = i + 1 < words.size();
     if (words[i] == "--base-names") {
       options.base_names = true;
+    } else if (words[i] == "--trim-tab") {
+      options.trim_tab = true;
     } else if (words[i] == "--records" && has_value) {
       options.record_bytes = std::strtoull(words[++i].c_str(), nullptr, 10);
     } else if (words[i] == "--order" && has_value) {
@@ -171,8 +176,9 @@ Options ParseOptions(const std::vector<std::string>& words) {
 int main(int argc, char** argv) {
   using namespace trireme::baseline;
   const auto words =
-      ParseArguments(argc, argv, 1,
-                     "[--records BYTES] [--order none|keys|total] [--base-names] FILE...")
+      ParseArguments(
+          argc, argv, 1,
+          "[--records BYTES] [--order none|keys|total] [--base-names] [--trim-tab] FILE...")
           .words;
   const Options options = ParseOptions(words);
   const Summary sum = Checker(options).Check();

@@ -4,8 +4,9 @@
 
 namespace trireme {
 
-/// SplitMix64 (Steele, Lea & Flood, OOPSLA '14): one well-mixed word per call from 64 bits of state.
-/// The only source of randomness in pure rooms; its seed is always passed in. Not for secrets.
+/// SplitMix64 (Steele, Lea & Flood, OOPSLA '14): one well-mixed word per call from 64 bits of
+/// state. The only source of randomness in pure rooms; its seed is always passed in. Not for
+/// secrets.
 class Random {
  public:
   explicit Random(std::uint64_t seed) : state_(seed) {}
