@@ -24,7 +24,7 @@ struct ChannelOptions {
   absl::Duration connect_timeout = kConnectTimeout;
   absl::Duration reconnect_delay_min = kReconnectDelayMin;
   absl::Duration reconnect_delay_max = kReconnectDelayMax;
-  absl::Duration keepalive_interval = kKeepaliveInterval;
+  absl::Duration keepalive_interval = kClientKeepaliveInterval;
   absl::Duration keepalive_timeout = kKeepaliveTimeout;
   std::optional<TlsClientOptions> tls;
   /// The io thread; null: one thread shared by all channels of the process that name none.

@@ -39,6 +39,8 @@ inline constexpr absl::Duration kIdleTimeout = absl::Minutes(60);
 /// A connection on which nothing was received for the interval is sent a PING and closed when
 /// nothing arrives within the timeout.
 inline constexpr absl::Duration kKeepaliveInterval = absl::Seconds(30);
+inline constexpr absl::Duration kClientKeepaliveInterval =
+    absl::Minutes(5);  // grpc++ servers take no more.
 inline constexpr absl::Duration kKeepaliveTimeout = absl::Seconds(20);
 /// One attempt to connect, TLS included.
 inline constexpr absl::Duration kConnectTimeout = absl::Seconds(10);

@@ -16,7 +16,7 @@
 namespace trireme::rpc {
 
 /// One io thread. Everything marked "loop thread" is called only there.
-class Loop : public std::enable_shared_from_this<Loop> {
+class Loop {
  public:
   using Clock = std::chrono::steady_clock;
 
@@ -47,6 +47,8 @@ class Loop : public std::enable_shared_from_this<Loop> {
   /// The process's loop for channels that name none; it ends with its last user.
   static std::shared_ptr<Loop> Shared();
   ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
 
   /// Runs `task` on the loop thread, after those posted before. Thread-safe. Tasks posted while the
   /// loop is busy share one wake-up. Dropped unrun after Stop.

@@ -35,17 +35,35 @@ struct KeyPrefix {
   std::uint64_t k0, k1;
 };
 
-/// Records on their way into the aggregation table; a full batch is hashed, its slots prefetched
-/// and then probed, so that the cache misses of 64 records overlap.
+/// Folds a product of 64-bit words: the step of the engine's hash (as in wyhash).
+inline std::uint64_t FoldMultiply(std::uint64_t a, std::uint64_t b) {
+  const unsigned __int128 product = static_cast<unsigned __int128>(a) * b;
+  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+}
+
+/// The hash of a key of at most 16 bytes. The same on every machine, because partitions depend on
+/// it; changing it changes which part file a key is in.
+inline std::uint64_t HashPrefix(const KeyPrefix& prefix, std::uint64_t key_size) {
+  return FoldMultiply(prefix.k0 ^ 0x9FB21C651E98DF25ull,
+                      prefix.k1 ^ 0xA24BAED4963EE407ull ^ key_size);
+}
+
+/// Records on their way into the aggregation table. A record's slot is prefetched when it is
+/// emitted and probed when the batch is full, so that the cache misses of 64 records overlap each
+/// other and the map.
 struct Batch {
   struct Item {
     KeyPrefix key;
+    std::uint64_t hash;
     std::int64_t value;
     std::uint64_t size;
   };
+  const char* slots = nullptr;  // of the table
+  int shift = 0;                // hash >> shift is a slot's index
   std::size_t count = 0;
   std::array<Item, kBatchRecords> items;
 };
+inline constexpr std::size_t kSlotBytes = 32;
 
 inline constexpr auto kPrefixMasks = [] {
   std::array<std::array<std::uint64_t, 2>, kInlineKeyBytes + 1> masks{};
@@ -104,8 +122,10 @@ inline void Emitter::Emit(std::string_view key, std::int64_t value) {
     return EmitSlow(key, value);
   internal::Batch::Item& item = batch_->items[batch_->count];
   item.key = internal::LoadPrefix(key.data(), key.size());
+  item.hash = internal::HashPrefix(item.key, key.size());
   item.value = value;
   item.size = key.size();
+  __builtin_prefetch(batch_->slots + (item.hash >> batch_->shift) * internal::kSlotBytes, 1);
   if (++batch_->count == internal::kBatchRecords) FlushBatch();
 }
 

@@ -77,15 +77,10 @@ void AggregateTable::Grow() {
 }
 
 std::size_t AggregateTable::AddBatch(const internal::Batch& batch, std::size_t from) {
-  std::array<std::uint64_t, internal::kBatchRecords> hashes;
-  for (std::size_t i = from; i < batch.count; ++i) {
-    hashes[i] = HashPrefix(batch.items[i].key, batch.items[i].size);
-    Prefetch(hashes[i]);
-  }
   for (std::size_t i = from; i < batch.count; ++i) {
     const internal::Batch::Item& item = batch.items[i];
     const auto size_plus_one = static_cast<std::uint32_t>(item.size + 1);
-    for (std::size_t at = hashes[i] >> shift_;; at = (at + 1) & (capacity_ - 1)) {
+    for (std::size_t at = item.hash >> shift_;; at = (at + 1) & (capacity_ - 1)) {
       Slot& slot = slots()[at];
       if (slot.key.k0 == item.key.k0 && slot.key.k1 == item.key.k1 &&
           slot.size_plus_one == size_plus_one) [[likely]] {
@@ -96,7 +91,7 @@ std::size_t AggregateTable::AddBatch(const internal::Batch& batch, std::size_t f
         const std::size_t before = capacity_;
         if (!MakeRoom(0)) return i - from;
         if (capacity_ != before) {  // the slot has moved; probe again
-          at = (hashes[i] >> shift_) - 1;
+          at = (item.hash >> shift_) - 1;
           continue;
         }
         slot = {item.key, item.value, size_plus_one, 0};

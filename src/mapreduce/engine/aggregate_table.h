@@ -37,7 +37,7 @@ class AggregateTable {
     std::uint32_t size_plus_one;  // 0: empty
     std::uint32_t arena;          // of a key over 16 bytes: its offset in the arena
   };
-  static_assert(sizeof(Slot) == 32);
+  static_assert(sizeof(Slot) == internal::kSlotBytes);
 
   AggregateTable() = default;
 
@@ -48,6 +48,11 @@ class AggregateTable {
   std::size_t AddBatch(const internal::Batch& batch, std::size_t from);
   /// False when the budget is used up; the record is then not in.
   [[nodiscard]] bool Add(std::string_view key, std::uint64_t hash, std::int64_t value);
+  /// Tells a batch where to prefetch; to be done again after every call that may add.
+  void Aim(internal::Batch* batch) const {
+    batch->slots = region_.data();
+    batch->shift = shift_;
+  }
   void Prefetch(std::uint64_t hash) const { __builtin_prefetch(&slots()[hash >> shift_], 1); }
 
   std::size_t size() const { return used_; }

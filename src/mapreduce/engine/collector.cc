@@ -81,6 +81,7 @@ Collector::Collector(const Job& job, Options options, internal::TaskContext* tas
   if (use_table_) {
     memory_->buffer.Free();
     memory_->table.Reset(job.aggregation, options_.memory_bytes);
+    memory_->table.Aim(&batch_);
   } else {
     memory_->table.Free();
     memory_->buffer.Reset(options_.partitions, options_.memory_bytes);
@@ -175,6 +176,7 @@ void Collector::AddBatch(internal::Batch& batch) {
     AddToBuffer(PartitionOf(key), key, EncodedNumber(item.value).view());
   }
   batch.count = 0;
+  if (use_table_) memory_->table.Aim(&batch);
 }
 
 void Collector::Spill() {
@@ -193,6 +195,8 @@ void Collector::Spill() {
 
 void Collector::SwitchToBuffer() {
   use_table_ = false;
+  batch_.shift = 63;  // prefetching nowhere in particular is harmless
+  batch_.slots = reinterpret_cast<const char*>(&batch_);
   memory_->table.Free();
   memory_->entries = {};
   memory_->buffer.Reset(options_.partitions, options_.memory_bytes);

@@ -8,13 +8,10 @@
 
 namespace trireme::mapreduce {
 
-/// The engine's hash of keys: multiply-and-fold over 64-bit words (as in wyhash). The same on every
-/// machine, because partitions depend on it; changing it changes which part file a key is in.
-inline std::uint64_t FoldMultiply(std::uint64_t a, std::uint64_t b) {
-  const unsigned __int128 product = static_cast<unsigned __int128>(a) * b;
-  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
-}
+using internal::FoldMultiply;
+using internal::HashPrefix;
 
+/// Goes on hashing the bytes of a key behind its first 16.
 inline std::uint64_t HashTail(std::uint64_t hash, std::string_view tail) {
   while (tail.size() >= 8) {
     std::uint64_t word;
@@ -25,11 +22,6 @@ inline std::uint64_t HashTail(std::uint64_t hash, std::string_view tail) {
   std::uint64_t word = 0;
   if (!tail.empty()) std::memcpy(&word, tail.data(), tail.size());
   return FoldMultiply(hash ^ word, 0x9FB21C651E98DF25ull ^ tail.size());
-}
-
-inline std::uint64_t HashPrefix(const internal::KeyPrefix& prefix, std::uint64_t key_size) {
-  return FoldMultiply(prefix.k0 ^ 0x9FB21C651E98DF25ull,
-                      prefix.k1 ^ 0xA24BAED4963EE407ull ^ key_size);
 }
 
 inline internal::KeyPrefix PrefixOf(std::string_view key) {

@@ -37,14 +37,18 @@ absl::Status Damaged(const io::File& file, std::uint64_t offset, std::string_vie
 
 }  // namespace
 
+RunWriter::RunWriter(io::File file, std::uint32_t partitions)
+    : file_(std::move(file)), partitions_(partitions), file_offset_(kMagic.size()) {
+  capacity_ = kWriteBytes + 2 * kBlockBytes;
+  buffer_ = std::make_unique_for_overwrite<char[]>(capacity_);
+  std::memcpy(buffer_.get(), kMagic.data(), kMagic.size());
+  used_ = kMagic.size();
+}
+
 absl::StatusOr<std::unique_ptr<RunWriter>> RunWriter::Create(const std::string& path,
                                                              std::uint32_t partitions) {
   TRIREME_ASSIGN_OR_RETURN(io::File file, io::File::Create(path));
-  std::unique_ptr<RunWriter> writer(new RunWriter(std::move(file), partitions));
-  writer->buffer_.reserve(kWriteBytes + 2 * kBlockBytes);
-  writer->buffer_ = kMagic;
-  writer->file_offset_ = kMagic.size();
-  return writer;
+  return std::unique_ptr<RunWriter>(new RunWriter(std::move(file), partitions));
 }
 
 void RunWriter::BeginRun() {
@@ -54,28 +58,27 @@ void RunWriter::BeginRun() {
   StartBlock();
 }
 
-void RunWriter::BeginPartition(std::uint32_t partition) {
-  TRIREME_CHECK(partition < partitions_ && partition >= partition_);
-  if (partition == partition_) return;
+void RunWriter::NextPartition(std::uint32_t partition) {
+  TRIREME_CHECK(partition < partitions_ && partition > partition_);
   EndBlock();
   partition_ = partition;
   StartBlock();
 }
 
 void RunWriter::StartBlock() {
-  block_start_ = buffer_.size();
+  Reserve(kBlockHeaderBytes);
+  block_start_ = used_;
   block_records_ = 0;
-  buffer_.append(kBlockHeaderBytes, '\0');
+  used_ += kBlockHeaderBytes;
 }
 
 void RunWriter::EndBlock() {
   if (block_records_ == 0) {
-    buffer_.resize(block_start_);
+    used_ = block_start_;
     return;
   }
-  char* header = buffer_.data() + block_start_;
-  const auto payload_bytes =
-      static_cast<std::uint32_t>(buffer_.size() - block_start_ - kBlockHeaderBytes);
+  char* header = buffer_.get() + block_start_;
+  const auto payload_bytes = static_cast<std::uint32_t>(used_ - block_start_ - kBlockHeaderBytes);
   StoreLittle<std::uint32_t>(header, payload_bytes);
   StoreLittle<std::uint32_t>(header + 4, block_records_);
   StoreLittle<std::uint64_t>(
@@ -86,29 +89,19 @@ void RunWriter::EndBlock() {
   row.records += block_records_;
   records_ += block_records_;
   file_offset_ += payload_bytes + kBlockHeaderBytes;
-  if (buffer_.size() >= kWriteBytes) Flush();
+  if (used_ >= kWriteBytes) Flush();
 }
 
 void RunWriter::Flush() {
-  if (status_.ok()) status_ = file_.Append(buffer_);
-  buffer_.clear();
+  if (status_.ok()) status_ = file_.Append({buffer_.get(), used_});
+  used_ = 0;
 }
 
-void RunWriter::AddEncoded(std::string_view record) {
-  buffer_.append(record);
-  ++block_records_;
-  if (buffer_.size() - block_start_ >= kBlockBytes) {
-    EndBlock();
-    StartBlock();
-  }
-}
-
-void RunWriter::Add(std::string_view key, std::string_view value) {
-  char sizes[2 * kVarintBytesMax];
-  const char* end = StoreVarint(StoreVarint(sizes, key.size()), value.size());
-  buffer_.append(sizes, static_cast<std::size_t>(end - sizes));
-  buffer_.append(key);
-  AddEncoded(value);
+void RunWriter::MakeRoom(std::size_t size) {
+  capacity_ = std::max(2 * capacity_, used_ + size + kCopySlack);
+  auto larger = std::make_unique_for_overwrite<char[]>(capacity_);
+  std::memcpy(larger.get(), buffer_.get(), used_);
+  buffer_ = std::move(larger);
 }
 
 absl::Status RunWriter::EndRun() {
@@ -117,22 +110,23 @@ absl::Status RunWriter::EndRun() {
 }
 
 absl::Status RunWriter::Finish() {
-  const std::uint64_t rows_offset = file_offset_;
-  for (const Segment& row : rows_) {
-    const std::size_t start = buffer_.size();
-    AppendLittle(buffer_, row.offset);
-    AppendLittle(buffer_, row.bytes);
-    AppendLittle(buffer_, row.records);
-    AppendLittle(buffer_, Checksum(std::string_view(buffer_).substr(start)));
-  }
-  const std::size_t start = buffer_.size();
-  AppendLittle(buffer_, rows_offset);
-  AppendLittle(buffer_, runs_);
-  AppendLittle(buffer_, partitions_);
-  AppendLittle(buffer_, Checksum(std::string_view(buffer_).substr(start)));
-  buffer_ += kMagic;
   Flush();
-  file_offset_ += rows_.size() * kRowBytes + kFooterBytes;
+  std::string tail;
+  for (const Segment& row : rows_) {
+    const std::size_t start = tail.size();
+    AppendLittle(tail, row.offset);
+    AppendLittle(tail, row.bytes);
+    AppendLittle(tail, row.records);
+    AppendLittle(tail, Checksum(std::string_view(tail).substr(start)));
+  }
+  const std::size_t start = tail.size();
+  AppendLittle(tail, file_offset_);
+  AppendLittle(tail, runs_);
+  AppendLittle(tail, partitions_);
+  AppendLittle(tail, Checksum(std::string_view(tail).substr(start)));
+  tail += kMagic;
+  file_offset_ += tail.size();
+  if (status_.ok()) status_ = file_.Append(tail);
   if (!status_.ok()) return status_;
   return file_.Close();
 }

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <trireme/mapreduce.h>
+
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -8,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/bytes.h"
 #include "io/file.h"
 
 /// The intermediate file; docs/formats/intermediate.md is its definition.
@@ -34,10 +38,12 @@ class RunWriter {
 
   void BeginRun();
   /// Ends the segment in hand. Partitions passed over are empty.
-  void BeginPartition(std::uint32_t partition);
-  void Add(std::string_view key, std::string_view value);
+  void BeginPartition(std::uint32_t partition) {
+    if (partition != partition_) NextPartition(partition);
+  }
+  inline void Add(std::string_view key, std::string_view value);
   /// The same for a record that is encoded already.
-  void AddEncoded(std::string_view record);
+  inline void AddEncoded(std::string_view record);
 
   /// Ends the run; reports what went wrong since the last call.
   [[nodiscard]] absl::Status EndRun();
@@ -49,25 +55,62 @@ class RunWriter {
   std::uint64_t records() const { return records_; }
 
  private:
-  RunWriter(io::File file, std::uint32_t partitions)
-      : file_(std::move(file)), partitions_(partitions) {}
+  RunWriter(io::File file, std::uint32_t partitions);
   Segment& Row() { return rows_[(runs_ - 1) * static_cast<std::size_t>(partitions_) + partition_]; }
+  void NextPartition(std::uint32_t partition);
   void StartBlock();
   void EndBlock();
   void Flush();
+  /// Where the next `size` bytes go; room for kCopySlack more is behind them.
+  char* Reserve(std::size_t size) {
+    if (capacity_ - used_ < size + kCopySlack) [[unlikely]]
+      MakeRoom(size);
+    return buffer_.get() + used_;
+  }
+  void MakeRoom(std::size_t size);
+  void EndRecord(const char* end) {
+    used_ = static_cast<std::size_t>(end - buffer_.get());
+    ++block_records_;
+    if (used_ - block_start_ >= kBlockBytes + kBlockHeaderBytes) [[unlikely]] {
+      EndBlock();
+      StartBlock();
+    }
+  }
+  /// Most keys and values are short: sixteen bytes are copied whatever their size.
+  static char* Copy(char* to, std::string_view bytes) {
+    if (bytes.size() > kCopySlack) {
+      std::memcpy(to, bytes.data(), bytes.size());
+    } else {
+      const internal::KeyPrefix short_bytes = internal::LoadPrefix(bytes.data(), bytes.size());
+      std::memcpy(to, &short_bytes, sizeof short_bytes);
+    }
+    return to + bytes.size();
+  }
+  static constexpr std::size_t kCopySlack = internal::kInlineKeyBytes;
 
   io::File file_;
   std::uint32_t partitions_;
   std::uint32_t runs_ = 0;
   std::uint32_t partition_ = 0;
   std::vector<Segment> rows_;
-  std::string buffer_;           // what is not yet written; its last part is the block in hand
+  std::unique_ptr<char[]> buffer_;  // what is not yet written; its last part is the block in hand
+  std::size_t used_ = 0, capacity_ = 0;
   std::size_t block_start_ = 0;  // of the block in hand within buffer_
   std::uint32_t block_records_ = 0;
-  std::uint64_t file_offset_ = 0;  // of the end of buffer_
+  std::uint64_t file_offset_ = 0;  // of the end of the last whole block
   std::uint64_t records_ = 0;
   absl::Status status_;
 };
+
+inline void RunWriter::AddEncoded(std::string_view record) {
+  EndRecord(Copy(Reserve(record.size()), record));
+}
+
+inline void RunWriter::Add(std::string_view key, std::string_view value) {
+  char* at = Reserve(2 * kVarintBytesMax + key.size() + value.size());
+  at = StoreVarint(StoreVarint(at, key.size()), value.size());
+  EndRecord(Copy(Copy(at, key), value));
+}
 
 /// A stream of blocks, each verified. One thread.
 class BlockSource {

@@ -66,7 +66,9 @@ struct ReduceTask {
 struct TaskResult {
   Counters counters;
   std::uint64_t input_bytes = 0, input_records = 0;
+  std::uint64_t input_groups = 0;  ///< reduce: distinct keys
   std::uint64_t output_bytes = 0, output_records = 0;
+  std::uint64_t spilled_records = 0;  ///< map: after combining
   std::uint32_t spills = 0;
 };
 

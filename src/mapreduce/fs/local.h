@@ -9,7 +9,7 @@
 namespace trireme::mapreduce {
 
 /// The files of this machine. Stateless; every method may run on several threads at once.
-class LocalFileSystem final : public io::FileSystem {
+class LocalFileSystem : public io::FileSystem {
  public:
   absl::StatusOr<std::unique_ptr<io::ReadableFile>> Open(const std::string& path) override;
   absl::StatusOr<io::FileStat> Stat(const std::string& path) override;

@@ -49,15 +49,18 @@ void Planner::State::Assign(Job& job, TaskRef ref, std::uint32_t worker, Attempt
   Refresh(job);
 }
 
-/// A worker that failed too many of the job's tasks, unless there would be nobody else.
-bool Planner::State::IsBlacklisted(const Job& job, std::uint32_t worker) const {
-  return job.blacklist.count(worker) != 0 && EligibleWorkers(job) > 0;
-}
-
-std::uint32_t Planner::State::EligibleWorkers(const Job& job) const {
+std::uint32_t Planner::State::BarredWorkers(const Job& job) const {
   const auto barred = std::count_if(job.blacklist.begin(), job.blacklist.end(),
                                     [&](std::uint32_t w) { return workers_.IsUsable(w); });
-  return workers_.usable() - static_cast<std::uint32_t>(barred);
+  return barred <= limits_.barred_workers_share * workers_.usable()
+             ? static_cast<std::uint32_t>(barred)
+             : 0;
+}
+
+/// A worker that failed too many of the job's tasks. Where tasks fail on many workers it is not
+/// the workers: nobody is barred then, and there is always somebody left.
+bool Planner::State::IsBlacklisted(const Job& job, std::uint32_t worker) const {
+  return job.blacklist.count(worker) != 0 && BarredWorkers(job) > 0;
 }
 
 bool Planner::State::IsEligible(const Job& job, std::uint32_t worker) const {
@@ -73,8 +76,7 @@ bool Planner::State::Accepts(const Job& job, TaskRef ref, std::uint32_t worker) 
   if (std::find(avoid.begin(), avoid.end(), worker) == avoid.end()) return true;
   const auto avoided = std::count_if(avoid.begin(), avoid.end(),
                                      [&](std::uint32_t w) { return IsEligible(job, w); });
-  const std::uint32_t eligible = EligibleWorkers(job);
-  return avoided >= (eligible > 0 ? eligible : workers_.usable());
+  return avoided >= workers_.usable() - BarredWorkers(job);
 }
 
 /// The last fresh tasks of a phase are better left to the job's other slots when a worker known as

@@ -67,7 +67,8 @@ struct AttemptSucceeded {
 };
 
 /// A reduce attempt cannot fetch a map output, and goes on waiting for another copy of it. Said
-/// again after each new try that failed (about once a second), until MapOutputMoved.
+/// again after each new try that failed (about once a second), until MapOutputMoved; when the
+/// answer is kDuplicate, that has been missed: look the place up again (FindMapOutput).
 struct FetchFailed {
   AttemptRef attempt;       ///< The reduce attempt.
   WorkerRef worker;         ///< Where the reduce attempt runs.

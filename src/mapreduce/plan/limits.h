@@ -29,6 +29,8 @@ struct Limits {
 
   /// A worker on which attempts of this many tasks of a job failed gets no more of that job.
   std::uint32_t worker_failures_max = 3;
+  /// Unless more than this share of the workers would be barred so: then the job is to blame.
+  double barred_workers_share = 0.34;
   /// Crashes of attempts at the same record that put it on the task's skip list.
   std::uint32_t bad_record_crashes = 2;
   /// Skipped records per task; a task with more is broken, and its failures count again.

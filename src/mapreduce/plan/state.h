@@ -114,7 +114,7 @@ class Planner::State {
   void Assign(Job& job, TaskRef ref, std::uint32_t worker, AttemptKind kind);
   bool IsEligible(const Job& job, std::uint32_t worker) const;
   bool IsBlacklisted(const Job& job, std::uint32_t worker) const;
-  std::uint32_t EligibleWorkers(const Job& job) const;
+  std::uint32_t BarredWorkers(const Job& job) const;
   bool Accepts(const Job& job, TaskRef ref, std::uint32_t worker) const;
   bool LeaveToOthers(const Job& job, Phase phase, std::uint32_t worker) const;
   void PreemptForRemakes();

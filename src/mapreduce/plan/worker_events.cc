@@ -10,11 +10,9 @@ Outcome Planner::State::FindAlive(WorkerRef ref, std::uint32_t* place) {
   if (*place == kNone) return Outcome::kUnknownWorker;
   Worker& worker = workers_[*place];
   if (ref.incarnation < worker.ref.incarnation) return Outcome::kStaleIncarnation;
-  if (ref.incarnation > worker.ref.incarnation || worker.state != WorkerState::kAlive) {
-    return Outcome::kUnknownWorker;
-  }
+  if (ref.incarnation > worker.ref.incarnation) return Outcome::kUnknownWorker;
   worker.heard_ms = now_;
-  return Outcome::kOk;
+  return worker.state == WorkerState::kAlive ? Outcome::kOk : Outcome::kUnknownWorker;
 }
 
 Outcome Planner::State::Handle(const WorkerRegistered& event) {

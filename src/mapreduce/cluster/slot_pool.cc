@@ -1,0 +1,75 @@
+#include "mapreduce/cluster/slot_pool.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "mapreduce/cluster/slot.h"
+
+namespace trireme::mapreduce {
+namespace {
+
+/// What a process or a thread of the engine holds beside its collecting and merging memory.
+constexpr std::size_t kProcessOverheadBytes = 16u << 20;
+constexpr std::size_t kThreadOverheadBytes = 4u << 20;
+constexpr std::size_t kEngineMemoryMin = 4u << 20;
+
+}  // namespace
+
+std::size_t EngineMemory(std::size_t slot_memory_bytes, Isolation isolation) {
+  const std::size_t overhead =
+      isolation == Isolation::kProcess ? kProcessOverheadBytes : kThreadOverheadBytes;
+  const std::size_t left = slot_memory_bytes > overhead ? slot_memory_bytes - overhead : 0;
+  return std::max(left, kEngineMemoryMin);
+}
+
+SlotPool::SlotPool(Options options, Listener* listener) : options_(std::move(options)) {
+  // Slots are made here, their threads and processes when they are first needed.
+  for (std::uint32_t i = 0; i < options_.slots; ++i)
+    slots_.push_back(std::make_unique<Slot>(i, options_, listener));
+}
+
+SlotPool::~SlotPool() {
+  for (const auto& slot : slots_) slot->CancelAny();
+}
+
+void SlotPool::Start(AttemptSpec spec) {
+  const bool started =
+      std::any_of(slots_.begin(), slots_.end(), [&](auto& slot) { return slot->TryStart(spec); });
+  TRIREME_CHECK(started);
+}
+
+void SlotPool::Tell(std::uint64_t attempt, const Word& word) {
+  for (const auto& slot : slots_) {
+    if (slot->Tell(attempt, word)) return;
+  }
+}
+
+void SlotPool::Cancel(std::uint64_t attempt) {
+  Tell(attempt, CancelWord{});
+}
+
+void SlotPool::Commit(std::uint64_t attempt) {
+  Tell(attempt, CommitWord{});
+}
+
+void SlotPool::Provide(std::uint64_t attempt, std::uint32_t map, absl::StatusOr<MapInput> input) {
+  Tell(attempt, MapWord{map, std::move(input)});
+}
+
+std::vector<SlotPool::Progress> SlotPool::Running() const {
+  std::vector<Progress> running;
+  for (const auto& slot : slots_) {
+    if (auto progress = slot->Running()) running.push_back(*progress);
+  }
+  return running;
+}
+
+bool SlotPool::Stop(std::chrono::milliseconds patience) {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  for (const auto& slot : slots_) slot->CancelAny();
+  return std::all_of(slots_.begin(), slots_.end(),
+                     [&](auto& slot) { return slot->WaitIdle(deadline); });
+}
+
+}  // namespace trireme::mapreduce

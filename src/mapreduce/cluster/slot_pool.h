@@ -1,0 +1,85 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "mapreduce/cluster/attempt.h"
+#include "mapreduce/cluster/mailbox.h"
+
+namespace trireme::mapreduce {
+
+class Slot;
+
+/// Runs attempts side by side, one to a slot, as threads of this process or in processes of their
+/// own, as each job says. Slots come to life when they are first needed. Thread-safe.
+class SlotPool {
+ public:
+  struct Options {
+    std::uint32_t slots = 1;
+    /// Of one slot, for everything: the engine's buffers and the user's code.
+    std::size_t memory_bytes = 256u << 20;
+    std::string scratch_directory;  ///< exists
+    io::FileSystem* files = nullptr;
+    /// The program that a slot's process runs for all jobs but those with BinaryCode; it must
+    /// hand its arguments to MaybeRunSlotProcess first thing.
+    std::string slot_program = "/proc/self/exe";
+  };
+
+  /// What attempts report. Calls come from the slots' threads, those of one attempt one after the
+  /// other; they must not block for long and may call the pool.
+  class Listener {
+   public:
+    virtual ~Listener() = default;
+    /// To be answered by Commit or Cancel.
+    virtual void OnReadyToCommit(std::uint64_t attempt, const TaskResult& result) = 0;
+    /// The slot is free.
+    virtual void OnSucceeded(std::uint64_t attempt, const TaskResult& result) = 0;
+    /// The slot is free, and what the attempt wrote is gone.
+    virtual void OnFailed(std::uint64_t attempt, const AttemptFailure& failure) = 0;
+    /// A reduce attempt needs the output of `map`: to be answered by Provide, at any later time.
+    virtual void OnMapOutputNeeded(std::uint64_t attempt, std::uint32_t map) = 0;
+    virtual void OnStatus(std::uint64_t attempt, std::string_view text) = 0;
+  };
+
+  struct Progress {
+    std::uint64_t attempt = 0;
+    std::uint32_t slot = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t records = 0;
+    bool inputs_fetched = false;  ///< reduce: every map output has been provided
+  };
+
+  SlotPool(Options options, Listener* listener);
+  /// Cancels what runs and waits for it, for a hung thread of user code without end: see Stop.
+  ~SlotPool();
+
+  /// Takes a free slot; there must be one.
+  void Start(AttemptSpec spec);
+  /// The attempt ends with OnFailed (kKilled), unless it ends otherwise before that. Unknown
+  /// attempts are ignored, here and below.
+  void Cancel(std::uint64_t attempt);
+  void Commit(std::uint64_t attempt);
+  void Provide(std::uint64_t attempt, std::uint32_t map, absl::StatusOr<MapInput> input);
+
+  /// Of all attempts that run.
+  std::vector<Progress> Running() const;
+  /// Cancels everything and waits for the end of it, at most this long. False: user code hangs in
+  /// a thread; all that is left to do is to leave the process without destroying the pool.
+  [[nodiscard]] bool Stop(std::chrono::milliseconds patience);
+
+ private:
+  void Tell(std::uint64_t attempt, const Word& word);
+
+  const Options options_;
+  std::vector<std::unique_ptr<Slot>> slots_;
+};
+
+/// Memory of a slot that is the engine's own, out of all that the slot may use.
+std::size_t EngineMemory(std::size_t slot_memory_bytes, Isolation isolation);
+
+}  // namespace trireme::mapreduce

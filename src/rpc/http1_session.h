@@ -1,0 +1,56 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "rpc/server_session.h"
+
+namespace trireme::rpc {
+
+/// An HTTP/1.1 connection that serves the server's pages, one request after another. On the loop
+/// thread. Requests are GET or HEAD without a body; anything else is answered and closed.
+class Http1Session final : public Transport::Handler,
+                           public std::enable_shared_from_this<Http1Session> {
+ public:
+  Http1Session(std::shared_ptr<Transport> transport, std::shared_ptr<ServerContext> context,
+               ConnectionClosed closed);
+
+  absl::Status OnInput(std::string_view bytes) override;
+  void ProduceOutput(OutQueue& out) override;
+  void OnClosed(const absl::Status& why) override;
+  void Drain() override;
+
+ private:
+  class Responder;
+  struct Timeout final : Loop::Timer {
+    explicit Timeout(Http1Session* s) : session(s) {}
+    void OnTimer() override { session->OnTimeout(); }
+    Http1Session* session;
+  };
+
+  void ParseNext();
+  void Answer(const HttpRequest& request);
+  const HttpHandler* FindPage(const std::string& path) const;
+  void Refuse(int status, std::string_view text);
+  void SendHead(int status, std::string_view content_type, std::string_view length_header);
+  void SendWhole(int status, std::string_view content_type, std::string_view body);
+  void SendChunk(std::string_view bytes);
+  void EndResponse();
+  void OnTimeout();
+  void ArmTimeout(absl::Duration after);
+
+  std::shared_ptr<Transport> transport_;  // Null once closed.
+  const std::shared_ptr<ServerContext> context_;
+  ConnectionClosed closed_;
+  std::string in_;
+  std::string out_;
+  std::shared_ptr<Responder> responder_;  // Of the request being answered.
+  bool head_only_ = false;
+  bool keep_alive_ = true;
+  bool draining_ = false;
+  Timeout timeout_{this};
+};
+
+}  // namespace trireme::rpc

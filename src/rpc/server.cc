@@ -1,0 +1,239 @@
+#include "rpc/server.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <atomic>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <cerrno>
+#include <condition_variable>
+#include <future>
+#include <list>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "base/status_macros.h"
+#include "rpc/loop.h"
+#include "rpc/server_context.h"
+#include "rpc/server_session.h"
+#include "rpc/sockets.h"
+#include "rpc/transport.h"
+
+namespace trireme::rpc {
+namespace {
+
+/// Connections accepted from one listener before others get their turn.
+constexpr int kAcceptsPerTurn = 64;
+/// Pause of a listener after accept failed, most likely for want of descriptors.
+constexpr std::chrono::milliseconds kAcceptPause{100};
+
+/// One io thread and the connections that live on it.
+struct Shard {
+  std::shared_ptr<Loop> loop = Loop::Create();
+  absl::flat_hash_map<Transport*, std::shared_ptr<Transport>> connections;  // Loop thread.
+};
+
+/// Runs `work` on the loop thread and waits for it.
+template <class Work>
+void RunOn(Loop& loop, Work work) {
+  std::promise<void> done;
+  loop.Post([&] {
+    work();
+    done.set_value();
+  });
+  done.get_future().wait();
+}
+
+}  // namespace
+
+struct Server::Core {
+  struct Listener final : Loop::Timer {
+    Listener(Core* c, OwnedDescriptor d, Address a)
+        : core(c), descriptor(std::move(d)), address(std::move(a)) {}
+    void OnTimer() override { core->AwaitConnections(*this); }
+    Core* core;
+    OwnedDescriptor descriptor;  // Until Start, which gives it to `waiter`.
+    Address address;
+    std::unique_ptr<boost::asio::posix::stream_descriptor> waiter;
+  };
+
+  Loop& acceptor() { return *shards.front()->loop; }
+  void AwaitConnections(Listener& listener);
+  void Accept(Listener& listener);
+  void Admit(OwnedDescriptor descriptor, std::string peer);
+  void Serve(Shard& shard, OwnedDescriptor descriptor, std::string peer);
+  void OnConnectionClosed(Shard& shard, Transport* transport);
+  void CloseListeners();
+
+  std::shared_ptr<ServerContext> context = std::make_shared<ServerContext>();
+  std::vector<std::unique_ptr<Shard>> shards;
+  std::list<Listener> listeners;
+  std::size_t next_shard = 0;
+  bool started = false;
+  bool stopped = false;
+
+  std::mutex mutex;
+  std::condition_variable changed;  // live_connections went down.
+};
+
+Server::Server(ServerOptions options) : core_(std::make_unique<Core>()) {
+  core_->context->options = std::move(options);
+}
+
+Server::~Server() { Stop(); }
+
+void Server::RegisterMethod(std::string path, Method method) {
+  core_->context->methods.insert_or_assign(std::move(path), std::move(method));
+}
+
+void Server::HandleGet(std::string path, HttpHandler handler) {
+  core_->context->pages.insert_or_assign(std::move(path), std::move(handler));
+}
+
+absl::StatusOr<Address> Server::Listen(const Address& address) {
+  if (core_->started) {
+    return absl::FailedPreconditionError("Listen must come before Start");
+  }
+  TRIREME_ASSIGN_OR_RETURN(auto bound, ListenOn(address));
+  Address result = bound.second;
+  core_->listeners.emplace_back(core_.get(), std::move(bound.first), std::move(bound.second));
+  return result;
+}
+
+absl::Status Server::Start() {
+  Core& core = *core_;
+  if (core.started) return absl::FailedPreconditionError("the server is started already");
+  const ServerOptions& options = core.context->options;
+  if (options.tls) {
+    TRIREME_ASSIGN_OR_RETURN(core.context->tls, MakeServerTls(*options.tls));
+  }
+  core.started = true;
+  for (int i = 0; i < std::max(options.io_threads, 1); ++i) {
+    core.shards.push_back(std::make_unique<Shard>());
+  }
+  RunOn(core.acceptor(), [&core] {
+    for (Core::Listener& listener : core.listeners) {
+      listener.waiter = std::make_unique<boost::asio::posix::stream_descriptor>(
+          core.acceptor().context(), listener.descriptor.release());
+      core.AwaitConnections(listener);
+    }
+  });
+  return absl::OkStatus();
+}
+
+void Server::Core::AwaitConnections(Listener& listener) {
+  listener.waiter->async_wait(
+      boost::asio::posix::stream_descriptor::wait_read,
+      [this, &listener](const boost::system::error_code& error) {
+        if (error || listener.waiter == nullptr) return;
+        acceptor().Turn([&] { Accept(listener); });
+      });
+}
+
+void Server::Core::Accept(Listener& listener) {
+  for (int i = 0; i < kAcceptsPerTurn; ++i) {
+    SocketAddress peer;
+    peer.size = sizeof peer.storage;
+    OwnedDescriptor descriptor(::accept4(listener.waiter->native_handle(), peer.get(), &peer.size,
+                                         SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (descriptor.get() < 0) {
+      if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) break;
+      acceptor().Arm(listener, Loop::Clock::now() + kAcceptPause);
+      return;
+    }
+    Admit(std::move(descriptor), peer.family() == AF_UNIX ? "unix:" : peer.ToString());
+  }
+  AwaitConnections(listener);
+}
+
+void Server::Core::Admit(OwnedDescriptor descriptor, std::string peer) {
+  if (context->live_connections.load() >= context->options.connections_max) {
+    ++context->connections_refused;
+    return;
+  }
+  ++context->connections_accepted;
+  ++context->live_connections;
+  SetNoDelay(descriptor.get());
+  Shard& shard = *shards[next_shard++ % shards.size()];
+  if (shard.loop->InThread()) return Serve(shard, std::move(descriptor), std::move(peer));
+  shard.loop->Post([this, &shard, d = std::move(descriptor), p = std::move(peer)]() mutable {
+    Serve(shard, std::move(d), std::move(p));
+  });
+}
+
+void Server::Core::Serve(Shard& shard, OwnedDescriptor descriptor, std::string peer) {
+  auto transport = std::make_shared<Transport>(shard.loop, descriptor.release(),
+                                               TlsRole{context->tls, true, ""}, std::move(peer));
+  shard.connections.emplace(transport.get(), transport);
+  transport->Start(std::make_shared<Sniffer>(
+      transport, context, [this, &shard](Transport* t) { OnConnectionClosed(shard, t); }));
+}
+
+void Server::Core::OnConnectionClosed(Shard& shard, Transport* transport) {
+  shard.connections.erase(transport);
+  const std::lock_guard lock(mutex);
+  --context->live_connections;
+  changed.notify_all();
+}
+
+void Server::Core::CloseListeners() {
+  RunOn(acceptor(), [this] {
+    for (Listener& listener : listeners) {
+      if (listener.waiter == nullptr) continue;
+      acceptor().Disarm(listener);
+      listener.waiter.reset();
+      if (listener.address.kind == Address::Kind::kUnix) ::unlink(listener.address.path.c_str());
+    }
+  });
+}
+
+void Server::Drain(absl::Duration grace) {
+  Core& core = *core_;
+  if (!core.started || core.stopped) return;
+  core.CloseListeners();
+  for (const auto& shard : core.shards) {
+    RunOn(*shard->loop, [&shard] {
+      std::vector<std::shared_ptr<Transport>> open;
+      for (const auto& [raw, transport] : shard->connections) open.push_back(transport);
+      for (const auto& transport : open) {
+        if (transport->handler() != nullptr) transport->handler()->Drain();
+      }
+    });
+  }
+  {
+    std::unique_lock lock(core.mutex);
+    core.changed.wait_for(lock, absl::ToChronoNanoseconds(std::min(grace, absl::Hours(24 * 365))),
+                          [&core] { return core.context->live_connections.load() == 0; });
+  }
+  Stop();
+}
+
+void Server::Stop() {
+  Core& core = *core_;
+  if (!core.started || std::exchange(core.stopped, true)) return;
+  core.CloseListeners();
+  for (const auto& shard : core.shards) {
+    RunOn(*shard->loop, [&shard] {
+      auto open = std::exchange(shard->connections, {});
+      for (auto& [raw, transport] : open) {
+        transport->Close(absl::UnavailableError("the server was stopped"));
+      }
+    });
+  }
+  for (const auto& shard : core.shards) shard->loop->Stop();
+}
+
+ServerStats Server::stats() const {
+  const ServerContext& context = *core_->context;
+  ServerStats stats;
+  stats.live_connections = context.live_connections.load();
+  stats.live_streams = context.live_streams.load();
+  stats.connections_accepted = context.connections_accepted.load();
+  stats.connections_refused = context.connections_refused.load();
+  stats.calls_started = context.calls_started.load();
+  return stats;
+}
+
+}  // namespace trireme::rpc

@@ -1,0 +1,322 @@
+#include "rpc/server_stream.h"
+
+#include <utility>
+
+#include "absl/container/inlined_vector.h"
+#include "fmt/format.h"
+#include "rpc/headers.h"
+#include "rpc/http2_session.h"
+#include "rpc/wire.h"
+
+namespace trireme::rpc {
+namespace {
+
+/// Trailers of a call: the encoded texts that the headers point to live here until submitted.
+struct Trailers {
+  Headers headers;
+  std::string message;
+  std::vector<std::string> values;
+};
+
+constexpr std::string_view kCodes[] = {"0", "1",  "2",  "3",  "4",  "5",  "6",  "7", "8",
+                                       "9", "10", "11", "12", "13", "14", "15", "16"};
+
+void AddStatus(const absl::Status& status, Trailers& trailers) {
+  const auto code = static_cast<std::size_t>(status.raw_code());
+  trailers.headers.push_back(
+      LiteralHeader("grpc-status", code < std::size(kCodes) ? kCodes[code] : kCodes[2]));
+  if (status.message().empty()) return;
+  trailers.message = PercentEncode({status.message().data(), status.message().size()});
+  trailers.headers.push_back(HeaderOf("grpc-message", trailers.message));
+}
+
+void AddResponseHeaders(Headers& headers) {
+  headers.push_back(LiteralHeader(":status", "200"));
+  headers.push_back(LiteralHeader("content-type", "application/grpc"));
+}
+
+absl::Time DeadlineAfter(std::chrono::nanoseconds timeout) {
+  return absl::Now() + absl::FromChrono(timeout);
+}
+
+}  // namespace
+
+ServerStream::ServerStream(std::shared_ptr<Loop> loop, std::shared_ptr<ServerContext> context,
+                           std::shared_ptr<const std::string> peer)
+    : Stream(std::move(loop), context->options.receive_message_bytes_max,
+             context->options.send_queue_bytes_max),
+      context_(std::move(context)),
+      peer_(std::move(peer)) {
+  ++context_->live_streams;
+  ++context_->calls_started;
+}
+
+ServerStream::~ServerStream() = default;
+
+// ---- Receiving.
+
+void ServerStream::OnHeader(std::string_view name, std::string_view value) {
+  if (headers_seen_) return;  // Clients send no trailers in gRPC.
+  if (name.starts_with(':')) return OnPseudoHeader(name, value);
+  if (name.starts_with("grpc-")) return OnReservedHeader(name, value);
+  if (name == "content-type") {
+    is_grpc_ = IsGrpcContentType(value);
+  } else if (name != "te") {
+    AppendReceivedMetadata(name, value, request_metadata_);
+  }
+}
+
+void ServerStream::OnPseudoHeader(std::string_view name, std::string_view value) {
+  if (name == ":method") {
+    is_post_ = value == "POST";
+  } else if (name == ":path") {
+    const auto* found = context_->FindMethod(value);
+    if (found == nullptr) {
+      unknown_path_ = value;
+      path_ = unknown_path_;
+      return;
+    }
+    path_ = found->first;
+    method_ = &found->second;
+    if (method_->receive_message_bytes_max != 0) {
+      decoder_.set_message_bytes_max(method_->receive_message_bytes_max);
+    }
+  }
+}
+
+void ServerStream::OnReservedHeader(std::string_view name, std::string_view value) {
+  if (name == "grpc-timeout") {
+    timeout_ = ParseTimeout(value);
+    bad_timeout_ = !timeout_.has_value();
+  } else if (name == "grpc-encoding") {
+    grpc_encoding_ = value;
+  }
+}
+
+void ServerStream::OnHeaders(bool) {
+  if (std::exchange(headers_seen_, true)) return;
+  if (Refuse()) return;
+  StartDeadline();
+  if (!method_->many) return;
+  handler_ = method_->many(Self());
+  if (handler_ == nullptr && !finished_) {
+    DoFinish(absl::InternalError("the method's handler refused the call without a status"));
+  }
+}
+
+/// Answers a request that no method is asked about; true when it did.
+bool ServerStream::Refuse() {
+  if (!is_grpc_ || !is_post_) {
+    RefuseMediaType();
+    return true;
+  }
+  if (method_ == nullptr) {
+    DoFinish(absl::UnimplementedError(fmt::format("the server has no method '{}'", path_)));
+    return true;
+  }
+  if (!grpc_encoding_.empty() && grpc_encoding_ != "identity") {
+    DoFinish(absl::UnimplementedError(fmt::format(
+        "grpc-encoding '{}' is not spoken here; send identity", grpc_encoding_)));
+    return true;
+  }
+  if (bad_timeout_) {
+    DoFinish(absl::InternalError("grpc-timeout is malformed; send 1 to 8 digits and a unit"));
+    return true;
+  }
+  return false;
+}
+
+void ServerStream::RefuseMediaType() {
+  finished_ = response_started_ = ended_ = true;
+  const nghttp2_nv header = LiteralHeader(":status", is_post_ ? "415" : "405");
+  session_->SubmitResponse(*this, &header, 1, false);
+}
+
+void ServerStream::StartDeadline() {
+  if (!timeout_) return;
+  deadline_ = DeadlineAfter(*timeout_);
+  const auto wait = std::min<std::chrono::nanoseconds>(*timeout_, std::chrono::hours(24 * 365));
+  loop_->Arm(deadline_timer_, Loop::Clock::now() + wait);
+}
+
+void ServerStream::DeliverMessage(std::string message) {
+  if (finished_) return;
+  if (handler_) return handler_->OnMessage(std::move(message));
+  if (std::exchange(has_request_, true)) {
+    DoFinish(absl::InternalError(
+        fmt::format("'{}' takes one request and the client sent another", path_)));
+    return;
+  }
+  request_ = std::move(message);
+}
+
+void ServerStream::DeliverEnd() {
+  if (finished_) return;
+  if (handler_) return handler_->OnHalfClose();
+  if (!has_request_) {
+    DoFinish(absl::InternalError(
+        fmt::format("'{}' takes one request and the client sent none", path_)));
+    return;
+  }
+  method_->one(Self(), std::move(request_));
+}
+
+void ServerStream::OnReceiveError(absl::Status status) {
+  if (finished_) return;
+  DoFinish(std::move(status));
+  if (handler_) handler_->OnCancel();
+}
+
+void ServerStream::OnSendQueueFull(absl::Status status) {
+  if (finished_) return;
+  // The client is not reading: a status behind the queue would not reach it.
+  finished_ = true;
+  status_ = std::move(status);
+  if (session_ != nullptr) session_->ResetStream(id_, NGHTTP2_ENHANCE_YOUR_CALM);
+  BecomeCancelled();
+}
+
+void ServerStream::OnDeadline() {
+  if (finished_) return;
+  if (pending_bytes() > 0) {
+    finished_ = true;
+    session_->ResetStream(id_, NGHTTP2_CANCEL);
+  } else {
+    DoFinish(absl::DeadlineExceededError("the call's deadline passed on the server"));
+  }
+  BecomeCancelled();
+}
+
+void ServerStream::BecomeCancelled() {
+  if (cancelled_.exchange(true)) return;
+  if (on_cancel_) std::exchange(on_cancel_, nullptr)();
+  if (handler_) handler_->OnCancel();
+}
+
+void ServerStream::HandleClosed(std::uint32_t, const absl::Status& connection) {
+  loop_->Disarm(deadline_timer_);
+  if (!ended_ || !connection.ok()) BecomeCancelled();
+  finished_ = true;
+  on_cancel_ = nullptr;
+  handler_ = nullptr;
+  SetOver();
+  --context_->live_streams;
+}
+
+// ---- Sending.
+
+void ServerStream::StartResponse() {
+  if (std::exchange(response_started_, true)) return;
+  Headers headers;
+  std::vector<std::string> encoded;
+  AddResponseHeaders(headers);
+  AddMetadata(initial_metadata_, headers, encoded);
+  session_->SubmitResponse(*this, headers.data(), headers.size(), true);
+}
+
+void ServerStream::DoWrite(Payload message) {
+  if (finished_ || session_ == nullptr) return Discard(message);
+  StartResponse();
+  Push(std::move(message));
+}
+
+void ServerStream::DoFinish(absl::Status status) {
+  if (finished_) return;
+  finished_ = true;
+  status_ = std::move(status);
+  loop_->Disarm(deadline_timer_);
+  if (session_ == nullptr) return;
+  if (response_started_) return ResumeOutput();
+  response_started_ = ended_ = true;
+  Trailers trailers;
+  std::vector<std::string> encoded;
+  AddResponseHeaders(trailers.headers);
+  AddMetadata(initial_metadata_, trailers.headers, encoded);
+  if (!grpc_encoding_.empty()) {
+    trailers.headers.push_back(LiteralHeader("grpc-accept-encoding", "identity"));
+  }
+  AddStatus(status_, trailers);
+  AddMetadata(trailing_metadata_, trailers.headers, trailers.values);
+  session_->SubmitResponse(*this, trailers.headers.data(), trailers.headers.size(), false);
+}
+
+bool ServerStream::EndOfOutput() {
+  if (!finished_) return false;
+  if (std::exchange(ended_, true)) return true;
+  Trailers trailers;
+  AddStatus(status_, trailers);
+  AddMetadata(trailing_metadata_, trailers.headers, trailers.values);
+  session_->SubmitTrailers(*this, trailers.headers.data(), trailers.headers.size());
+  return true;
+}
+
+void ServerStream::OnHeadersSent(bool end_stream) {
+  // The answer is out and the client still sends: tell it not to (RFC 9113 section 8.1).
+  if (end_stream && !remote_ended_) session_->ResetStream(id_, NGHTTP2_NO_ERROR);
+}
+
+// ---- From any thread.
+
+void ServerStream::OnCancel(absl::AnyInvocable<void()> callback) {
+  InLoop(Self(), [this, callback = std::move(callback)]() mutable {
+    if (cancelled_.load()) return callback();
+    if (session_ != nullptr) on_cancel_ = std::move(callback);
+  });
+}
+
+void ServerStream::AddInitialMetadata(std::string key, std::string value) {
+  InLoop(Self(), [this, key = std::move(key), value = std::move(value)]() mutable {
+    initial_metadata_.emplace_back(std::move(key), std::move(value));
+  });
+}
+
+void ServerStream::SendInitialMetadata() {
+  InLoop(Self(), [this] {
+    if (!finished_ && session_ != nullptr) StartResponse();
+  });
+}
+
+void ServerStream::AddTrailingMetadata(std::string key, std::string value) {
+  InLoop(Self(), [this, key = std::move(key), value = std::move(value)]() mutable {
+    trailing_metadata_.emplace_back(std::move(key), std::move(value));
+  });
+}
+
+void ServerStream::Write(Payload message) {
+  CountQueued(message);
+  InLoop(Self(), [this, message = std::move(message)]() mutable { DoWrite(std::move(message)); });
+}
+
+absl::Status ServerStream::WriteBlocking(Payload message) {
+  if (!AwaitRoom()) return absl::CancelledError("the call is over");
+  Write(std::move(message));
+  return absl::OkStatus();
+}
+
+void ServerStream::OnWritable(absl::AnyInvocable<void()> callback) {
+  InLoop(Self(), [this, callback = std::move(callback)]() mutable {
+    SetOnWritable(std::move(callback));
+  });
+}
+
+void ServerStream::PauseReading() {
+  InLoop(Self(), [this] { Pause(); });
+}
+
+void ServerStream::ResumeReading() {
+  InLoop(Self(), [this] { Resume(); });
+}
+
+void ServerStream::Finish(absl::Status status) {
+  InLoop(Self(), [this, status = std::move(status)]() mutable { DoFinish(std::move(status)); });
+}
+
+void ServerStream::FinishWith(Payload message) {
+  CountQueued(message);
+  InLoop(Self(), [this, message = std::move(message)]() mutable {
+    DoWrite(std::move(message));
+    DoFinish(absl::OkStatus());
+  });
+}
+
+}  // namespace trireme::rpc

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "rpc/server_call.h"
+#include "rpc/server_context.h"
+#include "rpc/stream.h"
+
+namespace trireme::rpc {
+
+/// One call on the server: the HTTP/2 stream, and the handle that the method's handler holds.
+class ServerStream final : public Stream, public ServerCall {
+ public:
+  ServerStream(std::shared_ptr<Loop> loop, std::shared_ptr<ServerContext> context,
+               std::shared_ptr<const std::string> peer);
+  ~ServerStream() override;
+
+  // ServerCall, from any thread.
+  std::string_view method() const override { return path_; }
+  std::string_view peer() const override { return *peer_; }
+  const Metadata& request_metadata() const override { return request_metadata_; }
+  absl::Time deadline() const override { return deadline_; }
+  bool cancelled() const override { return cancelled_.load(); }
+  void OnCancel(absl::AnyInvocable<void()> callback) override;
+  void AddInitialMetadata(std::string key, std::string value) override;
+  void SendInitialMetadata() override;
+  void AddTrailingMetadata(std::string key, std::string value) override;
+  void Write(Payload message) override;
+  absl::Status WriteBlocking(Payload message) override;
+  std::size_t queued_bytes() const override { return queued_bytes_.load(); }
+  void OnWritable(absl::AnyInvocable<void()> callback) override;
+  void PauseReading() override;
+  void ResumeReading() override;
+  void Finish(absl::Status status) override;
+  void FinishWith(Payload message) override;
+
+  // Stream, on the loop thread.
+  void OnHeader(std::string_view name, std::string_view value) override;
+  void OnHeaders(bool end_stream) override;
+  void OnHeadersSent(bool end_stream) override;
+  bool EndOfOutput() override;
+
+ private:
+  struct Deadline final : Loop::Timer {
+    explicit Deadline(ServerStream* s) : stream(s) {}
+    void OnTimer() override { stream->OnDeadline(); }
+    ServerStream* stream;
+  };
+
+  void DeliverMessage(std::string message) override;
+  void DeliverEnd() override;
+  void OnReceiveError(absl::Status status) override;
+  void OnSendQueueFull(absl::Status status) override;
+  void HandleClosed(std::uint32_t error_code, const absl::Status& connection) override;
+
+  std::shared_ptr<ServerStream> Self() {
+    return std::static_pointer_cast<ServerStream>(shared_from_this());
+  }
+  void OnPseudoHeader(std::string_view name, std::string_view value);
+  void OnReservedHeader(std::string_view name, std::string_view value);
+  bool Refuse();
+  void RefuseMediaType();
+  void StartDeadline();
+  void OnDeadline();
+  void BecomeCancelled();
+  void StartResponse();
+  void DoWrite(Payload message);
+  void DoFinish(absl::Status status);
+
+  const std::shared_ptr<ServerContext> context_;
+  const std::shared_ptr<const std::string> peer_;
+  std::string_view path_;     // Of the registered method, or of unknown_path_.
+  std::string unknown_path_;  // Only when no method is registered.
+  const Method* method_ = nullptr;
+  Metadata request_metadata_;
+  Metadata initial_metadata_;
+  Metadata trailing_metadata_;
+  absl::Time deadline_ = absl::InfiniteFuture();
+  std::optional<std::chrono::nanoseconds> timeout_;
+  std::string grpc_encoding_;
+  bool is_post_ = false;
+  bool is_grpc_ = false;
+  bool bad_timeout_ = false;
+
+  bool headers_seen_ = false;
+  bool has_request_ = false;
+  std::string request_;
+  std::unique_ptr<CallHandler> handler_;
+  absl::AnyInvocable<void()> on_cancel_;
+  Deadline deadline_timer_{this};
+
+  bool response_started_ = false;
+  bool finished_ = false;
+  bool ended_ = false;  // The last frame of the response has been submitted.
+  absl::Status status_;
+  std::atomic<bool> cancelled_{false};
+};
+
+}  // namespace trireme::rpc
