@@ -47,10 +47,19 @@ class IndexMapper final : public Mapper {
           AddLong({word, size}, out);
           continue;
         }
-        batch_.items[batch_.count] = {internal::LoadPrefix(word, size), 1, size};
-        if (++batch_.count == internal::kBatchRecords) AddBatch(out);
+        AddShort(word, size, out);
       }
     }
+  }
+
+  void AddShort(const char* word, std::size_t size, Emitter& out) {
+    internal::Batch::Item& item = batch_.items[batch_.count];
+    item.key = internal::LoadPrefix(word, size);
+    item.hash = HashPrefix(item.key, size);
+    item.value = 1;
+    item.size = size;
+    words_.Prefetch(item.hash);
+    if (++batch_.count == internal::kBatchRecords) AddBatch(out);
   }
 
   void AddBatch(Emitter& out) {
