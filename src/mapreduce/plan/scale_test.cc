@@ -63,7 +63,7 @@ class BigCluster {
 
   void Turn(std::uint32_t w) {
     Node& node = nodes_[w];
-    if (losses_ < kLosses && random_.OneIn(kWorkers / 4)) {
+    if (losses_ < kLosses && random_.OneIn(800)) {
       ++losses_;
       node.running.clear();
       node.ref.incarnation = Incarnation{static_cast<std::uint64_t>(node.ref.incarnation) + 1};
