@@ -82,8 +82,8 @@ class MapLoop {
     Record record;
     std::uint64_t count = progress_.records.load(std::memory_order_relaxed);
     while (records.Next(&record)) {
-      if (!task_.skip.empty() &&
-          std::binary_search(task_.skip.begin(), task_.skip.end(), RecordPlace{range_, record.offset})) {
+      if (!task_.skip.empty() && std::binary_search(task_.skip.begin(), task_.skip.end(),
+                                                    RecordPlace{range_, record.offset})) {
         out.Count("trireme", "records skipped", 1);
         continue;
       }
@@ -148,8 +148,7 @@ absl::StatusOr<TaskResult> MapToPart(const Job& job, const JobSettings& settings
 
 absl::StatusOr<TaskResult> RunMapTask(const Job& job, const JobSettings& settings,
                                       const MapTask& task, const TaskEnvironment& environment,
-                                      TaskControl* control,
-                                      std::unique_ptr<io::FileWriter>* part) {
+                                      TaskControl* control, std::unique_ptr<io::FileWriter>* part) {
   const TaskInfo info{settings.name, task.index, task.attempt, settings.reduces, true};
   internal::TaskContext context(info, &settings.parameters, control);
   try {
