@@ -1,7 +1,8 @@
-// Unary echo of 300 bytes: our server beside grpc++'s callback server, driven by the same client, in
-// turns within one run. Prints server CPU per call, calls per second and latency, and their ratios.
-#include <grpcpp/grpcpp.h>
+// Unary echo of 300 bytes: our server beside grpc++'s callback server, driven by the same client,
+// in turns within one run. Prints server CPU per call, calls per second and latency, and their
+// ratios.
 #include <fcntl.h>
+#include <grpcpp/grpcpp.h>
 #include <spawn.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -45,8 +46,9 @@ constexpr std::size_t kPayloadBytes = 300;
 double CpuMicroseconds() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  const auto of = [](const timeval& t) { return 1e6 * static_cast<double>(t.tv_sec) +
-                                                static_cast<double>(t.tv_usec); };
+  const auto of = [](const timeval& t) {
+    return 1e6 * static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec);
+  };
   return of(usage.ru_utime) + of(usage.ru_stime);
 }
 
@@ -80,8 +82,8 @@ class GrpcEcho final : public test::v1::Echo::CallbackService {
 void AnswerControl(int port) {
   std::cout << port << std::endl;
   std::string line;
-  while (std::getline(std::cin, line)) std::cout << fmt::format("{:.0f}", CpuMicroseconds())
-                                                 << std::endl;
+  while (std::getline(std::cin, line))
+    std::cout << fmt::format("{:.0f}", CpuMicroseconds()) << std::endl;
 }
 
 int ServeOurs() {
@@ -247,8 +249,8 @@ double Median(std::vector<Measure>& runs, double Measure::*field) {
 
 Measure Medians(std::vector<Measure> runs) {
   Measure result;
-  for (auto field : {&Measure::cpu_us, &Measure::calls_per_second, &Measure::p50_us,
-                     &Measure::p99_us}) {
+  for (auto field :
+       {&Measure::cpu_us, &Measure::calls_per_second, &Measure::p50_us, &Measure::p99_us}) {
     result.*field = Median(runs, field);
   }
   return result;
@@ -260,8 +262,8 @@ void PrintRow(int in_flight, std::string_view name, const Measure& m) {
 }
 
 int RunAll(int rounds, Clock::duration duration) {
-  fmt::print("unary echo of {} bytes, one connection, {} rounds in turns, medians\n\n", kPayloadBytes,
-             rounds);
+  fmt::print("unary echo of {} bytes, one connection, {} rounds in turns, medians\n\n",
+             kPayloadBytes, rounds);
   fmt::print("{:>9}  {:<8} {:>14} {:>12} {:>10} {:>10}\n", "in flight", "server", "CPU us/call",
              "calls/s", "p50 us", "p99 us");
   Contender ours("trireme");
@@ -304,4 +306,6 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace trireme::bench
 
-int main(int argc, char** argv) { return trireme::bench::Main(argc, argv); }
+int main(int argc, char** argv) {
+  return trireme::bench::Main(argc, argv);
+}
