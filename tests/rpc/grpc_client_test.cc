@@ -141,8 +141,7 @@ TEST_F(GrpcClientTest, MetadataOfAFailedCall) {
 TEST_F(GrpcClientTest, DeadlinePasses) {
   request.set_hang(true);
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(50));
-  EXPECT_EQ(stub->Say(&context, request, &reply).error_code(),
-            grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_EQ(stub->Say(&context, request, &reply).error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
   EXPECT_TRUE(service.saw_deadline);
   EXPECT_TRUE(WaitUntil([&] { return service.cancelled == 1; }));
   EXPECT_TRUE(WaitUntil([&] { return server->stats().live_streams == 0; }));
