@@ -36,8 +36,8 @@ class Encoder {
       AppendVarint(bytes_, value);
     } else if constexpr (std::signed_integral<T>) {
       const auto wide = static_cast<std::int64_t>(value);
-      AppendVarint(bytes_, (static_cast<std::uint64_t>(wide) << 1) ^
-                               static_cast<std::uint64_t>(wide >> 63));
+      AppendVarint(
+          bytes_, (static_cast<std::uint64_t>(wide) << 1) ^ static_cast<std::uint64_t>(wide >> 63));
     } else {
       Fields(*this, value);
     }
@@ -101,7 +101,8 @@ class Decoder {
   template <typename T>
   void Get(T& value) {
     if constexpr (std::is_enum_v<T>) {
-      value = static_cast<T>(Number(static_cast<std::make_unsigned_t<std::underlying_type_t<T>>>(~0ull)));
+      value = static_cast<T>(
+          Number(static_cast<std::make_unsigned_t<std::underlying_type_t<T>>>(~0ull)));
     } else if constexpr (std::is_same_v<T, bool>) {
       value = Number(1) != 0;
     } else if constexpr (std::unsigned_integral<T>) {

@@ -198,8 +198,8 @@ std::uint64_t PrivateMemory(pid_t pid, int depth) {
   unsigned long size = 0, resident = 0, shared = 0;
   const std::string statm = ReadProcFile(pid, "statm");
   if (std::sscanf(statm.c_str(), "%lu %lu %lu", &size, &resident, &shared) != 3) return 0;
-  std::uint64_t sum = (resident - std::min(resident, shared)) *
-                      static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  std::uint64_t sum =
+      (resident - std::min(resident, shared)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   if (depth == kTreeDepthMax) return sum;
   char name[64];
   std::snprintf(name, sizeof name, "task/%d/children", pid);

@@ -58,8 +58,8 @@ struct ExitStatus {
 
 /// What the child gets. It inherits nothing else but standard streams that are not named.
 struct SpawnOptions {
-  std::string program;             ///< a path, not searched for
-  std::vector<std::string> argv;   ///< with argv[0]
+  std::string program;                   ///< a path, not searched for
+  std::vector<std::string> argv;         ///< with argv[0]
   std::vector<std::string> environment;  ///< "NAME=value"; all of it
   int stdin_fd = -1;
   int stdout_fd = -1;

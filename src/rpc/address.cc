@@ -32,7 +32,9 @@ bool ParsePort(std::string_view text, std::uint16_t* port) {
   return error == std::errc() && rest == end && !text.empty();
 }
 
-bool IsHostCharacter(char c) { return c > 0x20 && c < 0x7f && c != '/' && c != '[' && c != ']'; }
+bool IsHostCharacter(char c) {
+  return c > 0x20 && c < 0x7f && c != '/' && c != '[' && c != ']';
+}
 
 }  // namespace
 
@@ -54,8 +56,10 @@ absl::StatusOr<Address> ParseAddress(std::string_view text) {
   for (const char c : host) {
     if (!IsHostCharacter(c)) return Bad(text, "has a character that no host name has");
   }
-  if (!bracketed && host.find(':') != host.npos) return Bad(text, "has an IPv6 host without brackets");
-  if (bracketed && host.find(':') == host.npos) return Bad(text, "has brackets around no IPv6 host");
+  if (!bracketed && host.find(':') != host.npos)
+    return Bad(text, "has an IPv6 host without brackets");
+  if (bracketed && host.find(':') == host.npos)
+    return Bad(text, "has brackets around no IPv6 host");
   Address address;
   address.host = host;
   if (!ParsePort(text.substr(colon + 1), &address.port)) {

@@ -44,8 +44,8 @@ class UnaryHandler final : public ReplyHandler {
   void OnDone(absl::Status status, Metadata trailing) override {
     metadata_.trailing = std::move(trailing);
     if (status.ok() && replies_ != 1) {
-      status = absl::InternalError(
-          fmt::format("a unary call ended with OK and {} replies", replies_));
+      status =
+          absl::InternalError(fmt::format("a unary call ended with OK and {} replies", replies_));
     }
     if (status.ok()) {
       done_(std::move(reply_), std::move(metadata_));
@@ -129,9 +129,8 @@ void Channel::Core::Begin(std::shared_ptr<ClientStream> call) {
     const auto core = weak.lock();
     if (core == nullptr) return again->Fail(absl::CancelledError("the channel was closed"));
     // Not from within the callbacks of the connection that is going down.
-    core->loop_->Post([core, again = std::move(again)]() mutable {
-      core->Dispatch(std::move(again));
-    });
+    core->loop_->Post(
+        [core, again = std::move(again)]() mutable { core->Dispatch(std::move(again)); });
   });
   Dispatch(std::move(call));
 }
@@ -139,13 +138,18 @@ void Channel::Core::Begin(std::shared_ptr<ClientStream> call) {
 void Channel::Core::Dispatch(std::shared_ptr<ClientStream> call) {
   if (call->done()) return;
   switch (state_) {
-    case State::kClosed: return call->Fail(absl::CancelledError("the channel was closed"));
-    case State::kReady: return Submit(std::move(call));
+    case State::kClosed:
+      return call->Fail(absl::CancelledError("the channel was closed"));
+    case State::kReady:
+      return Submit(std::move(call));
     case State::kWaiting:
       if (!call->wait_for_ready()) return call->Fail(last_error_);
       break;
-    case State::kIdle: Connect(); break;
-    case State::kConnecting: break;
+    case State::kIdle:
+      Connect();
+      break;
+    case State::kConnecting:
+      break;
   }
   waiting_.push_back(std::move(call));
 }
@@ -167,10 +171,10 @@ void Channel::Core::Connect() {
 void Channel::Core::OnConnected(absl::StatusOr<OwnedDescriptor> descriptor) {
   connector_ = nullptr;
   if (!descriptor.ok()) return OnAttemptFailed(descriptor.status());
-  auto transport = std::make_shared<Transport>(loop_, descriptor->release(), tls_,
-                                               address_.ToString());
-  session_ = std::make_shared<ClientSession>(transport, SessionOptionsOf(options_),
-                                             weak_from_this());
+  auto transport =
+      std::make_shared<Transport>(loop_, descriptor->release(), tls_, address_.ToString());
+  session_ =
+      std::make_shared<ClientSession>(transport, SessionOptionsOf(options_), weak_from_this());
   transport->Start(session_);
 }
 
@@ -178,9 +182,9 @@ void Channel::Core::OnAttemptFailed(const absl::Status& why) {
   delay_ = delay_ == absl::ZeroDuration() ? options_.reconnect_delay_min
                                           : std::min(2 * delay_, options_.reconnect_delay_max);
   state_ = State::kWaiting;
-  last_error_ = absl::UnavailableError(fmt::format(
-      "{} cannot be reached: {}; is a server running there?", address_.ToString(),
-      std::string_view(why.message().data(), why.message().size())));
+  last_error_ = absl::UnavailableError(
+      fmt::format("{} cannot be reached: {}; is a server running there?", address_.ToString(),
+                  std::string_view(why.message().data(), why.message().size())));
   const double jitter = 0.8 + 0.4 * random_.Unit();
   loop_->Arm(alarm_, Loop::Clock::now() + ToLoopDuration(jitter * delay_));
   FailWaiting(last_error_, false);
@@ -188,8 +192,8 @@ void Channel::Core::OnAttemptFailed(const absl::Status& why) {
 
 void Channel::Core::OnAlarm() {
   if (state_ == State::kConnecting) {
-    const absl::Status timeout = absl::UnavailableError(fmt::format(
-        "no connection within {}", absl::FormatDuration(options_.connect_timeout)));
+    const absl::Status timeout = absl::UnavailableError(
+        fmt::format("no connection within {}", absl::FormatDuration(options_.connect_timeout)));
     if (connector_) {
       std::exchange(connector_, nullptr)->Cancel();
       OnAttemptFailed(timeout);
@@ -260,15 +264,17 @@ void Channel::Core::Close() {
 
 Channel::Channel(std::shared_ptr<Core> core) : core_(std::move(core)) {}
 
-Channel::~Channel() { Close(); }
+Channel::~Channel() {
+  Close();
+}
 
 absl::StatusOr<std::shared_ptr<Channel>> Channel::Create(Address address, ChannelOptions options) {
   TlsContext tls;
   if (options.tls) {
     TRIREME_ASSIGN_OR_RETURN(tls, MakeClientTls(*options.tls));
   }
-  return std::shared_ptr<Channel>(new Channel(
-      std::make_shared<Core>(std::move(address), std::move(options), std::move(tls))));
+  return std::shared_ptr<Channel>(
+      new Channel(std::make_shared<Core>(std::move(address), std::move(options), std::move(tls))));
 }
 
 std::shared_ptr<ClientCall> Channel::Start(std::string_view method, CallOptions options,
@@ -276,9 +282,9 @@ std::shared_ptr<ClientCall> Channel::Start(std::string_view method, CallOptions 
   const std::size_t receive_max = options.receive_message_bytes_max != 0
                                       ? options.receive_message_bytes_max
                                       : core_->options().receive_message_bytes_max;
-  auto call = std::make_shared<ClientStream>(core_->loop(), method, std::move(options),
-                                             std::move(handler), receive_max,
-                                             core_->options().send_queue_bytes_max);
+  auto call =
+      std::make_shared<ClientStream>(core_->loop(), method, std::move(options), std::move(handler),
+                                     receive_max, core_->options().send_queue_bytes_max);
   core_->loop()->Post([core = core_, call] { core->Begin(call); });
   return call;
 }
@@ -308,7 +314,11 @@ void Channel::Close() {
   closed.get_future().wait();
 }
 
-const Address& Channel::address() const { return core_->address(); }
-const std::shared_ptr<Loop>& Channel::loop() const { return core_->loop(); }
+const Address& Channel::address() const {
+  return core_->address();
+}
+const std::shared_ptr<Loop>& Channel::loop() const {
+  return core_->loop();
+}
 
 }  // namespace trireme::rpc

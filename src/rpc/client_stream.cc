@@ -40,9 +40,9 @@ void ClientStream::Begin() {
 void ClientStream::Submit(Http2Session& session, std::string_view scheme,
                           std::string_view authority) {
   Headers headers = {
-      LiteralHeader(":method", "POST"),        HeaderOf(":scheme", scheme),
-      LiteralHeader(":path", method_),         HeaderOf(":authority", authority),
-      LiteralHeader("te", "trailers"),         LiteralHeader("content-type", "application/grpc"),
+      LiteralHeader(":method", "POST"),       HeaderOf(":scheme", scheme),
+      LiteralHeader(":path", method_),        HeaderOf(":authority", authority),
+      LiteralHeader("te", "trailers"),        LiteralHeader("content-type", "application/grpc"),
       LiteralHeader("user-agent", "trireme"),
   };
   std::string timeout;
@@ -70,8 +70,8 @@ bool ClientStream::EndOfOutput() {
 }
 
 void ClientStream::OnDeadline() {
-  Fail(absl::DeadlineExceededError(fmt::format("no answer from {} within {}", method_,
-                                               absl::FormatDuration(options_.timeout))));
+  Fail(absl::DeadlineExceededError(
+      fmt::format("no answer from {} within {}", method_, absl::FormatDuration(options_.timeout))));
 }
 
 void ClientStream::Fail(absl::Status status) {
@@ -89,10 +89,10 @@ void ClientStream::HandleClosed(std::uint32_t error_code, const absl::Status& co
   }
   if (!connection.ok()) return Complete(connection, false);
   if (error_code == NGHTTP2_REFUSED_STREAM) sent_ = false;  // RFC 9113 section 8.7: not processed.
-  Complete(absl::Status(StatusCodeOfReset(error_code),
-                        fmt::format("the server reset the call: {}",
-                                    nghttp2_http2_strerror(error_code))),
-           false);
+  Complete(
+      absl::Status(StatusCodeOfReset(error_code), fmt::format("the server reset the call: {}",
+                                                              nghttp2_http2_strerror(error_code))),
+      false);
 }
 
 void ClientStream::Complete(absl::Status status, bool answered) {
@@ -167,7 +167,9 @@ void ClientStream::OnReceiveError(absl::Status status) {
   if (!done_ && http_status_ == 200 && is_grpc_) Fail(std::move(status));
 }
 
-void ClientStream::OnSendQueueFull(absl::Status status) { Fail(std::move(status)); }
+void ClientStream::OnSendQueueFull(absl::Status status) {
+  Fail(std::move(status));
+}
 
 // ---- From any thread.
 
@@ -186,9 +188,8 @@ absl::Status ClientStream::WriteBlocking(Payload message) {
 }
 
 void ClientStream::OnWritable(absl::AnyInvocable<void()> callback) {
-  InLoop(Self(), [this, callback = std::move(callback)]() mutable {
-    SetOnWritable(std::move(callback));
-  });
+  InLoop(Self(),
+         [this, callback = std::move(callback)]() mutable { SetOnWritable(std::move(callback)); });
 }
 
 void ClientStream::HalfClose() {

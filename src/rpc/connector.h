@@ -13,8 +13,8 @@
 
 namespace trireme::rpc {
 
-/// One attempt to connect: resolves off the loop thread where that may block, then tries each socket
-/// address in turn. On the loop thread; it has no timeout of its own: cancel it.
+/// One attempt to connect: resolves off the loop thread where that may block, then tries each
+/// socket address in turn. On the loop thread; it has no timeout of its own: cancel it.
 class Connector : public std::enable_shared_from_this<Connector> {
  public:
   using Done = absl::AnyInvocable<void(absl::StatusOr<OwnedDescriptor>)>;

@@ -27,7 +27,8 @@ class FrameDecoder {
   explicit FrameDecoder(std::size_t message_bytes_max) : message_bytes_max_(message_bytes_max) {}
 
   /// Calls `sink(std::string)` for each message completed. UNIMPLEMENTED: compressed;
-  /// RESOURCE_EXHAUSTED: over the limit; INTERNAL: bad flag. After an error it must not be fed again.
+  /// RESOURCE_EXHAUSTED: over the limit; INTERNAL: bad flag. After an error it must not be fed
+  /// again.
   template <class Sink>
   absl::Status Feed(std::string_view bytes, Sink&& sink) {
     while (!bytes.empty()) {

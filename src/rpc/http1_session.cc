@@ -135,7 +135,8 @@ void Http1Session::ParseNext() {
     boost::beast::error_code error;
     const std::size_t used = parser.put(boost::asio::buffer(in_), error);
     if (error == http::error::need_more && in_.size() < kHttpHeaderBytesMax) return;
-    if (error == http::error::body_limit) return Refuse(413, "requests with a body are not taken\n");
+    if (error == http::error::body_limit)
+      return Refuse(413, "requests with a body are not taken\n");
     if (error == http::error::header_limit || error == http::error::need_more) {
       return Refuse(431, "the request's header is too large\n");
     }

@@ -139,8 +139,9 @@ struct Http2Session::Callbacks {
     return 0;
   }
 
-  static ssize_t FrameLength(nghttp2_session*, std::uint8_t, std::int32_t, std::int32_t session_room,
-                             std::int32_t stream_room, std::uint32_t remote_frame_max, void*) {
+  static ssize_t FrameLength(nghttp2_session*, std::uint8_t, std::int32_t,
+                             std::int32_t session_room, std::int32_t stream_room,
+                             std::uint32_t remote_frame_max, void*) {
     return std::min<std::int64_t>({session_room, stream_room, remote_frame_max, kFrameBytesMax});
   }
 
@@ -191,7 +192,9 @@ Http2Session::Http2Session(std::shared_ptr<Transport> transport, const SessionOp
   loop_->Arm(keepalive_timer_, last_input_ + TickPeriod());
 }
 
-Http2Session::~Http2Session() { nghttp2_session_del(session_); }
+Http2Session::~Http2Session() {
+  nghttp2_session_del(session_);
+}
 
 void Http2Session::SubmitSettings(const SessionOptions& options) {
   std::vector<nghttp2_settings_entry> entries = {
@@ -249,8 +252,8 @@ void Http2Session::ProduceOutput(OutQueue& out) {
     const std::uint8_t* bytes = nullptr;
     const ssize_t size = nghttp2_session_mem_send(session_, &bytes);
     if (size < 0) {
-      transport_->Close(absl::InternalError(fmt::format("HTTP/2 output failed: {}",
-                                                        nghttp2_strerror(static_cast<int>(size)))));
+      transport_->Close(absl::InternalError(
+          fmt::format("HTTP/2 output failed: {}", nghttp2_strerror(static_cast<int>(size)))));
       break;
     }
     if (size == 0) break;
@@ -294,8 +297,11 @@ int Http2Session::OnFrameReceived(const nghttp2_frame& frame) {
       ping_outstanding_ = false;
       OnPingAck();
       break;
-    case NGHTTP2_GOAWAY: OnGoaway(frame.goaway.last_stream_id, frame.goaway.error_code); break;
-    default: break;
+    case NGHTTP2_GOAWAY:
+      OnGoaway(frame.goaway.last_stream_id, frame.goaway.error_code);
+      break;
+    default:
+      break;
   }
   return Callbacks::Result(*this);
 }
@@ -308,17 +314,17 @@ void Http2Session::OnKeepaliveTimer() {
   const Loop::Clock::time_point now = Loop::Clock::now();
   if (streams_.empty() && now - last_stream_end_ >= ToLoopDuration(idle_timeout_)) {
     nghttp2_session_terminate_session(session_, NGHTTP2_NO_ERROR);
-    transport_->CloseWhenFlushed(absl::UnavailableError(fmt::format(
-        "connection closed: no call for {}", absl::FormatDuration(idle_timeout_))));
+    transport_->CloseWhenFlushed(absl::UnavailableError(
+        fmt::format("connection closed: no call for {}", absl::FormatDuration(idle_timeout_))));
     return;
   }
   const auto interval = ToLoopDuration(keepalive_interval_);
   const auto timeout = ToLoopDuration(keepalive_timeout_);
   const bool silent = now - last_input_ >= interval;
   if (silent && ping_outstanding_) {
-    transport_->Close(absl::UnavailableError(fmt::format(
-        "connection lost: {} answers no keepalive ping for {}", transport_->peer(),
-        absl::FormatDuration(keepalive_timeout_))));
+    transport_->Close(absl::UnavailableError(
+        fmt::format("connection lost: {} answers no keepalive ping for {}", transport_->peer(),
+                    absl::FormatDuration(keepalive_timeout_))));
     return;
   }
   ping_outstanding_ = false;
@@ -334,8 +340,8 @@ void Http2Session::OnKeepaliveTimer() {
 
 void Http2Session::OnHeaderTimer() {
   transport_->Close(absl::UnavailableError(
-      fmt::format("connection closed: {} left a header block unfinished for {}",
-                  transport_->peer(), absl::FormatDuration(header_timeout_))));
+      fmt::format("connection closed: {} left a header block unfinished for {}", transport_->peer(),
+                  absl::FormatDuration(header_timeout_))));
 }
 
 void Http2Session::ResumeData(Stream& stream) {

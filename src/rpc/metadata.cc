@@ -19,7 +19,8 @@ const std::string* FindMetadata(const Metadata& metadata, std::string_view key) 
 }
 
 bool ValidMetadata(std::string_view key, std::string_view value) {
-  if (key.empty() || key.starts_with("grpc-") || !std::all_of(key.begin(), key.end(), IsKeyCharacter)) {
+  if (key.empty() || key.starts_with("grpc-") ||
+      !std::all_of(key.begin(), key.end(), IsKeyCharacter)) {
     return false;
   }
   if (key == "te" || key == "content-type" || key == "connection") return false;

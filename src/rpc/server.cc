@@ -82,7 +82,9 @@ Server::Server(ServerOptions options) : core_(std::make_unique<Core>()) {
   core_->context->options = std::move(options);
 }
 
-Server::~Server() { Stop(); }
+Server::~Server() {
+  Stop();
+}
 
 void Server::RegisterMethod(std::string path, Method method) {
   core_->context->methods.insert_or_assign(std::move(path), std::move(method));
@@ -124,12 +126,11 @@ absl::Status Server::Start() {
 }
 
 void Server::Core::AwaitConnections(Listener& listener) {
-  listener.waiter->async_wait(
-      boost::asio::posix::stream_descriptor::wait_read,
-      [this, &listener](const boost::system::error_code& error) {
-        if (error || listener.waiter == nullptr) return;
-        acceptor().Turn([&] { Accept(listener); });
-      });
+  listener.waiter->async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                              [this, &listener](const boost::system::error_code& error) {
+                                if (error || listener.waiter == nullptr) return;
+                                acceptor().Turn([&] { Accept(listener); });
+                              });
 }
 
 void Server::Core::Accept(Listener& listener) {

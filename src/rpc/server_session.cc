@@ -34,8 +34,8 @@ SessionOptions SessionOptionsOf(const ServerOptions& options) {
 Sniffer::Sniffer(std::shared_ptr<Transport> transport, std::shared_ptr<ServerContext> context,
                  ConnectionClosed closed)
     : transport_(std::move(transport)), context_(std::move(context)), closed_(std::move(closed)) {
-  transport_->loop()->Arm(timeout_, Loop::Clock::now() +
-                                        ToLoopDuration(context_->options.handshake_timeout));
+  transport_->loop()->Arm(timeout_,
+                          Loop::Clock::now() + ToLoopDuration(context_->options.handshake_timeout));
 }
 
 absl::Status Sniffer::OnInput(std::string_view bytes) {
@@ -66,7 +66,9 @@ void Sniffer::OnClosed(const absl::Status&) {
   closed_(transport.get());
 }
 
-void Sniffer::Drain() { transport_->Close(absl::UnavailableError("the server is shutting down")); }
+void Sniffer::Drain() {
+  transport_->Close(absl::UnavailableError("the server is shutting down"));
+}
 
 ServerSession::ServerSession(std::shared_ptr<Transport> transport,
                              std::shared_ptr<ServerContext> context, ConnectionClosed closed)
@@ -74,8 +76,8 @@ ServerSession::ServerSession(std::shared_ptr<Transport> transport,
       context_(std::move(context)),
       peer_(std::make_shared<const std::string>(transport->peer())),
       closed_callback_(std::move(closed)) {
-  transport->loop()->Arm(timeout_, Loop::Clock::now() +
-                                       ToLoopDuration(context_->options.handshake_timeout));
+  transport->loop()->Arm(timeout_,
+                         Loop::Clock::now() + ToLoopDuration(context_->options.handshake_timeout));
 }
 
 std::shared_ptr<Stream> ServerSession::AcceptStream() {

@@ -115,8 +115,8 @@ bool ServerStream::Refuse() {
     return true;
   }
   if (!grpc_encoding_.empty() && grpc_encoding_ != "identity") {
-    DoFinish(absl::UnimplementedError(fmt::format(
-        "grpc-encoding '{}' is not spoken here; send identity", grpc_encoding_)));
+    DoFinish(absl::UnimplementedError(
+        fmt::format("grpc-encoding '{}' is not spoken here; send identity", grpc_encoding_)));
     return true;
   }
   if (bad_timeout_) {
@@ -154,8 +154,8 @@ void ServerStream::DeliverEnd() {
   if (finished_) return;
   if (handler_) return handler_->OnHalfClose();
   if (!has_request_) {
-    DoFinish(absl::InternalError(
-        fmt::format("'{}' takes one request and the client sent none", path_)));
+    DoFinish(
+        absl::InternalError(fmt::format("'{}' takes one request and the client sent none", path_)));
     return;
   }
   method_->one(Self(), std::move(request_));
@@ -294,9 +294,8 @@ absl::Status ServerStream::WriteBlocking(Payload message) {
 }
 
 void ServerStream::OnWritable(absl::AnyInvocable<void()> callback) {
-  InLoop(Self(), [this, callback = std::move(callback)]() mutable {
-    SetOnWritable(std::move(callback));
-  });
+  InLoop(Self(),
+         [this, callback = std::move(callback)]() mutable { SetOnWritable(std::move(callback)); });
 }
 
 void ServerStream::PauseReading() {

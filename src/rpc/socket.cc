@@ -40,7 +40,9 @@ int BioRead(BIO* bio, char* data, int size) {
   return static_cast<int>(got);
 }
 
-long BioControl(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
+long BioControl(BIO*, int command, long, void*) {
+  return command == BIO_CTRL_FLUSH ? 1 : 0;
+}
 
 BIO_METHOD* SocketBio() {
   static BIO_METHOD* const method = [] {
@@ -71,7 +73,9 @@ void ExpectServerName(SSL* ssl, const std::string& name) {
 
 }  // namespace
 
-void Socket::SslFree::operator()(ssl_st* ssl) const { SSL_free(ssl); }
+void Socket::SslFree::operator()(ssl_st* ssl) const {
+  SSL_free(ssl);
+}
 
 Socket::Socket(int descriptor, const TlsRole& tls) : descriptor_(descriptor) {
   if (!tls.context) return;
@@ -90,17 +94,21 @@ Socket::Socket(int descriptor, const TlsRole& tls) : descriptor_(descriptor) {
 
 IoResult Socket::Result(int ssl_return, const char* what) {
   switch (SSL_get_error(ssl_.get(), ssl_return)) {
-    case SSL_ERROR_WANT_READ: return IoResult::kWantRead;
-    case SSL_ERROR_WANT_WRITE: return IoResult::kWantWrite;
-    case SSL_ERROR_ZERO_RETURN: error_ = Lost(what, "closed by the peer"); break;
+    case SSL_ERROR_WANT_READ:
+      return IoResult::kWantRead;
+    case SSL_ERROR_WANT_WRITE:
+      return IoResult::kWantWrite;
+    case SSL_ERROR_ZERO_RETURN:
+      error_ = Lost(what, "closed by the peer");
+      break;
     default: {
       const unsigned long code = ERR_get_error();
       char reason[256] = "closed by the peer";
       if (code != 0) ERR_error_string_n(code, reason, sizeof reason);
       const long verify = SSL_get_verify_result(ssl_.get());
-      error_ = Lost(what, verify == X509_V_OK
-                              ? std::string(reason)
-                              : fmt::format("{}: {}", reason, X509_verify_cert_error_string(verify)));
+      error_ = Lost(what, verify == X509_V_OK ? std::string(reason)
+                                              : fmt::format("{}: {}", reason,
+                                                            X509_verify_cert_error_string(verify)));
     }
   }
   ERR_clear_error();
@@ -142,7 +150,9 @@ IoResult Socket::Read(char* buffer, std::size_t size, std::size_t* count) {
   return IoResult::kClosed;
 }
 
-IoResult Socket::Write(OutQueue& queue) { return ssl_ ? WriteTls(queue) : WritePlain(queue); }
+IoResult Socket::Write(OutQueue& queue) {
+  return ssl_ ? WriteTls(queue) : WritePlain(queue);
+}
 
 IoResult Socket::WritePlain(OutQueue& queue) {
   iovec vectors[kGatherVectorsMax];
@@ -170,6 +180,8 @@ IoResult Socket::WriteTls(OutQueue& queue) {
   return IoResult::kProgress;
 }
 
-bool Socket::HasBuffered() const { return ssl_ && SSL_pending(ssl_.get()) > 0; }
+bool Socket::HasBuffered() const {
+  return ssl_ && SSL_pending(ssl_.get()) > 0;
+}
 
 }  // namespace trireme::rpc

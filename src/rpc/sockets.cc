@@ -48,10 +48,10 @@ OwnedDescriptor NewSocket(int family) {
 }
 
 absl::Status CannotListen(const Address& address, int error) {
-  const std::string_view remedy = error == EADDRINUSE ? "; choose another or stop who listens there"
-                                                      : "";
-  return absl::FailedPreconditionError(fmt::format("cannot listen on {}: {}{}", address.ToString(),
-                                                   std::strerror(error), remedy));
+  const std::string_view remedy =
+      error == EADDRINUSE ? "; choose another or stop who listens there" : "";
+  return absl::FailedPreconditionError(
+      fmt::format("cannot listen on {}: {}{}", address.ToString(), std::strerror(error), remedy));
 }
 
 /// A socket file left behind by a dead process would be in the way for ever.
@@ -79,7 +79,8 @@ std::string SocketAddress::ToString() const {
   char host[NI_MAXHOST] = "?";
   char port[NI_MAXSERV] = "?";
   ::getnameinfo(get(), size, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
-  return family() == AF_INET6 ? fmt::format("[{}]:{}", host, port) : fmt::format("{}:{}", host, port);
+  return family() == AF_INET6 ? fmt::format("[{}]:{}", host, port)
+                              : fmt::format("{}:{}", host, port);
 }
 
 bool ResolvesAtOnce(const Address& address) {
@@ -90,11 +91,11 @@ absl::StatusOr<std::vector<SocketAddress>> Resolve(const Address& address) {
   if (address.kind == Address::Kind::kUnix) return std::vector{UnixAddress(address.path)};
   const addrinfo hints = Hints(AI_NUMERICSERV);
   addrinfo* found = nullptr;
-  const int error = ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(),
-                                  &hints, &found);
+  const int error =
+      ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found);
   if (error != 0) {
-    return absl::UnavailableError(fmt::format("cannot resolve host '{}': {}", address.host,
-                                              ::gai_strerror(error)));
+    return absl::UnavailableError(
+        fmt::format("cannot resolve host '{}': {}", address.host, ::gai_strerror(error)));
   }
   std::vector<SocketAddress> result;
   for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {

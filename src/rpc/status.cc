@@ -21,8 +21,8 @@ absl::Status WithOutcome(absl::Status status, Outcome outcome) {
   if (status.ok()) return status;
   status.ErasePayload(kOutcomeUrl);
   if (outcome != Outcome::kAnswered) {
-    status.SetPayload(kOutcomeUrl, absl::Cord(outcome == Outcome::kNotExecuted ? "not executed"
-                                                                               : "unknown"));
+    status.SetPayload(kOutcomeUrl,
+                      absl::Cord(outcome == Outcome::kNotExecuted ? "not executed" : "unknown"));
   }
   return status;
 }

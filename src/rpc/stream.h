@@ -44,7 +44,8 @@ class Stream {
   virtual void OnHeadersSent(bool end_stream) = 0;
   void OnData(std::string_view bytes);
   void OnEndStream();
-  /// The stream is gone: by the HTTP/2 `error_code`, or with the connection, whose status is not OK.
+  /// The stream is gone: by the HTTP/2 `error_code`, or with the connection, whose status is not
+  /// OK.
   void OnClosed(std::uint32_t error_code, const absl::Status& connection);
 
   // What the session sends.
@@ -53,8 +54,8 @@ class Stream {
   std::size_t pending_bytes() const { return pending_bytes_; }
   /// Moves `count` pending bytes to `out`.
   void Emit(std::size_t count, OutQueue& out);
-  /// Called when nothing or the last `pending_bytes` are about to be sent. True: the stream's output
-  /// ends here; trailers, if any, were submitted.
+  /// Called when nothing or the last `pending_bytes` are about to be sent. True: the stream's
+  /// output ends here; trailers, if any, were submitted.
   virtual bool EndOfOutput() = 0;
 
   void Attach(Http2Session* session, std::int32_t id) {
@@ -74,9 +75,7 @@ class Stream {
   virtual void HandleClosed(std::uint32_t error_code, const absl::Status& connection) = 0;
 
   /// Thread-safe: what is queued is counted from the moment of the call.
-  void CountQueued(const Payload& message) {
-    queued_bytes_ += message.size() + kFramePrefixBytes;
-  }
+  void CountQueued(const Payload& message) { queued_bytes_ += message.size() + kFramePrefixBytes; }
   void Push(Payload message);
   void Discard(const Payload& message) { CountSent(message.size() + kFramePrefixBytes); }
   void DropQueue();
@@ -122,7 +121,7 @@ class Stream {
 
   bool paused_ = false;
   bool receive_failed_ = false;
-  std::size_t owed_bytes_ = 0;  // Received, not yet given back to the peer's window.
+  std::size_t owed_bytes_ = 0;   // Received, not yet given back to the peer's window.
   std::list<std::string> held_;  // Complete messages while paused; an empty list allocates nothing.
 
   std::atomic<int> waiters_{0};

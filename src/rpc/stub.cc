@@ -93,7 +93,9 @@ absl::Status BlockingCall::Finish() {
   return queue_->status;
 }
 
-const ReplyMetadata& BlockingCall::reply_metadata() const { return queue_->metadata; }
+const ReplyMetadata& BlockingCall::reply_metadata() const {
+  return queue_->metadata;
+}
 
 absl::StatusOr<std::string> UnaryBytes(const std::shared_ptr<Channel>& channel,
                                        std::string_view method, Payload request,
@@ -112,9 +114,9 @@ absl::StatusOr<std::string> UnaryBytes(const std::shared_ptr<Channel>& channel,
 namespace internal {
 
 absl::Status UnparsableReply(std::string_view method) {
-  return WithOutcome(
-      absl::InternalError(fmt::format("the reply of {} does not parse as its message type", method)),
-      Outcome::kUnknown);
+  return WithOutcome(absl::InternalError(
+                         fmt::format("the reply of {} does not parse as its message type", method)),
+                     Outcome::kUnknown);
 }
 
 absl::Status UnparsableRequest(const ServerCall& call) {

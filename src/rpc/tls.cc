@@ -67,7 +67,8 @@ absl::Status UseAuthorities(SSL_CTX* context, const std::string& pem, std::strin
   const Bio bio = Memory(pem);
   int count = 0;
   while (Certificate next{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)}) {
-    if (X509_STORE_add_cert(SSL_CTX_get_cert_store(context), next.get()) != 1) return TlsError(what);
+    if (X509_STORE_add_cert(SSL_CTX_get_cert_store(context), next.get()) != 1)
+      return TlsError(what);
     ++count;
   }
   if (count == 0) return TlsError(what);
@@ -88,8 +89,8 @@ TlsContext NewContext(const SSL_METHOD* method) {
 int SelectAlpn(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in,
                unsigned in_size, void*) {
   unsigned char* selected = nullptr;
-  const int result = SSL_select_next_proto(&selected, out_size, kAlpnServer, sizeof kAlpnServer - 1,
-                                           in, in_size);
+  const int result =
+      SSL_select_next_proto(&selected, out_size, kAlpnServer, sizeof kAlpnServer - 1, in, in_size);
   *out = selected;
   return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }

@@ -37,9 +37,15 @@ bool Transport::ContinueHandshake() {
       open_ = true;
       handler_->OnOpen();
       return true;
-    case IoResult::kWantRead: AwaitReadable(); return false;
-    case IoResult::kWantWrite: AwaitWritable(); return false;
-    case IoResult::kClosed: Close(socket_.error()); return false;
+    case IoResult::kWantRead:
+      AwaitReadable();
+      return false;
+    case IoResult::kWantWrite:
+      AwaitWritable();
+      return false;
+    case IoResult::kClosed:
+      Close(socket_.error());
+      return false;
   }
   return false;
 }
@@ -82,10 +88,16 @@ void Transport::ReadSome() {
     if (round >= kRoundsMax && !socket_.HasBuffered()) return;
     std::size_t count = 0;
     switch (socket_.Read(buffer.data(), buffer.size(), &count)) {
-      case IoResult::kProgress: break;
-      case IoResult::kWantRead: return;
-      case IoResult::kWantWrite: AwaitWritable(); return;
-      case IoResult::kClosed: Close(socket_.error()); return;
+      case IoResult::kProgress:
+        break;
+      case IoResult::kWantRead:
+        return;
+      case IoResult::kWantWrite:
+        AwaitWritable();
+        return;
+      case IoResult::kClosed:
+        Close(socket_.error());
+        return;
     }
     const std::shared_ptr<Handler> handler = handler_;
     if (absl::Status status = handler->OnInput({buffer.data(), count}); !status.ok()) {
@@ -117,10 +129,16 @@ void Transport::Flush() {
 bool Transport::WriteAll() {
   while (!out_.empty()) {
     switch (socket_.Write(out_)) {
-      case IoResult::kProgress: break;
-      case IoResult::kWantRead: return false;  // TLS: the next read marks output again.
-      case IoResult::kWantWrite: AwaitWritable(); return false;
-      case IoResult::kClosed: Close(socket_.error()); return false;
+      case IoResult::kProgress:
+        break;
+      case IoResult::kWantRead:
+        return false;  // TLS: the next read marks output again.
+      case IoResult::kWantWrite:
+        AwaitWritable();
+        return false;
+      case IoResult::kClosed:
+        Close(socket_.error());
+        return false;
     }
   }
   return true;

@@ -18,7 +18,9 @@ int HexValue(char c) {
   return -1;
 }
 
-bool NeedsEscape(char c) { return c < 0x20 || c > 0x7e || c == '%'; }
+bool NeedsEscape(char c) {
+  return c < 0x20 || c > 0x7e || c == '%';
+}
 
 struct Unit {
   char letter;
@@ -116,25 +118,36 @@ absl::StatusCode ParseStatusCode(std::string_view text) {
 
 absl::StatusCode StatusCodeOfHttp(int http_status) {
   switch (http_status) {
-    case 400: return absl::StatusCode::kInternal;
-    case 401: return absl::StatusCode::kUnauthenticated;
-    case 403: return absl::StatusCode::kPermissionDenied;
-    case 404: return absl::StatusCode::kUnimplemented;
+    case 400:
+      return absl::StatusCode::kInternal;
+    case 401:
+      return absl::StatusCode::kUnauthenticated;
+    case 403:
+      return absl::StatusCode::kPermissionDenied;
+    case 404:
+      return absl::StatusCode::kUnimplemented;
     case 429:
     case 502:
     case 503:
-    case 504: return absl::StatusCode::kUnavailable;
-    default: return absl::StatusCode::kUnknown;
+    case 504:
+      return absl::StatusCode::kUnavailable;
+    default:
+      return absl::StatusCode::kUnknown;
   }
 }
 
 absl::StatusCode StatusCodeOfReset(std::uint32_t http2_error) {
   switch (http2_error) {
-    case 0x7: return absl::StatusCode::kUnavailable;        // REFUSED_STREAM
-    case 0x8: return absl::StatusCode::kCancelled;          // CANCEL
-    case 0xb: return absl::StatusCode::kResourceExhausted;  // ENHANCE_YOUR_CALM
-    case 0xc: return absl::StatusCode::kPermissionDenied;   // INADEQUATE_SECURITY
-    default: return absl::StatusCode::kInternal;
+    case 0x7:
+      return absl::StatusCode::kUnavailable;  // REFUSED_STREAM
+    case 0x8:
+      return absl::StatusCode::kCancelled;  // CANCEL
+    case 0xb:
+      return absl::StatusCode::kResourceExhausted;  // ENHANCE_YOUR_CALM
+    case 0xc:
+      return absl::StatusCode::kPermissionDenied;  // INADEQUATE_SECURITY
+    default:
+      return absl::StatusCode::kInternal;
   }
 }
 

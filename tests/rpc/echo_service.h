@@ -18,8 +18,7 @@ using v1::EchoRequest;
 bool WaitUntil(const std::function<bool()>& condition);
 
 inline absl::Status RequestedError(const EchoRequest& request) {
-  return absl::Status(static_cast<absl::StatusCode>(request.error_code()),
-                      request.error_message());
+  return absl::Status(static_cast<absl::StatusCode>(request.error_code()), request.error_message());
 }
 
 inline EchoReply ReplyTo(const EchoRequest& request, std::uint32_t index = 0) {
@@ -30,7 +29,8 @@ inline EchoReply ReplyTo(const EchoRequest& request, std::uint32_t index = 0) {
   return reply;
 }
 
-/// Copies each request metadata pair "echo-*" to the initial metadata and "trail-*" to the trailing.
+/// Copies each request metadata pair "echo-*" to the initial metadata and "trail-*" to the
+/// trailing.
 class EchoService final : public v1::EchoService {
  public:
   void Say(rpc::UnaryCall<EchoRequest, EchoReply> call) override;

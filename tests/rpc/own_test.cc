@@ -149,9 +149,8 @@ TEST_F(OwnTest, ClientCancels) {
   EchoRequest request;
   request.set_hang(true);
   std::promise<absl::Status> done;
-  auto call = stub->SayAsync(request, {}, [&](absl::StatusOr<EchoReply> reply) {
-    done.set_value(reply.status());
-  });
+  auto call = stub->SayAsync(
+      request, {}, [&](absl::StatusOr<EchoReply> reply) { done.set_value(reply.status()); });
   ASSERT_TRUE(WaitUntil([&] { return service.started == 1; }));
   call->Cancel();
   EXPECT_EQ(done.get_future().get().code(), absl::StatusCode::kCancelled);

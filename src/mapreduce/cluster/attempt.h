@@ -76,7 +76,7 @@ struct AttemptFailure {
   plan::FailureKind kind = plan::FailureKind::kInternal;
   std::string message;
   std::string stderr_tail;
-  std::optional<plan::RecordPosition> record;  ///< that user code had in hand
+  std::optional<plan::RecordPosition> record;    ///< that user code had in hand
   std::uint32_t lost_map = TaskFailure::kNoMap;  ///< kFetch: whose output was bad
 };
 

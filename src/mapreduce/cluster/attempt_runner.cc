@@ -132,8 +132,8 @@ AttemptOutcome RunAttempt(const LoadedJob& job, const AttemptSpec& spec,
   const std::string directory = environment.scratch_directory;
   io::FileSystem* files = environment.files;
   control->on_status = [&host](std::string_view text) { host.OnStatus(text); };
-  AttemptOutcome outcome = RunInScratch(job, spec, std::move(environment), command_memory_bytes,
-                                        control, host);
+  AttemptOutcome outcome =
+      RunInScratch(job, spec, std::move(environment), command_memory_bytes, control, host);
   control->on_status = nullptr;
   (void)files->RemoveTree(directory);  // what stays is removed with its parent
   return outcome;
@@ -156,8 +156,7 @@ void Reset(TaskProgress& progress) {
 std::optional<plan::RecordPosition> RecordInHand(const AttemptSpec& spec,
                                                  const TaskProgress& progress) {
   const std::uint32_t range = progress.range.load(std::memory_order_relaxed);
-  if (progress.in_record.load(std::memory_order_relaxed) == 0 ||
-      range >= spec.split.ranges.size())
+  if (progress.in_record.load(std::memory_order_relaxed) == 0 || range >= spec.split.ranges.size())
     return std::nullopt;
   return plan::RecordPosition{spec.split.ranges[range].path,
                               progress.offset.load(std::memory_order_relaxed)};

@@ -94,9 +94,8 @@ absl::Status Keeper::Spawn(const JobSetup& job) {
 }
 
 void Keeper::Watch() {
-  pollfd fds[3] = {{socket_.get(), POLLIN, 0},
-                   {stderr_.get(), POLLIN, 0},
-                   {mailbox_->fd(), POLLIN, 0}};
+  pollfd fds[3] = {
+      {socket_.get(), POLLIN, 0}, {stderr_.get(), POLLIN, 0}, {mailbox_->fd(), POLLIN, 0}};
   ::poll(fds, 3, kMemoryPollMs);
   if (fds[1].revents != 0) ReadStderr();
   if (fds[2].revents != 0) {
@@ -131,11 +130,11 @@ void Keeper::PassOn(const Word& word) {
   } else {
     const auto& provided = std::get<MapWord>(word);
     const absl::Status& status = provided.input.status();
-    sent = SendFrame(
-        socket_.get(), SlotMessage::kMapInput,
-        EncodeFields(MapInputAnswer{provided.map, static_cast<int>(status.code()),
-                                    std::string(status.message()),
-                                    provided.input.ok() ? Encode(*provided.input) : ""}));
+    sent =
+        SendFrame(socket_.get(), SlotMessage::kMapInput,
+                  EncodeFields(MapInputAnswer{provided.map, static_cast<int>(status.code()),
+                                              std::string(status.message()),
+                                              provided.input.ok() ? Encode(*provided.input) : ""}));
   }
   sent.IgnoreError();
 }
@@ -188,7 +187,8 @@ void Keeper::Handle(const SlotFrame& frame) {
 /// The process has closed its end: it is dying, or user code closed what is not its own.
 void Keeper::Bury() {
   std::optional<io::ExitStatus> exit;
-  for (int waited_ms = 0; !(exit = process_.TryWait()) && waited_ms < kCancelPatienceMs; ++waited_ms)
+  for (int waited_ms = 0; !(exit = process_.TryWait()) && waited_ms < kCancelPatienceMs;
+       ++waited_ms)
     ::poll(nullptr, 0, 1);
   if (!exit) {
     process_.Kill(SIGKILL);
@@ -196,10 +196,9 @@ void Keeper::Bury() {
   }
   ReadStderr();
   socket_.Reset();
-  const std::string message =
-      !killed_because_.empty()
-          ? killed_because_
-          : fmt::format("the attempt's process {}", exit->Describe());
+  const std::string message = !killed_because_.empty()
+                                  ? killed_because_
+                                  : fmt::format("the attempt's process {}", exit->Describe());
   const absl::Status status =
       cancelled_ ? absl::CancelledError("the attempt was cancelled") : absl::AbortedError(message);
   Finish(status, Failed(status, {}));

@@ -18,9 +18,7 @@ class ThreadHost final : public MailboxHost {
   std::string TakeTail() { return tail_.Take(); }
 
  private:
-  void AskCommit(const TaskResult& result) override {
-    listener_.OnReadyToCommit(attempt_, result);
-  }
+  void AskCommit(const TaskResult& result) override { listener_.OnReadyToCommit(attempt_, result); }
   void AskMapOutput(std::uint32_t map) override { listener_.OnMapOutputNeeded(attempt_, map); }
 
   const std::uint64_t attempt_;
@@ -149,8 +147,7 @@ AttemptFailure Slot::RunHere(const AttemptSpec& spec, absl::StatusOr<TaskResult>
                                       options_.memory_bytes, &control_, host);
   *result = std::move(outcome.result);
   if (result->ok()) return {};
-  AttemptFailure failure =
-      DescribeFailure(spec, result->status(), outcome.failure, progress_);
+  AttemptFailure failure = DescribeFailure(spec, result->status(), outcome.failure, progress_);
   failure.stderr_tail = host.TakeTail();
   return failure;
 }

@@ -51,8 +51,8 @@ class WireHost final : public MailboxHost {
 class SlotServer {
  public:
   [[noreturn]] void Run() {
-    void* page = ::mmap(nullptr, sizeof(TaskProgress), PROT_READ | PROT_WRITE, MAP_SHARED,
-                        kProgressFd, 0);
+    void* page =
+        ::mmap(nullptr, sizeof(TaskProgress), PROT_READ | PROT_WRITE, MAP_SHARED, kProgressFd, 0);
     TRIREME_CHECK(page != MAP_FAILED);
     control_.progress = static_cast<TaskProgress*>(page);
     std::thread([this] { Listen(); }).detach();
@@ -123,8 +123,8 @@ class SlotServer {
       WireHost host(&mailbox_);
       const TaskEnvironment environment{
           &files_, EngineMemory(limits_.memory_bytes, Isolation::kProcess), {}, &memory_};
-      outcome = RunAttempt(*code_, spec, environment, limits_.scratch_directory, 0, &control_,
-                           host);
+      outcome =
+          RunAttempt(*code_, spec, environment, limits_.scratch_directory, 0, &control_, host);
     }
     Report(outcome);
   }
@@ -133,10 +133,9 @@ class SlotServer {
     if (outcome.result.ok())
       return WireHost::Send(SlotMessage::kSucceeded, Encode(*outcome.result));
     const absl::Status& status = outcome.result.status();
-    WireHost::Send(SlotMessage::kFailed,
-                   EncodeFields(FailedAnswer{static_cast<int>(status.code()),
-                                             std::string(status.message()),
-                                             outcome.failure.lost_map}));
+    WireHost::Send(SlotMessage::kFailed, EncodeFields(FailedAnswer{static_cast<int>(status.code()),
+                                                                   std::string(status.message()),
+                                                                   outcome.failure.lost_map}));
   }
 
   absl::Status Load() {

@@ -51,8 +51,7 @@ std::optional<SlotFrame> FrameReader::Next() {
   const std::size_t size = LoadLittle<std::uint32_t>(left.data());
   if (left.size() - kHeaderBytes < size) return std::nullopt;
   begin_ += kHeaderBytes + size;
-  return SlotFrame{static_cast<SlotMessage>(left[4]),
-                   std::string(left.substr(kHeaderBytes, size))};
+  return SlotFrame{static_cast<SlotMessage>(left[4]), std::string(left.substr(kHeaderBytes, size))};
 }
 
 }  // namespace trireme::mapreduce

@@ -82,8 +82,8 @@ class MapLoop {
     Record record;
     std::uint64_t count = progress_.records.load(std::memory_order_relaxed);
     while (records.Next(&record)) {
-      if (!task_.skip.empty() &&
-          std::binary_search(task_.skip.begin(), task_.skip.end(), RecordPlace{range_, record.offset})) {
+      if (!task_.skip.empty() && std::binary_search(task_.skip.begin(), task_.skip.end(),
+                                                    RecordPlace{range_, record.offset})) {
         out.Count("trireme", "records skipped", 1);
         continue;
       }
@@ -112,7 +112,7 @@ absl::StatusOr<TaskResult> MapToRuns(const Job& job, const JobSettings& settings
       std::unique_ptr<Collector> collector,
       Collector::Create(job, {task.output_path, settings.reduces, environment.memory_bytes},
                         context, environment.memory));
-  Emitter out(context, collector.get(), collector->batch());
+  Emitter out(context, collector.get(), collector->batches());
   MapLoop loop(job, settings, task, environment, context);
   TRIREME_RETURN_IF_ERROR(loop.Run(out));
   TRIREME_ASSIGN_OR_RETURN(const Collector::Result collected, collector->Finish());
@@ -148,8 +148,7 @@ absl::StatusOr<TaskResult> MapToPart(const Job& job, const JobSettings& settings
 
 absl::StatusOr<TaskResult> RunMapTask(const Job& job, const JobSettings& settings,
                                       const MapTask& task, const TaskEnvironment& environment,
-                                      TaskControl* control,
-                                      std::unique_ptr<io::FileWriter>* part) {
+                                      TaskControl* control, std::unique_ptr<io::FileWriter>* part) {
   const TaskInfo info{settings.name, task.index, task.attempt, settings.reduces, true};
   internal::TaskContext context(info, &settings.parameters, control);
   try {

@@ -29,7 +29,9 @@ PartWriter::PartWriter(io::FileWriter* file, std::unique_ptr<OutputFormat> forma
   if (format_ != nullptr) format_->Begin(buffer_);
 }
 
-PartWriter::~PartWriter() { ZSTD_freeCCtx(zstd_); }
+PartWriter::~PartWriter() {
+  ZSTD_freeCCtx(zstd_);
+}
 
 void PartWriter::Add(std::string_view key, std::string_view value) {
   ++records_;
@@ -64,10 +66,10 @@ void PartWriter::Compress(bool last) {
   ZSTD_inBuffer in{buffer_.data(), buffer_.size(), 0};
   for (bool more = true; more;) {
     ZSTD_outBuffer out{compressed_.data(), compressed_.size(), 0};
-    const std::size_t left = ZSTD_compressStream2(zstd_, &out, &in, last ? ZSTD_e_end : ZSTD_e_continue);
+    const std::size_t left =
+        ZSTD_compressStream2(zstd_, &out, &in, last ? ZSTD_e_end : ZSTD_e_continue);
     if (ZSTD_isError(left))
-      return task_->Fail(
-          absl::InternalError(fmt::format("zstd: {}", ZSTD_getErrorName(left))));
+      return task_->Fail(absl::InternalError(fmt::format("zstd: {}", ZSTD_getErrorName(left))));
     Write({compressed_.data(), out.pos});
     more = last ? left != 0 : in.pos < in.size;
   }

@@ -59,11 +59,11 @@ class GroupStream {
   std::string_view value() const { return merger_.value(); }
   bool Number(std::int64_t* value) {
     const std::string_view bytes = merger_.value();
-    const bool ok = aggregation_ == Aggregation::kNone ? ParseNumber(bytes, value)
-                                                       : DecodeNumber(bytes, value);
+    const bool ok =
+        aggregation_ == Aggregation::kNone ? ParseNumber(bytes, value) : DecodeNumber(bytes, value);
     if (!ok)
-      context_->Fail(absl::InvalidArgumentError(fmt::format(
-          "value '{}' of key '{}' is not a whole number", bytes.substr(0, 100), key_)));
+      context_->Fail(absl::InvalidArgumentError(
+          fmt::format("value '{}' of key '{}' is not a whole number", bytes.substr(0, 100), key_)));
     return ok;
   }
 
