@@ -28,9 +28,9 @@ class FakeFiles final : public io::FileSystem {
   absl::StatusOr<std::vector<io::DirectoryEntry>> List(const std::string&) override {
     return Unused();
   }
-  absl::StatusOr<std::unique_ptr<io::FileWriter>> Create(const std::string&,
+  absl::StatusOr<std::unique_ptr<io::FileWriter>> Create(const std::string& path,
                                                          io::Durability) override {
-    return Unused();
+    return std::make_unique<Writer>(this, path);
   }
   absl::Status MakeDirectories(const std::string&) override { return Unused(); }
   absl::Status RemoveTree(const std::string&) override { return Unused(); }
@@ -43,6 +43,24 @@ class FakeFiles final : public io::FileSystem {
 
  private:
   static absl::Status Unused() { return absl::UnimplementedError("not part of the fake"); }
+
+  class Writer final : public io::FileWriter {
+   public:
+    Writer(FakeFiles* to, std::string path) : to_(to), path_(std::move(path)) {}
+    absl::Status Append(std::string_view bytes) override {
+      bytes_ += bytes;
+      return absl::OkStatus();
+    }
+    absl::Status Commit() override {
+      to_->files[path_] = std::move(bytes_);
+      return absl::OkStatus();
+    }
+    void Abort() override { bytes_.clear(); }
+
+   private:
+    FakeFiles* to_;
+    std::string path_, bytes_;
+  };
 
   class Reader final : public io::ReadableFile {
    public:

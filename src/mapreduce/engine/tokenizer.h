@@ -6,6 +6,8 @@
 #include <span>
 #include <string_view>
 
+#include "base/check.h"
+
 namespace trireme::mapreduce {
 
 /// The words of a text, as ForEachWord finds them (maximal runs of bytes that are not 9 to 13 or
@@ -16,11 +18,13 @@ class WordScanner {
   struct Span {
     std::uint32_t begin, end;
   };
-  /// A longer text is scanned in parts by the caller.
+  /// More than the engine ever has in one record or block.
   static constexpr std::size_t kTextBytesMax = 1u << 31;
 
   /// `text` outlives the scanner and has at most kTextBytesMax bytes.
-  explicit WordScanner(std::string_view text) : text_(text) {}
+  explicit WordScanner(std::string_view text) : text_(text) {
+    TRIREME_CHECK(text.size() <= kTextBytesMax);
+  }
 
   /// The next words, in order; empty when there are no more. Valid until the next call.
   std::span<const Span> Next();

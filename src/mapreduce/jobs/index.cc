@@ -1,0 +1,156 @@
+#include <algorithm>
+#include <charconv>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mapreduce/engine/aggregate_table.h"
+#include "mapreduce/engine/hash.h"
+#include "mapreduce/engine/tokenizer.h"
+#include "mapreduce/jobs/factories.h"
+
+namespace trireme::mapreduce {
+namespace {
+
+/// Memory for the distinct words of one file; when they are more, some are emitted twice, which the
+/// reducer sets right.
+constexpr std::size_t kWordTableBytes = 64u << 20;
+/// A table with fewer keys than this part of its slots is made anew, not cleared.
+constexpr std::size_t kSparseTable = 64;
+
+/// Emits (word, file) once for each distinct word of each file the task reads.
+class IndexMapper final : public Mapper {
+ public:
+  explicit IndexMapper(bool blocks) : blocks_(blocks) {
+    words_.Reset(Aggregation::kMax, kWordTableBytes);
+  }
+
+  void Map(const Record& record, Emitter& out) override { Add(record.value, record.file, out); }
+  bool MapBlock(const Block& block, Emitter& out) override {
+    if (blocks_) Add(block.data, block.file, out);
+    return blocks_;
+  }
+  void Finish(Emitter& out) override { EmitWords(out); }
+
+ private:
+  void Add(std::string_view text, std::string_view file, Emitter& out) {
+    if (file != file_) {
+      EmitWords(out);
+      file_ = file;
+    }
+    WordScanner scanner(text);
+    for (auto spans = scanner.Next(); !spans.empty(); spans = scanner.Next()) {
+      for (const WordScanner::Span span : spans) {
+        const char* word = text.data() + span.begin;
+        const std::size_t size = span.end - span.begin;
+        if (size > internal::kInlineKeyBytes) [[unlikely]] {
+          AddLong({word, size}, out);
+          continue;
+        }
+        AddShort(word, size, out);
+      }
+    }
+  }
+
+  void AddShort(const char* word, std::size_t size, Emitter& out) {
+    internal::Batch::Item& item = batch_.items[batch_.count];
+    item.key = internal::LoadPrefix(word, size);
+    item.hash = HashPrefix(item.key, size);
+    item.value = 1;
+    item.size = size;
+    words_.Prefetch(item.hash);
+    if (++batch_.count == internal::kBatchRecords) AddBatch(out);
+  }
+
+  void AddBatch(Emitter& out) {
+    std::size_t done = 0;
+    while ((done += words_.AddBatch(batch_, done)) < batch_.count) EmitTable(out);
+    batch_.count = 0;
+  }
+
+  void AddLong(std::string_view word, Emitter& out) {
+    const std::uint64_t hash = HashKey(word);
+    if (words_.Add(word, hash, 1)) return;
+    EmitTable(out);
+    if (!words_.Add(word, hash, 1)) out.Emit(word, file_);  // alone too long for the table
+  }
+
+  void EmitWords(Emitter& out) {
+    AddBatch(out);
+    EmitTable(out);
+  }
+
+  void EmitTable(Emitter& out) {
+    if (words_.size() == 0) return;
+    for (std::size_t i = 0; i < words_.capacity(); ++i) {
+      const AggregateTable::Slot& slot = words_.slot(i);
+      if (slot.size_plus_one != 0) out.Emit(words_.Key(slot), file_);
+    }
+    if (words_.size() < words_.capacity() / kSparseTable) words_.Free();
+    words_.Reset(Aggregation::kMax, kWordTableBytes);
+  }
+
+  const bool blocks_;
+  std::string file_;
+  internal::Batch batch_;
+  AggregateTable words_;  // of file_; the values are of no use
+};
+
+/// Writes word, number of files, their names. Files come in the order of the input, which is
+/// sorted, so the names are, too, unless the job was given its input in some other order.
+class IndexReducer final : public Reducer {
+ public:
+  void Reduce(std::string_view word, Values& files, Output& out) override {
+    names_.clear();
+    ends_.clear();
+    bool sorted = true;
+    for (std::string_view name; files.Next(&name);) {
+      const std::string_view last = ends_.empty() ? std::string_view() : Name(ends_.size() - 1);
+      if (!ends_.empty() && name == last) continue;
+      sorted = sorted && (ends_.empty() || last < name);
+      if (!ends_.empty()) names_ += ',';
+      names_ += name;
+      ends_.push_back(names_.size());
+    }
+    if (!sorted) Sort();
+    char digits[24];
+    const auto end = std::to_chars(digits, digits + sizeof digits, ends_.size()).ptr;
+    line_.assign(digits, end);
+    line_ += ' ';
+    line_ += names_;
+    out.Emit(word, line_);
+  }
+
+ private:
+  std::string_view Name(std::size_t i) const {
+    const std::size_t begin = i == 0 ? 0 : ends_[i - 1] + 1;
+    return std::string_view(names_).substr(begin, ends_[i] - begin);
+  }
+
+  void Sort() {
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < ends_.size(); ++i) names.emplace_back(Name(i));
+    std::sort(names.begin(), names.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
+    names_.clear();
+    ends_.clear();
+    for (const std::string& name : names) {
+      if (!ends_.empty()) names_ += ',';
+      names_ += name;
+      ends_.push_back(names_.size());
+    }
+  }
+
+  std::string names_;              // separated by commas
+  std::vector<std::size_t> ends_;  // of the names in names_
+  std::string line_;
+};
+
+}  // namespace
+
+absl::StatusOr<Job> MakeIndex(const JobOptions& options) {
+  const bool blocks = !options.Has(kRecordBytesOption);
+  return Job{.mapper = New<IndexMapper>(blocks), .reducer = New<IndexReducer>()};
+}
+
+}  // namespace trireme::mapreduce
