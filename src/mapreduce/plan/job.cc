@@ -14,6 +14,11 @@ void PhaseTasks::Reset(std::uint32_t total) {
   counts_[static_cast<std::size_t>(TaskState::kWaiting)] = total;
 }
 
+void PhaseTasks::FinishAll() {
+  counts_ = {};
+  counts_[static_cast<std::size_t>(TaskState::kSucceeded)] = total_;
+}
+
 void PhaseTasks::Release() {
   tasks_ = {};
   retry_ = {};

@@ -45,6 +45,8 @@ static_assert(sizeof(Task) == 32);
 class PhaseTasks {
  public:
   void Reset(std::uint32_t total);
+  /// Counts every task as succeeded; the job is about to be closed.
+  void FinishAll();
   /// Gives the tasks' memory back when the job has ended; the counts stay.
   void Release();
 

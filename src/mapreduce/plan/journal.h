@@ -58,6 +58,7 @@ struct JobEnded {
   JobId job{};
   JobState state = JobState::kSucceeded;
   std::optional<JobFailure> failure;
+  JobStats stats;
 };
 
 /// The job is not even listed any more.

@@ -147,10 +147,10 @@ Job& Planner::State::AddJob(JobId id, const JobSpec& spec) {
 }
 
 void Planner::State::EndJob(Job& job, JobState state, std::optional<JobFailure> failure) {
-  output_.records.push_back(JobEnded{job.id, state, failure});
   attempts_.ForEach([&](std::uint32_t place, RunningAttempt& attempt) {
     if (attempt.job == &job && attempt.attached) Cancel(place, CancelReason::kJobOver);
   });
+  output_.records.push_back(JobEnded{job.id, state, failure, job.stats});
   output_.actions.push_back(JobStateChanged{job.id, state, failure});
   output_.actions.push_back(ReleaseJob{job.id});
   CloseJob(job, state, std::move(failure));

@@ -103,6 +103,11 @@ void Planner::State::Apply(const JobEnded& record) {
   attempts_.ForEach([&](std::uint32_t place, const RunningAttempt& attempt) {
     if (attempt.job == job) End(place, AttemptEnd::kKilled);
   });
+  job->stats = record.stats;
+  if (record.state == JobState::kSucceeded) {  // a checkpoint does not say of each task that it did
+    job->maps().FinishAll();
+    job->reduces().FinishAll();
+  }
   CloseJob(*job, record.state, record.failure);
 }
 
@@ -140,7 +145,7 @@ std::vector<JournalRecord> Planner::State::Checkpoint() const {
     const Job& job = *FindJob(id);
     records.push_back(JobAdmitted{id, job.spec});
     if (!job.running()) {
-      records.push_back(JobEnded{id, job.state, job.failure});
+      records.push_back(JobEnded{id, job.state, job.failure, job.stats});
       continue;
     }
     for (const Phase phase : {Phase::kMap, Phase::kReduce}) CheckpointTasks(job, phase, &records);

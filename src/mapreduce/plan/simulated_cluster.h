@@ -64,6 +64,7 @@ class SimulatedCluster {
   std::uint64_t trace_hash() const { return trace_hash_; }
   TimeMs now() const { return now_; }
   const Planner& planner() const { return *planner_; }
+  const std::vector<JournalRecord>& journal() const { return journal_; }
   std::uint64_t restarts() const { return restarts_; }
   std::uint64_t remade() const { return remade_; }
 

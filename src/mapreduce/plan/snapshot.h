@@ -18,18 +18,6 @@ struct PhaseCounts {
   double progress = 0;  ///< Finished tasks plus the running ones' shares, over total.
 };
 
-struct JobStats {
-  std::uint64_t attempts = 0;  ///< Assigned in this life of the plan.
-  std::uint64_t failures = 0;  ///< Attempts that failed and counted.
-  std::uint64_t killed = 0;    ///< Cancelled, preempted or gone with their worker.
-  std::uint64_t backups = 0;
-  std::uint64_t backups_won = 0;
-  std::uint64_t outputs_lost = 0;  ///< Finished maps made pending again.
-  std::uint64_t skipped_records = 0;
-  std::uint64_t map_output_bytes = 0;
-  std::uint64_t output_bytes = 0;
-};
-
 struct JobSnapshot {
   JobId id{};
   JobSpec spec;

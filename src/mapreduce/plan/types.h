@@ -103,6 +103,19 @@ struct JobFailure {
   std::string stderr_tail;
 };
 
+/// What a job took so far. Of a running job after a restart: what the journal tells of it.
+struct JobStats {
+  std::uint64_t attempts = 0;  ///< Assigned.
+  std::uint64_t failures = 0;  ///< Attempts that failed and counted.
+  std::uint64_t killed = 0;    ///< Cancelled, preempted or gone with their worker.
+  std::uint64_t backups = 0;
+  std::uint64_t backups_won = 0;
+  std::uint64_t outputs_lost = 0;  ///< Finished maps made pending again.
+  std::uint64_t skipped_records = 0;
+  std::uint64_t map_output_bytes = 0;
+  std::uint64_t output_bytes = 0;
+};
+
 const char* Name(Phase phase);
 const char* Name(AttemptKind kind);
 const char* Name(JobState state);
