@@ -95,7 +95,7 @@ class Runner:
         self.say(f"{row.name}: {contender.name}")
         self.remove_outputs(out)
         result = measure.measure(argv, self.data.scratch, servers if contender.servers else (),
-                                 self.options.timeout, contender.env,
+                                 self.options.timeout, self.options.memory_max, contender.env,
                                  out if contender.stdout_is_result else None)
         if not result.ok:
             outcome.failure = result.failure()

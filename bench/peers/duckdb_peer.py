@@ -18,7 +18,7 @@ JOBS = {
         GROUP BY word ORDER BY word""",
     "grep": """SELECT line FROM {lines} WHERE contains(line, 'zqjxvkw')""",
     "ngrams": """SELECT gram, count(*) FROM (SELECT unnest(list_transform(range(1, len(w) - 1),
-        i -> w[i] || ' ' || w[i + 1] || ' ' || w[i + 2])) AS gram
+        lambda i: w[i] || ' ' || w[i + 1] || ' ' || w[i + 2])) AS gram
         FROM (SELECT string_split(line, ' ') AS w FROM {lines})) GROUP BY gram""",
 }
 
