@@ -11,6 +11,7 @@ SAMPLE_SECONDS_MIN = 0.01
 # Sampling takes at most this share of one core: the pause grows with what a sample costs.
 SAMPLE_SHARE_MAX = 0.02
 STDERR_TAIL_BYTES = 2000
+LINGER_SECONDS_MAX = 10
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -71,11 +72,11 @@ def memory_of(pid, alone):
     return values["Pss"], values["Pss_Anon"] + values["Pss_Shmem"]
 
 
-def cpu_seconds(pid):
-    """User and system time of a process and of its children that it has waited for."""
+def cpu_seconds(pid, with_children=True):
+    """User and system time of a process, and of its children that it has waited for."""
     with open(f"/proc/{pid}/stat") as file:
         fields = file.read().rpartition(")")[2].split()
-    return sum(map(int, fields[11:15])) / TICKS_PER_SECOND
+    return sum(map(int, fields[11:15 if with_children else 13])) / TICKS_PER_SECOND
 
 
 def tree_cpu_seconds(root):
@@ -98,6 +99,7 @@ class Sampler(threading.Thread):
         self.beyond_max = beyond_max
         self.too_much = too_much
         self.resident = self.beyond = 0
+        self.cpu_of = {}  # what every process seen had used by itself when last seen
         self.stopped = threading.Event()
 
     def run(self):
@@ -116,6 +118,7 @@ class Sampler(threading.Thread):
         for pid in pids:
             try:
                 one = memory_of(pid, alone=len(pids) == 1)
+                self.cpu_of[pid] = cpu_seconds(pid, with_children=False)
             except (FileNotFoundError, ProcessLookupError, PermissionError):
                 continue  # it has just ended
             resident += one[0]
@@ -153,12 +156,23 @@ def tail_of(path):
         return file.read().decode(errors="replace")
 
 
+def end_group(leader):
+    """Waits for what a command left running, some of which may still write, and ends what stays."""
+    deadline = time.monotonic() + LINGER_SECONDS_MAX
+    with contextlib.suppress(ProcessLookupError):
+        while time.monotonic() < deadline:
+            os.killpg(leader, 0)
+            time.sleep(0.05)
+        os.killpg(leader, signal.SIGKILL)
+
+
 def measure(argv, scratch, servers=(), timeout_s=600, memory_max=1 << 62, env=None, stdout=None):
     """Runs `argv` to its end. `servers` are pids of processes that work for it: their memory is counted,
     and the CPU time they spend meanwhile. The standard output goes to the file `stdout`, or nowhere."""
     stderr_path = os.path.join(scratch, "stderr")
     with open(stderr_path, "wb") as stderr, open(stdout or os.devnull, "wb") as out:
         servers_before = sum(map(tree_cpu_seconds, servers))
+        server_pids = {pid for root in servers for pid in descendants(root)}
         started = time.monotonic()
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=stderr,
                                    start_new_session=True, env=dict(os.environ, **(env or {})))
@@ -175,6 +189,10 @@ def measure(argv, scratch, servers=(), timeout_s=600, memory_max=1 << 62, env=No
             limits.timer.cancel()
             sampler.stop()
         process.returncode = os.waitstatus_to_exitcode(status)
-    cpu = usage.ru_utime + usage.ru_stime + sum(map(tree_cpu_seconds, servers)) - servers_before
+    end_group(process.pid)
+    # A process that nobody waited for is not in the usage; the samples have nearly all of it.
+    unwaited = sum(cpu for pid, cpu in sampler.cpu_of.items() if pid not in server_pids)
+    cpu = max(usage.ru_utime + usage.ru_stime, unwaited)
+    cpu += sum(map(tree_cpu_seconds, servers)) - servers_before
     return Measurement(wall, cpu, sampler.resident, sampler.beyond, process.returncode,
                        tail_of(stderr_path), limits.killed_for)

@@ -56,6 +56,20 @@ class MeasureTest(unittest.TestCase):
         self.assertGreaterEqual(result.resident_bytes, 64 << 20)
         self.assertLess(result.beyond_bytes, 32 << 20)
 
+    def test_cpu_of_a_process_that_nobody_waits_for(self):
+        path = os.path.join(self.scratch.name, "done")
+        child = f"sum(range(20_000_000)); open({path!r}, 'w').close()"
+        code = f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-S', '-c', {child!r}]); " \
+               f"import os, time\nwhile not os.path.exists({path!r}): time.sleep(0.01)\nos._exit(0)"
+        self.assertGreater(self.measure(code).cpu_s, 0.15)
+
+    def test_nothing_is_left_running(self):
+        path = os.path.join(self.scratch.name, "written")
+        child = f"import time; time.sleep(0.3); open({path!r}, 'w').close()"
+        code = f"import os, subprocess, sys; subprocess.Popen([sys.executable, '-S', '-c', {child!r}]); os._exit(0)"
+        self.measure(code)
+        self.assertTrue(os.path.exists(path))
+
     def test_failure_is_told(self):
         result = self.measure("import sys; sys.exit('the reason')")
         self.assertFalse(result.ok)
