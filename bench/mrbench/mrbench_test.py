@@ -18,8 +18,14 @@ sys.dont_write_bytecode = True
 
 from mrbench import data, measure  # noqa: E402
 
-# Word count through the hand-written program, its output edited by a sed command.
+# Word count through the hand-written program, its output edited by a sed command; a coordinator that
+# listens and workers that wait, for nothing.
 STAND_IN = """#!/bin/bash
+case $2 in
+  coordinator) exec {python} -c 'import signal, socket, sys
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1][5:]); s.listen(); signal.pause()' "$4";;
+  worker) exec sleep 1000;;
+esac
 [ "$2 $3" = "run wordcount" ] || {{ echo "no such job" >&2; exit 2; }}
 while [ "$1" != --input ]; do shift; done
 mkdir -p "$4" && {bin}/baseline_wordcount "$4/part-r-00000" $(find "$2" -type f | sort)
@@ -99,7 +105,7 @@ class RunnerTest(unittest.TestCase):
     def stand_in(self, edit):
         path = os.path.join(self.scratch.name, "trireme")
         with open(path, "w") as file:
-            file.write(STAND_IN.format(bin=BIN, edit=edit))
+            file.write(STAND_IN.format(bin=BIN, edit=edit, python=sys.executable))
         os.chmod(path, 0o755)
         return path
 
@@ -120,6 +126,26 @@ class RunnerTest(unittest.TestCase):
             result = self.bench("--trireme", self.stand_in(edit))
             self.assertEqual(result.returncode, 1, result.stdout + result.stderr)
             self.assertIn("FAILED: wrong result", result.stdout)
+
+    def test_cluster(self):
+        trireme = self.stand_in("")
+        result = self.bench("--trireme", trireme, "--only", "cluster")
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        self.assertRegex(result.stdout, r"(?m)^  2 workers of 1 slot +\d.* same$")
+        self.assertRegex(result.stdout, r"2 workers of 1 slot at most 1.15 x embedded, 2 slots +\d")
+        left = subprocess.run(["pgrep", "-f", self.environment["TRIREME_BENCH_DIR"]], check=False,
+                              capture_output=True, text=True)
+        self.assertEqual(left.stdout, "")
+
+    def test_cluster_that_does_not_start(self):
+        path = self.stand_in("")
+        with open(path) as file:
+            script = file.read()
+        with open(path, "w") as file:
+            file.write(script.replace("case $2 in", "case $2 in coordinator) echo no luck >&2; exit 1;;"))
+        result = self.bench("--trireme", path, "--only", "cluster")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("the coordinator does not listen: no luck", result.stdout)
 
     def test_missing_product_is_skipped(self):
         result = self.bench("--trireme", "/nonexistent")
