@@ -75,6 +75,8 @@ class FileSystem {
   /// `path` appears at Commit, replacing an older file of that name.
   [[nodiscard]] virtual absl::StatusOr<std::unique_ptr<FileWriter>> Create(
       const std::string& path, Durability durability) = 0;
+  /// Gives the file or directory another name on the same system, replacing a file of that name.
+  [[nodiscard]] virtual absl::Status Rename(const std::string& from, const std::string& to) = 0;
   /// Makes the directory and its missing parents; one that exists is fine.
   [[nodiscard]] virtual absl::Status MakeDirectories(const std::string& path) = 0;
   /// Removes a file, or a directory and what is in it (links are removed, not followed). What does

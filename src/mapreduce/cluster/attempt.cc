@@ -62,8 +62,8 @@ void Fields(A& archive, AttemptSpec& spec) {
 }
 template <typename A>
 void Fields(A& archive, TaskResult& result) {
-  archive(result.counters, result.input_bytes, result.input_records, result.output_bytes,
-          result.output_records, result.spills);
+  archive(result.counters, result.input_bytes, result.input_records, result.input_groups,
+          result.output_bytes, result.output_records, result.spilled_records, result.spills);
 }
 
 namespace plan {

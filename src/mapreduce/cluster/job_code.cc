@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "fmt/format.h"
-#include "mapreduce/jobs/ready.h"
+#include "mapreduce/jobs/ready_jobs.h"
 
 namespace trireme::mapreduce {
 namespace {

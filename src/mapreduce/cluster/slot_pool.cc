@@ -13,8 +13,17 @@ namespace {
 constexpr std::size_t kProcessOverheadBytes = 16u << 20;
 constexpr std::size_t kThreadOverheadBytes = 4u << 20;
 constexpr std::size_t kEngineMemoryMin = 4u << 20;
+/// What this process holds beside its slots.
+constexpr std::size_t kOwnerOverheadBytes = 12u << 20;
+constexpr std::size_t kSlotMemoryMin = 8u << 20;
 
 }  // namespace
+
+std::size_t SlotMemory(std::uint64_t all_bytes, std::uint32_t slots, Isolation isolation) {
+  (void)isolation;
+  const std::uint64_t left = all_bytes > kOwnerOverheadBytes ? all_bytes - kOwnerOverheadBytes : 0;
+  return std::max<std::size_t>(left / slots, kSlotMemoryMin);
+}
 
 std::size_t EngineMemory(std::size_t slot_memory_bytes, Isolation isolation) {
   const std::size_t overhead =
@@ -33,10 +42,12 @@ SlotPool::~SlotPool() {
   for (const auto& slot : slots_) slot->CancelAny();
 }
 
-void SlotPool::Start(AttemptSpec spec) {
-  const bool started =
-      std::any_of(slots_.begin(), slots_.end(), [&](auto& slot) { return slot->TryStart(spec); });
-  TRIREME_CHECK(started);
+std::uint32_t SlotPool::Start(AttemptSpec spec) {
+  for (std::uint32_t i = 0; i < slots_.size(); ++i) {
+    if (slots_[i]->TryStart(spec)) return i;
+  }
+  TRIREME_CHECK(!"a free slot");
+  return 0;
 }
 
 void SlotPool::Tell(std::uint64_t attempt, const Word& word) {

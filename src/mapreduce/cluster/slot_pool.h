@@ -58,8 +58,8 @@ class SlotPool {
   /// Cancels what runs and waits for it, for a hung thread of user code without end: see Stop.
   ~SlotPool();
 
-  /// Takes a free slot; there must be one.
-  void Start(AttemptSpec spec);
+  /// Takes a free slot; there must be one. Returns which.
+  std::uint32_t Start(AttemptSpec spec);
   /// The attempt ends with OnFailed (kKilled), unless it ends otherwise before that. Unknown
   /// attempts are ignored, here and below.
   void Cancel(std::uint64_t attempt);
@@ -79,6 +79,8 @@ class SlotPool {
   std::vector<std::unique_ptr<Slot>> slots_;
 };
 
+/// The share of one of `slots` in what all processes together may use.
+std::size_t SlotMemory(std::uint64_t all_bytes, std::uint32_t slots, Isolation isolation);
 /// Memory of a slot that is the engine's own, out of all that the slot may use.
 std::size_t EngineMemory(std::size_t slot_memory_bytes, Isolation isolation);
 

@@ -32,6 +32,7 @@ class FakeFiles final : public io::FileSystem {
                                                          io::Durability) override {
     return std::make_unique<Writer>(this, path);
   }
+  absl::Status Rename(const std::string&, const std::string&) override { return Unused(); }
   absl::Status MakeDirectories(const std::string&) override { return Unused(); }
   absl::Status RemoveTree(const std::string&) override { return Unused(); }
 

@@ -144,6 +144,12 @@ absl::StatusOr<std::unique_ptr<io::FileWriter>> LocalFileSystem::Create(const st
   return std::make_unique<LocalFileWriter>(std::move(file), path, durability);
 }
 
+absl::Status LocalFileSystem::Rename(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0)
+    return io::ErrnoStatus("rename", fmt::format("{} to {}", from, to), errno);
+  return absl::OkStatus();
+}
+
 absl::Status LocalFileSystem::MakeDirectories(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);

@@ -16,6 +16,7 @@ class LocalFileSystem : public io::FileSystem {
   absl::StatusOr<std::vector<io::DirectoryEntry>> List(const std::string& directory) override;
   absl::StatusOr<std::unique_ptr<io::FileWriter>> Create(const std::string& path,
                                                          io::Durability durability) override;
+  absl::Status Rename(const std::string& from, const std::string& to) override;
   absl::Status MakeDirectories(const std::string& path) override;
   absl::Status RemoveTree(const std::string& path) override;
 };

@@ -1,0 +1,81 @@
+#include "cli/run_command.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <string>
+
+#include "cli/progress_bar.h"
+#include "cli/show_report.h"
+#include "cli/sizes.h"
+#include "fmt/format.h"
+#include "mapreduce/cluster/embedded.h"
+#include "mapreduce/fs/local.h"
+
+namespace trireme::cli {
+namespace {
+
+std::atomic<int> interrupts{0};
+
+void CatchInterrupts() {
+  struct sigaction action = {};
+  action.sa_handler = [](int) {
+    // The loop looks at the count ten times a second; a third request does not wait for it.
+    if (interrupts.fetch_add(1) >= 2) ::_exit(kInterrupted);
+  };
+  sigemptyset(&action.sa_mask);
+  action.sa_flags = SA_RESTART;
+  for (int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaction(signal, &action, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+}
+
+std::string OneLine(std::string_view text) {
+  std::string line(text);
+  for (char& c : line) {
+    if (c == '\n') c = ' ';
+  }
+  return line;
+}
+
+int ExitStatusOf(const mapreduce::JobReport& report) {
+  switch (report.state) {
+    case mapreduce::plan::JobState::kSucceeded:
+      return kDone;
+    case mapreduce::plan::JobState::kCancelled:
+      return kInterrupted;
+    default:
+      return kFailed;
+  }
+}
+
+}  // namespace
+
+int WrongUse(const absl::Status& status) {
+  fmt::print(stderr, "trireme: {}\n", OneLine(std::string(status.message())));
+  return kWrongUse;
+}
+
+int RunJob(const RunOptions& options) {
+  mapreduce::LocalFileSystem files;
+  auto prepared = mapreduce::PrepareJob(options.request, files);
+  if (!prepared.ok()) return WrongUse(prepared.status());
+  CatchInterrupts();
+  ProgressBar bar(!options.quiet && !options.no_progress);
+  mapreduce::EmbeddedOptions embedded;
+  embedded.slots = options.slots;
+  embedded.memory_bytes = options.memory_bytes;
+  embedded.directory = options.directory;
+  embedded.interrupts = &interrupts;
+  embedded.on_progress = [&bar](const mapreduce::JobProgress& progress) { bar.Show(progress); };
+  bool hung = false;
+  auto report = mapreduce::RunEmbedded(*prepared, embedded, &hung);
+  bar.Clear();
+  if (!report.ok()) return WrongUse(report.status());
+  const int status = ShowReport(options, *report, ExitStatusOf(*report));
+  if (hung) ::_exit(status);  // a thread of user code never ends
+  return status;
+}
+
+}  // namespace trireme::cli

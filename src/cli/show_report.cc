@@ -1,0 +1,63 @@
+#include "cli/show_report.h"
+
+#include <cstdio>
+#include <string>
+
+#include "cli/run_command.h"
+#include "cli/sizes.h"
+#include "fmt/format.h"
+#include "io/file.h"
+#include "mapreduce/cluster/report_json.h"
+
+namespace trireme::cli {
+namespace {
+
+using mapreduce::JobReport;
+
+void ShowCounters(const JobReport& report) {
+  std::string group;
+  for (const auto& [name, value] : report.counters) {
+    if (name.first != group) {
+      group = name.first;
+      fmt::print(stderr, "  {}\n", group);
+    }
+    fmt::print(stderr, "    {:<28} {:>20}\n", name.second, ShowCount(value));
+  }
+}
+
+void ShowSummary(const JobReport& report) {
+  const double seconds = static_cast<double>(report.total_ms > 0 ? report.total_ms : 1) / 1000;
+  fmt::print(stderr, "{}: {} in {} ({} of input, {}/s) -> {}\n", report.name,
+             mapreduce::plan::Name(report.state), ShowSeconds(report.total_ms),
+             ShowBytes(report.input_bytes),
+             ShowBytes(static_cast<std::uint64_t>(static_cast<double>(report.input_bytes) /
+                                                  seconds)),
+             report.output);
+  ShowCounters(report);
+}
+
+void ShowFailure(const JobReport& report) {
+  if (report.state == mapreduce::plan::JobState::kCancelled) {
+    fmt::print(stderr, "trireme: job {} was cancelled\n", report.name);
+    return;
+  }
+  fmt::print(stderr, "trireme: job {} failed: {}\n", report.name, report.error);
+  if (!report.stderr_tail.empty())
+    fmt::print(stderr, "--- the end of the attempt's standard error\n{}{}---\n",
+               report.stderr_tail, report.stderr_tail.ends_with('\n') ? "" : "\n");
+}
+
+}  // namespace
+
+int ShowReport(const RunOptions& options, const JobReport& report, int exit_status) {
+  if (exit_status != kDone) {
+    ShowFailure(report);
+  } else if (!options.quiet) {
+    ShowSummary(report);
+  }
+  if (options.json) fmt::print("{}\n", mapreduce::ReportJson(report));
+  std::fflush(stdout);
+  return exit_status;
+}
+
+}  // namespace trireme::cli

@@ -1,0 +1,98 @@
+#include "mapreduce/cluster/job_request.h"
+
+#include <filesystem>
+#include <utility>
+
+#include "base/status_macros.h"
+#include "fmt/format.h"
+#include "mapreduce/cluster/job_code.h"
+#include "mapreduce/cluster/output_directory.h"
+#include "mapreduce/fs/glob.h"
+#include "mapreduce/jobs/ready_jobs.h"
+
+namespace trireme::mapreduce {
+namespace {
+
+std::string NameOf(const JobRequest& request, const Job& job) {
+  if (!request.name.empty()) return request.name;
+  if (!job.name.empty()) return job.name;
+  if (const auto* plugin = std::get_if<PluginCode>(&request.code))
+    return std::filesystem::path(plugin->path).stem().string();
+  return "job";
+}
+
+std::uint32_t ReducesOf(const JobRequest& request, const Job& job, std::uint64_t input_bytes) {
+  if (job.map_only) return 0;
+  return request.reduces.value_or(DefaultReduces(input_bytes));
+}
+
+absl::Status CheckNumbers(const JobRequest& request) {
+  if (request.reduces.value_or(1) > kReducesMax)
+    return absl::InvalidArgumentError(
+        fmt::format("--reduces {} is more than {}", *request.reduces, kReducesMax));
+  if (request.split_bytes == 0) return absl::InvalidArgumentError("--split-size must be at least 1");
+  if (request.max_attempts == 0)
+    return absl::InvalidArgumentError("--max-attempts must be at least 1");
+  return absl::OkStatus();
+}
+
+plan::JobSpec SpecOf(const JobRequest& request, const JobSettings& settings, std::size_t maps) {
+  plan::JobSpec spec;
+  spec.name = settings.name;
+  spec.maps = static_cast<std::uint32_t>(maps);
+  spec.reduces = settings.reduces;
+  spec.max_attempts = request.max_attempts;
+  spec.priority = request.priority;
+  spec.skip_bad_records = request.skip_bad_records;
+  spec.task_timeout_ms = request.task_timeout_ms;
+  return spec;
+}
+
+/// Ready jobs may learn from the input what every task has to know.
+absl::StatusOr<Parameters> CompleteParameters(const JobRequest& request, io::FileSystem& files,
+                                              const std::vector<Split>& splits,
+                                              std::uint32_t reduces) {
+  const auto* ready = std::get_if<ReadyCode>(&request.code);
+  if (ready == nullptr) return request.parameters;
+  return PrepareReadyJob(ready->name, request.parameters,
+                         {&files, request.inputs, splits, request.format, reduces});
+}
+
+}  // namespace
+
+absl::StatusOr<PreparedJob> PrepareJob(const JobRequest& request, io::FileSystem& files) {
+  TRIREME_RETURN_IF_ERROR(CheckNumbers(request));
+  PreparedJob prepared;
+  prepared.output = request.output;
+  prepared.overwrite = request.overwrite;
+  TRIREME_RETURN_IF_ERROR(
+      OutputDirectory(&files, request.output, io::Durability::kProcess).Check(request.overwrite));
+  TRIREME_ASSIGN_OR_RETURN(const auto inputs, ExpandInputs(files, request.inputs));
+  prepared.input_files = inputs.size();
+  for (const io::FileInfo& input : inputs) prepared.input_bytes += input.size_bytes;
+  TRIREME_ASSIGN_OR_RETURN(prepared.splits,
+                           PlanSplits(inputs, request.format, request.split_bytes));
+
+  auto setup = std::make_shared<JobSetup>();
+  setup->code = request.code;
+  setup->isolation = request.isolation.value_or(DefaultIsolation(request.code));
+  JobSettings& settings = setup->settings;
+  settings.input_format = request.format;
+  settings.compress_output = request.compress;
+  settings.durability = request.sync ? io::Durability::kPowerLoss : io::Durability::kProcess;
+  const std::uint32_t likely_reduces =
+      request.reduces.value_or(DefaultReduces(prepared.input_bytes));
+  TRIREME_ASSIGN_OR_RETURN(
+      settings.parameters, CompleteParameters(request, files, prepared.splits, likely_reduces));
+  TRIREME_ASSIGN_OR_RETURN(const LoadedJob code, LoadJob(request.code, settings.parameters));
+  const Job job = code.ForAttempt({});
+  if (job.mapper == nullptr)
+    return absl::InvalidArgumentError(fmt::format("job '{}' has no mapper", NameOf(request, job)));
+  settings.name = NameOf(request, job);
+  settings.reduces = ReducesOf(request, job, prepared.input_bytes);
+  prepared.spec = SpecOf(request, settings, prepared.splits.size());
+  prepared.setup = std::move(setup);
+  return prepared;
+}
+
+}  // namespace trireme::mapreduce
