@@ -104,11 +104,12 @@ class Data:
         self.check_space(new_bytes + int(largest * WORKING_SPACE_FACTOR))
         if missing:
             say(f"making {len(missing)} text files of {self.file_bytes >> 20} MiB in {self.dir}")
-            self.generate("text", self.dir, missing[0], missing[-1], self.file_bytes)
+        for first, last in ranges_of(missing):
+            self.generate("text", self.dir, first, last, self.file_bytes)
         if needs_records:
             say(f"making {records_bytes >> 20} MiB of records in {self.dir}")
             self.generate("records", records, records_bytes)
-        made = [self.text(files)[i] for i in range(missing[0], missing[-1] + 1)] if missing else []
+        made = [self.text(files)[i] for i in missing]
         for path in made + ([records] if needs_records else []):
             manifest["sizes"][os.path.basename(path)] = os.path.getsize(path)
         with open(self.manifest_path() + ".new", "w") as file:
@@ -124,6 +125,17 @@ class Data:
             raise DataError(f"{self.root} has {free / GIB:.1f} GiB free; the benchmark needs "
                             f"{needed / GIB:.1f} GiB: set TRIREME_BENCH_DIR to a larger disk, or use "
                             "--gib 0.5 or --quick")
+
+
+def ranges_of(numbers):
+    """[1, 2, 3, 7] as [(1, 3), (7, 7)]."""
+    ranges = []
+    for number in numbers:
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1] = (ranges[-1][0], number)
+        else:
+            ranges.append((number, number))
+    return ranges
 
 
 def warm(paths):

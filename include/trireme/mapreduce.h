@@ -97,10 +97,10 @@ class Emitter : public Context {
 
  private:
   void EmitSlow(std::string_view key, std::int64_t value);
-  void FlushBatch();
+  void FlushBatch(internal::Batch& batch);
 
   internal::MapSink* sink_;
-  internal::Batch* batch_;  // null when the job has no Aggregation
+  internal::Batch* batch_;  // two, or null when the job has no Aggregation
 };
 
 class Mapper {

@@ -50,7 +50,7 @@ inline std::uint64_t HashPrefix(const KeyPrefix& prefix, std::uint64_t key_size)
 
 /// Records on their way into the aggregation table. A record's slot is prefetched when it is
 /// emitted and probed when the batch is full, so that the cache misses of 64 records overlap each
-/// other and the map.
+/// other and the map. There is one batch for each of the table's two kinds of slots.
 struct Batch {
   struct Item {
     KeyPrefix key;
@@ -59,11 +59,13 @@ struct Batch {
     std::uint64_t size;
   };
   const char* slots = nullptr;  // of the table
-  int shift = 0;                // hash >> shift is a slot's index
+  int shift = 63;               // hash >> shift is a slot's index
+  int slot_bytes_log2 = 0;
   std::size_t count = 0;
   std::array<Item, kBatchRecords> items;
 };
-inline constexpr std::size_t kSlotBytes = 32;
+/// Keys of up to this many bytes have slots of 16 bytes, the others of 32.
+inline constexpr std::size_t kSmallKeyBytes = 11;
 
 inline constexpr auto kPrefixMasks = [] {
   std::array<std::array<std::uint64_t, 2>, kInlineKeyBytes + 1> masks{};
@@ -120,13 +122,14 @@ inline std::uint64_t SpaceMask64(const char* data) {
 inline void Emitter::Emit(std::string_view key, std::int64_t value) {
   if (batch_ == nullptr || key.size() > internal::kInlineKeyBytes) [[unlikely]]
     return EmitSlow(key, value);
-  internal::Batch::Item& item = batch_->items[batch_->count];
+  internal::Batch& batch = batch_[key.size() > internal::kSmallKeyBytes ? 1 : 0];
+  internal::Batch::Item& item = batch.items[batch.count];
   item.key = internal::LoadPrefix(key.data(), key.size());
   item.hash = internal::HashPrefix(item.key, key.size());
   item.value = value;
   item.size = key.size();
-  __builtin_prefetch(batch_->slots + (item.hash >> batch_->shift) * internal::kSlotBytes, 1);
-  if (++batch_->count == internal::kBatchRecords) FlushBatch();
+  __builtin_prefetch(batch.slots + ((item.hash >> batch.shift) << batch.slot_bytes_log2), 1);
+  if (++batch.count == internal::kBatchRecords) FlushBatch(batch);
 }
 
 class Words {

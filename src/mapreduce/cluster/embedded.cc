@@ -323,8 +323,7 @@ class EmbeddedRun {
   }
 
   void Explain(const plan::JobFailure& failure) {
-    report_.error = fmt::format("{} task {} failed: {}", plan::Name(failure.task.phase),
-                                failure.task.index, failure.message);
+    report_.error = failure.message;
     if (failure.record)
       report_.error +=
           fmt::format(" (at {}, offset {})", failure.record->file, failure.record->offset);

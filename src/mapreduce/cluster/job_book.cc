@@ -3,20 +3,25 @@
 #include <algorithm>
 #include <utility>
 
+#include "mapreduce/cluster/job_counters.h"
+
 namespace trireme::mapreduce::cluster {
 
 using plan::JobId;
 
-TaskResult JobEntry::Totals() const {
-  TaskResult sum = map_totals;
-  AddResult(reduce_totals, 1, &sum);
-  return sum;
+void JobEntry::Count(plan::Phase phase, const TaskResult& result, int sign) {
+  Counters said;
+  CountTask(phase, map_only, result, said);
+  for (const auto& [name, value] : said) counters[name] += sign * value;
+  const auto factor = static_cast<std::uint64_t>(static_cast<std::int64_t>(sign));
+  (phase == plan::Phase::kMap ? map_input_bytes : reduce_input_bytes) +=
+      factor * result.input_bytes;
 }
 
 void JobBook::Admit(JobId id, const plan::JobSpec& spec) {
   last_id_ = std::max(last_id_, static_cast<std::uint64_t>(id));
   JobEntry& entry = jobs_[id];
-  entry.priority = spec.priority;
+  entry.map_only = spec.reduces == 0;
   // The submitter's bytes were parsed before the job was admitted; a journal's have a checksum.
   (void)entry.definition.ParseFromString(spec.definition);
   submissions_[entry.definition.submission()] = id;
@@ -55,11 +60,10 @@ std::optional<JobId> JobBook::FindWriter(const std::string& output_directory) co
 void JobBook::Report(const plan::AttemptRef& attempt, TaskResult result) {
   JobEntry* entry = Find(attempt.task.job);
   if (entry == nullptr) return;
-  TaskResult& totals =
-      attempt.task.phase == plan::Phase::kMap ? entry->map_totals : entry->reduce_totals;
   const auto [at, added] = entry->reports.try_emplace(attempt.task);
-  if (!added) AddResult(at->second.result, -1, &totals);
-  AddResult(result, 1, &totals);
+  if (!added) entry->Count(attempt.task.phase, at->second.result, -1);
+  entry->Count(attempt.task.phase, result, 1);
+  entry->sizes[attempt.id] = {result.input_bytes, result.output_bytes, result.input_records};
   at->second = {attempt.id, std::move(result)};
 }
 
@@ -109,6 +113,7 @@ void JobBook::Replay(const v1::JournalRecord& record) {
     case v1::JournalRecord::kJobFinished:
       if (JobEntry* entry = Find(JobId{record.job_finished().job()}); entry != nullptr) {
         entry->finished = true;
+        entry->elapsed_ms = record.job_finished().elapsed_ms();
         const std::string& error = record.job_finished().error();
         if (!error.empty()) entry->finish_error = absl::UnknownError(error);
       }
@@ -128,8 +133,9 @@ void JobBook::ReplayWinner(const plan::AttemptRef& attempt) {
 void JobBook::ReplayTotals(const v1::JobTotals& record) {
   JobEntry* entry = Find(JobId{record.job()});
   if (entry == nullptr) return;
-  entry->map_totals = FromWire(record.map_totals());
-  entry->reduce_totals = FromWire(record.reduce_totals());
+  entry->counters = FromWire(record.counters());
+  entry->map_input_bytes = record.map_input_bytes();
+  entry->reduce_input_bytes = record.reduce_input_bytes();
 }
 
 void JobBook::Checkpoint(std::vector<v1::JournalRecord>* to) const {
@@ -141,14 +147,15 @@ void JobBook::Checkpoint(std::vector<v1::JournalRecord>* to) const {
     if (!entry.closed) continue;
     v1::JobTotals* totals = to->emplace_back().mutable_job_totals();
     totals->set_job(static_cast<std::uint64_t>(id));
-    *totals->mutable_map_totals() = ToWire(entry.map_totals);
-    *totals->mutable_reduce_totals() = ToWire(entry.reduce_totals);
+    ToWire(entry.counters, totals->mutable_counters());
+    totals->set_map_input_bytes(entry.map_input_bytes);
+    totals->set_reduce_input_bytes(entry.reduce_input_bytes);
   }
 }
 
 void JobBook::CheckpointFinished(std::vector<v1::JournalRecord>* to) const {
   for (const auto& [id, entry] : jobs_) {
-    if (entry.finished) to->push_back(MakeJobFinished(id, entry.finish_error));
+    if (entry.finished) to->push_back(MakeJobFinished(id, entry));
   }
 }
 
@@ -159,10 +166,11 @@ v1::JournalRecord MakeTaskReported(const plan::AttemptRef& attempt, const TaskRe
   return record;
 }
 
-v1::JournalRecord MakeJobFinished(JobId job, const absl::Status& status) {
+v1::JournalRecord MakeJobFinished(JobId job, const JobEntry& entry) {
   v1::JournalRecord record;
   record.mutable_job_finished()->set_job(static_cast<std::uint64_t>(job));
-  record.mutable_job_finished()->set_error(std::string(status.message()));
+  record.mutable_job_finished()->set_error(std::string(entry.finish_error.message()));
+  record.mutable_job_finished()->set_elapsed_ms(entry.elapsed_ms);
   return record;
 }
 

@@ -18,17 +18,25 @@ struct JobEntry {
     plan::AttemptId attempt{};
     TaskResult result;
   };
+  /// Of every attempt that finished a task, for the timeline.
+  struct Size {
+    std::uint64_t input_bytes = 0, output_bytes = 0, records = 0;
+  };
 
   v1::JobDefinition definition;  ///< without splits once the job has ended
-  std::int32_t priority = 0;
+  bool map_only = false;
   std::map<plan::TaskRef, Report> reports;  ///< of each finished task's winner; empty once ended
-  TaskResult map_totals, reduce_totals;     ///< the sums of those
+  Counters counters;                        ///< the sums of those
+  std::uint64_t map_input_bytes = 0, reduce_input_bytes = 0;
+  std::map<plan::AttemptId, Size> sizes;
   bool closed = false;                      ///< the job has ended
   /// The job's end has been carried out: its `_SUCCESS` written or its output removed.
   bool finished = false;
   absl::Status finish_error;
+  std::int64_t elapsed_ms = 0;  ///< once finished
 
-  TaskResult Totals() const;
+  /// Adds (or with -1 takes away) what one task's winner said.
+  void Count(plan::Phase phase, const TaskResult& result, int sign);
 };
 
 /// The jobs of one coordinator, restored with its plan. Owner thread only.
@@ -68,6 +76,6 @@ class JobBook {
 };
 
 v1::JournalRecord MakeTaskReported(const plan::AttemptRef& attempt, const TaskResult& result);
-v1::JournalRecord MakeJobFinished(plan::JobId job, const absl::Status& status);
+v1::JournalRecord MakeJobFinished(plan::JobId job, const JobEntry& entry);
 
 }  // namespace trireme::mapreduce::cluster

@@ -308,7 +308,8 @@ void Master::Finish(JobId job, bool keep) {
                          if (entry == nullptr) return;
                          entry->finished = true;
                          entry->finish_error = status;
-                         records_.push_back(MakeJobFinished(job, status));
+                         entry->elapsed_ms = UnixMs() - entry->definition.submitted_unix_ms();
+                         records_.push_back(MakeJobFinished(job, *entry));
                          answers_.push_back([this] { TellWatchers(); });
                        });
 }

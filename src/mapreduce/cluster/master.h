@@ -36,6 +36,9 @@ class JobWatcher {
 
 /// Watchers hear of a job at most this often, and of its end at once.
 inline constexpr plan::TimeMs kWatchIntervalMs = 200;
+/// Wall-clock time, for people and across restarts.
+std::int64_t UnixMs();
+
 /// Bytes of one frame of a checkpoint, about.
 inline constexpr std::size_t kCheckpointFrameBytes = 4u << 20;
 

@@ -4,6 +4,7 @@
 
 #include "base/status_macros.h"
 #include "fmt/format.h"
+#include "mapreduce/cluster/job_counters.h"
 #include "mapreduce/cluster/master.h"
 
 namespace trireme::mapreduce::cluster {
@@ -18,12 +19,6 @@ absl::Status NoSuchJob(JobId job) {
       "job {}: not known here; `trireme mr list` shows those that are", std::uint64_t(job)));
 }
 
-std::int64_t UnixMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 v1::SubmitJobReply ReplyFor(JobId job) {
   v1::SubmitJobReply reply;
   reply.set_job(static_cast<std::uint64_t>(job));
@@ -31,6 +26,12 @@ v1::SubmitJobReply ReplyFor(JobId job) {
 }
 
 }  // namespace
+
+std::int64_t UnixMs() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
 
 absl::Status Master::Validate(const v1::JobSpec& spec, v1::JobDefinition* definition) const {
   if (!definition->ParseFromString(spec.definition()) || definition->output_directory().empty() ||
@@ -126,19 +127,14 @@ v1::JobStatus Master::StatusOf(const plan::JobSnapshot& snapshot, const JobEntry
   to.set_priority(snapshot.spec.priority);
   *to.mutable_maps() = ToWire(snapshot.maps);
   *to.mutable_reduces() = ToWire(snapshot.reduces);
-  to.set_attempts(snapshot.stats.attempts);
-  to.set_failures(snapshot.stats.failures);
-  to.set_killed(snapshot.stats.killed);
-  to.set_backups(snapshot.stats.backups);
-  to.set_backups_won(snapshot.stats.backups_won);
-  to.set_outputs_lost(snapshot.stats.outputs_lost);
-  to.set_skipped_records(snapshot.stats.skipped_records);
-  to.set_map_output_bytes(snapshot.stats.map_output_bytes);
-  to.set_output_bytes(snapshot.stats.output_bytes);
+  *to.mutable_stats() = ToWire(snapshot.stats);
+  to.set_input_files(entry.definition.input_files());
   to.set_input_bytes(entry.definition.input_bytes());
-  to.set_input_bytes_read(entry.map_totals.input_bytes);
-  to.set_reduce_input_bytes(entry.reduce_totals.input_bytes);
-  *to.mutable_totals() = ToWire(entry.Totals());
+  to.set_input_bytes_read(entry.map_input_bytes);
+  to.set_reduce_input_bytes(entry.reduce_input_bytes);
+  Counters counters = entry.counters;
+  CountJob(snapshot, counters);
+  ToWire(counters, to.mutable_counters());
   to.set_output_directory(entry.definition.output_directory());
   to.set_submitted_unix_ms(entry.definition.submitted_unix_ms());
   if (snapshot.failure) {
@@ -148,7 +144,8 @@ v1::JobStatus Master::StatusOf(const plan::JobSnapshot& snapshot, const JobEntry
     }
   }
   if (plan::HasEnded(snapshot.state)) {
-    to.set_elapsed_ms(snapshot.ended_ms - snapshot.submitted_ms);
+    to.set_elapsed_ms(entry.finished ? entry.elapsed_ms
+                                     : UnixMs() - entry.definition.submitted_unix_ms());
     // Over is what is whole: until `_SUCCESS` is there, the job is not.
     if (!entry.finished) to.set_state(v1::JOB_STATE_REDUCING);
     if (!entry.finish_error.ok() && snapshot.state == plan::JobState::kSucceeded) {
@@ -213,6 +210,8 @@ absl::StatusOr<v1::Timeline> Master::Timeline(JobId job) const {
   *to.mutable_status() = status;
   to.set_maps_done_ms(snapshot->maps_done_ms == 0 ? 0
                                                   : snapshot->maps_done_ms - snapshot->submitted_ms);
+  const auto& sizes = book_.Find(job)->sizes;
+  std::map<plan::TaskRef, std::uint32_t> numbers;
   for (const plan::AttemptTrace& trace : planner_.Timeline(job)) {
     v1::AttemptTrace* added = to.add_attempts();
     *added->mutable_attempt() = ToWire(trace.attempt);
@@ -221,6 +220,14 @@ absl::StatusOr<v1::Timeline> Master::Timeline(JobId job) const {
     added->set_end_ms(trace.end_ms == 0 ? 0 : trace.end_ms - snapshot->submitted_ms);
     added->set_kind(plan::Name(trace.kind));
     added->set_end(plan::Name(trace.end));
+    added->set_kind_number(static_cast<std::uint32_t>(trace.kind));
+    added->set_end_number(static_cast<std::uint32_t>(trace.end));
+    added->set_number(numbers[trace.attempt.task]++);
+    if (const auto size = sizes.find(trace.attempt.id); size != sizes.end()) {
+      added->mutable_result()->set_input_bytes(size->second.input_bytes);
+      added->mutable_result()->set_output_bytes(size->second.output_bytes);
+      added->mutable_result()->set_input_records(size->second.records);
+    }
   }
   const v1::ListWorkersReply workers = Workers();
   *to.mutable_workers() = workers.workers();

@@ -27,7 +27,7 @@ std::string JobRow(const v1::JobStatus& job) {
       "<tr><td class=n><a href='/jobs/{0}'>{0}</a><td>{1}<td>{2}<td class=n>{3}{4}{5}"
       "<td class=n>{6}<td class=n>{7:.1f}",
       job.job(), EscapeHtml(job.name()), StateName(job.state()), job.priority(),
-      PhaseCell(job.maps()), PhaseCell(job.reduces()), job.failures(),
+      PhaseCell(job.maps()), PhaseCell(job.reduces()), job.stats().failures(),
       static_cast<double>(job.elapsed_ms()) / 1000);
 }
 
@@ -65,15 +65,12 @@ std::string FailureText(const v1::JobStatus& job) {
                      EscapeHtml(job.failure().message()), EscapeHtml(job.failure().stderr_tail()));
 }
 
-std::string CounterTable(const v1::TaskResult& totals) {
+std::string CounterTable(const v1::JobStatus& job) {
   std::string html = "<h2>Counters</h2><table>";
-  for (const v1::Counter& counter : totals.counters()) {
+  for (const v1::Counter& counter : job.counters()) {
     html += fmt::format("<tr><td>{}<td>{}<td class=n>{}", EscapeHtml(counter.group()),
                         EscapeHtml(counter.name()), counter.value());
   }
-  html += fmt::format(
-      "<tr><td>task<td>input records<td class=n>{}<tr><td>task<td>output records<td class=n>{}",
-      totals.input_records(), totals.output_records());
   return html + "</table>";
 }
 
@@ -139,7 +136,7 @@ std::string JobPage(const v1::Timeline& timeline) {
   *one.add_jobs() = timeline.status();
   return fmt::format("{}<p><a href='/'>all jobs</a></p><h1>{}</h1>{}{}{}{}", kHead,
                      EscapeHtml(timeline.status().name()), JobTable(one),
-                     FailureText(timeline.status()), CounterTable(timeline.status().totals()),
+                     FailureText(timeline.status()), CounterTable(timeline.status()),
                      AttemptTable(timeline));
 }
 
@@ -148,8 +145,8 @@ std::string MetricsPage(const v1::ListJobsReply& jobs, const v1::ListWorkersRepl
   std::uint64_t running = 0, alive = 0, slots = 0, busy = 0, attempts = 0, failures = 0;
   for (const v1::JobStatus& job : jobs.jobs()) {
     running += job.state() < v1::JOB_STATE_SUCCEEDED;
-    attempts += job.attempts();
-    failures += job.failures();
+    attempts += job.stats().attempts();
+    failures += job.stats().failures();
   }
   for (const v1::WorkerStatus& worker : workers.workers()) {
     if (!worker.alive()) continue;

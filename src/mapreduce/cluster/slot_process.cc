@@ -117,8 +117,10 @@ class SlotServer {
     AttemptSpec spec;
     if (!Decode(encoded, &spec)) ::_exit(1);
     const absl::Status loaded = Load();
-    AttemptOutcome outcome{loaded, {}};
-    if (loaded.ok()) {
+    AttemptOutcome outcome{absl::UnknownError(""), {}};
+    if (!loaded.ok()) {
+      outcome.result = loaded;
+    } else {
       spec.job = job_;
       WireHost host(&mailbox_);
       const TaskEnvironment environment{

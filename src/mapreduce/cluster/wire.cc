@@ -76,19 +76,39 @@ v1::JobFailure ToWire(const plan::JobFailure& from) {
   return to;
 }
 
-v1::TaskResult ToWire(const TaskResult& from) {
-  v1::TaskResult to;
-  for (const auto& [key, value] : from.counters) {
-    v1::Counter* counter = to.add_counters();
+void ToWire(const Counters& from, google::protobuf::RepeatedPtrField<v1::Counter>* to) {
+  for (const auto& [key, value] : from) {
+    v1::Counter* counter = to->Add();
     counter->set_group(key.first);
     counter->set_name(key.second);
     counter->set_value(value);
   }
+}
+
+v1::JobStats ToWire(const plan::JobStats& from) {
+  v1::JobStats to;
+  to.set_attempts(from.attempts);
+  to.set_failures(from.failures);
+  to.set_killed(from.killed);
+  to.set_backups(from.backups);
+  to.set_backups_won(from.backups_won);
+  to.set_outputs_lost(from.outputs_lost);
+  to.set_skipped_records(from.skipped_records);
+  to.set_map_output_bytes(from.map_output_bytes);
+  to.set_output_bytes(from.output_bytes);
+  return to;
+}
+
+v1::TaskResult ToWire(const TaskResult& from) {
+  v1::TaskResult to;
+  ToWire(from.counters, to.mutable_counters());
   to.set_input_bytes(from.input_bytes);
   to.set_input_records(from.input_records);
   to.set_output_bytes(from.output_bytes);
   to.set_output_records(from.output_records);
   to.set_spills(from.spills);
+  to.set_input_groups(from.input_groups);
+  to.set_spilled_records(from.spilled_records);
   return to;
 }
 
@@ -173,16 +193,38 @@ plan::JobFailure FromWire(const v1::JobFailure& from) {
   return to;
 }
 
+Counters FromWire(const google::protobuf::RepeatedPtrField<v1::Counter>& from) {
+  Counters to;
+  for (const v1::Counter& counter : from) {
+    to[{counter.group(), counter.name()}] += counter.value();
+  }
+  return to;
+}
+
+plan::JobStats FromWire(const v1::JobStats& from) {
+  plan::JobStats to;
+  to.attempts = from.attempts();
+  to.failures = from.failures();
+  to.killed = from.killed();
+  to.backups = from.backups();
+  to.backups_won = from.backups_won();
+  to.outputs_lost = from.outputs_lost();
+  to.skipped_records = from.skipped_records();
+  to.map_output_bytes = from.map_output_bytes();
+  to.output_bytes = from.output_bytes();
+  return to;
+}
+
 TaskResult FromWire(const v1::TaskResult& from) {
   TaskResult to;
-  for (const v1::Counter& counter : from.counters()) {
-    to.counters[{counter.group(), counter.name()}] += counter.value();
-  }
+  to.counters = FromWire(from.counters());
   to.input_bytes = from.input_bytes();
   to.input_records = from.input_records();
   to.output_bytes = from.output_bytes();
   to.output_records = from.output_records();
   to.spills = from.spills();
+  to.input_groups = from.input_groups();
+  to.spilled_records = from.spilled_records();
   return to;
 }
 
@@ -222,16 +264,6 @@ plan::AttemptFailed FromWire(const v1::AttemptFailed& from, plan::WorkerRef work
   if (from.has_record()) to.record = FromWire(from.record());
   for (const v1::FetchSource& source : from.fetch()) to.fetch.push_back(FromWire(source));
   return to;
-}
-
-void AddResult(const TaskResult& by, int sign, TaskResult* to) {
-  for (const auto& [key, value] : by.counters) to->counters[key] += sign * value;
-  const auto factor = static_cast<std::uint64_t>(static_cast<std::int64_t>(sign));
-  to->input_bytes += factor * by.input_bytes;
-  to->input_records += factor * by.input_records;
-  to->output_bytes += factor * by.output_bytes;
-  to->output_records += factor * by.output_records;
-  to->spills += static_cast<std::uint32_t>(sign) * by.spills;
 }
 
 }  // namespace trireme::mapreduce::cluster

@@ -23,6 +23,8 @@ v1::RecordPosition ToWire(const plan::RecordPosition& from);
 v1::JobSpec ToWire(const plan::JobSpec& from);
 v1::JobFailure ToWire(const plan::JobFailure& from);
 v1::TaskResult ToWire(const TaskResult& from);
+v1::JobStats ToWire(const plan::JobStats& from);
+void ToWire(const Counters& from, google::protobuf::RepeatedPtrField<v1::Counter>* to);
 v1::Split ToWire(const Split& from);
 v1::AttemptProgress ToWire(const plan::AttemptProgress& from);
 v1::MapOutput ToWire(std::uint32_t map, const plan::MapOutput& from);
@@ -35,6 +37,8 @@ plan::RecordPosition FromWire(const v1::RecordPosition& from);
 plan::JobSpec FromWire(const v1::JobSpec& from);
 plan::JobFailure FromWire(const v1::JobFailure& from);
 TaskResult FromWire(const v1::TaskResult& from);
+plan::JobStats FromWire(const v1::JobStats& from);
+Counters FromWire(const google::protobuf::RepeatedPtrField<v1::Counter>& from);
 Split FromWire(const v1::Split& from);
 plan::AttemptProgress FromWire(const v1::AttemptProgress& from);
 plan::FetchSource FromWire(const v1::FetchSource& from);
@@ -49,8 +53,5 @@ inline v1::Outcome ToWire(plan::Outcome from) { return static_cast<v1::Outcome>(
 inline plan::Outcome FromWire(v1::Outcome from) { return static_cast<plan::Outcome>(from); }
 inline v1::JobState ToWire(plan::JobState from) { return static_cast<v1::JobState>(from); }
 plan::JobState FromWire(v1::JobState from);
-
-/// Adds `by` to the sums in `to`; `sign` -1 takes it away again.
-void AddResult(const TaskResult& by, int sign, TaskResult* to);
 
 }  // namespace trireme::mapreduce::cluster

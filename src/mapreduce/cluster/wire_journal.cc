@@ -52,6 +52,7 @@ void Put(const plan::JobEnded& from, v1::JournalRecord* to) {
   record->set_job(static_cast<std::uint64_t>(from.job));
   record->set_state(ToWire(from.state));
   if (from.failure) *record->mutable_failure() = ToWire(*from.failure);
+  *record->mutable_stats() = ToWire(from.stats);
 }
 
 void Put(const plan::JobForgotten& from, v1::JournalRecord* to) {
@@ -71,7 +72,8 @@ plan::JournalRecord Get(const v1::FailureCounted& from) {
 }
 
 plan::JournalRecord Get(const v1::JobEnded& from) {
-  plan::JobEnded to{JobId{from.job()}, FromWire(from.state()), std::nullopt};
+  plan::JobEnded to{JobId{from.job()}, FromWire(from.state()), std::nullopt,
+                    FromWire(from.stats())};
   if (from.has_failure()) to.failure = FromWire(from.failure());
   return to;
 }

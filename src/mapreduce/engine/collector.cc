@@ -81,7 +81,7 @@ Collector::Collector(const Job& job, Options options, internal::TaskContext* tas
   if (use_table_) {
     memory_->buffer.Free();
     memory_->table.Reset(job.aggregation, options_.memory_bytes);
-    memory_->table.Aim(&batch_);
+    memory_->table.Aim(batches_.data());
   } else {
     memory_->table.Free();
     memory_->buffer.Reset(options_.partitions, options_.memory_bytes);
@@ -176,7 +176,7 @@ void Collector::AddBatch(internal::Batch& batch) {
     AddToBuffer(PartitionOf(key), key, EncodedNumber(item.value).view());
   }
   batch.count = 0;
-  if (use_table_) memory_->table.Aim(&batch);
+  if (use_table_) memory_->table.Aim(batches_.data());
 }
 
 void Collector::Spill() {
@@ -195,8 +195,10 @@ void Collector::Spill() {
 
 void Collector::SwitchToBuffer() {
   use_table_ = false;
-  batch_.shift = 63;  // prefetching nowhere in particular is harmless
-  batch_.slots = reinterpret_cast<const char*>(&batch_);
+  for (internal::Batch& batch : batches_) {  // prefetching nowhere in particular is harmless
+    batch.shift = 63;
+    batch.slots = reinterpret_cast<const char*>(&batch);
+  }
   memory_->table.Free();
   memory_->entries = {};
   memory_->buffer.Reset(options_.partitions, options_.memory_bytes);
@@ -208,23 +210,20 @@ void Collector::SpillTable() {
   std::vector<SortEntry>& entries = memory_->entries;
   entries.clear();
   entries.reserve(table.size());
-  for (std::size_t i = 0; i < table.capacity(); ++i) {
-    const AggregateTable::Slot& slot = table.slot(i);
-    if (slot.size_plus_one == 0) continue;
-    const std::uint32_t partition = options_.partitions == 1 ? 0
-                                    : partitioner_ == nullptr
-                                        ? PartitionOfHash(table.HashOf(slot), options_.partitions)
-                                        : PartitionOf(table.Key(slot));
-    entries.push_back(MakeEntry(partition, bits, __builtin_bswap64(slot.key.k0),
-                                __builtin_bswap64(slot.key.k1), static_cast<std::uint32_t>(i)));
-  }
-  SortByKey(std::span(entries), bits, [&](std::uint32_t i) { return table.Key(table.slot(i)); });
+  table.ForEach([&](std::uint32_t id, const internal::KeyPrefix& prefix, std::uint64_t hash) {
+    const std::uint32_t partition = partitioner_ == nullptr
+                                        ? PartitionOfHash(hash, options_.partitions)
+                                        : PartitionOf(table.Key(id));
+    entries.push_back(
+        MakeEntry(partition, bits, __builtin_bswap64(prefix.k0), __builtin_bswap64(prefix.k1), id));
+  });
+  SortByKey(std::span(entries), bits, [&](std::uint32_t id) { return table.Key(id); });
   for (std::size_t i = 0; i < entries.size(); ++i) {
     if (i + kPrefetchDistance < entries.size())
-      __builtin_prefetch(&table.slot(EntryId(entries[i + kPrefetchDistance])));
-    const AggregateTable::Slot& slot = table.slot(EntryId(entries[i]));
+      table.PrefetchId(EntryId(entries[i + kPrefetchDistance]));
+    const std::uint32_t id = EntryId(entries[i]);
     writer_->BeginPartition(EntryPartition(entries[i], bits));
-    writer_->Add(table.Key(slot), EncodedNumber(slot.value).view());
+    writer_->Add(table.Key(id), EncodedNumber(table.Value(id)).view());
   }
   table.Clear();
 }
@@ -276,7 +275,7 @@ void Collector::WriteCombined(std::span<const SortEntry> group) {
 }
 
 absl::StatusOr<Collector::Result> Collector::Finish() {
-  if (batch_.count != 0) AddBatch(batch_);
+  for (internal::Batch& batch : batches_) AddBatch(batch);
   FlushPending();
   if (memory_->table.size() != 0) Spill();
   if (memory_->buffer.size() != 0) Spill();

@@ -53,8 +53,8 @@ class Collector final : public internal::MapSink {
   /// Spills what is left and closes the file.
   [[nodiscard]] absl::StatusOr<Result> Finish();
 
-  /// The batch for the Emitter; null when the job has no aggregation.
-  internal::Batch* batch() { return aggregating() ? &batch_ : nullptr; }
+  /// The batches for the Emitter; null when the job has no aggregation.
+  internal::Batch* batches() { return aggregating() ? batches_.data() : nullptr; }
 
  private:
   /// A key over 16 bytes on its way into the table: prefetched, probed when kPending have gathered.
@@ -87,7 +87,7 @@ class Collector final : public internal::MapSink {
   std::unique_ptr<Combiner> combiner_;
   std::unique_ptr<RunWriter> writer_;
   bool use_table_;
-  internal::Batch batch_;
+  std::array<internal::Batch, 2> batches_;
   std::array<Pending, kPending> pending_;
   std::size_t pending_count_ = 0;
   std::string pending_bytes_;

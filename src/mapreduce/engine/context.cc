@@ -54,8 +54,8 @@ void Emitter::EmitTo(std::uint32_t partition, std::string_view key, std::string_
 void Emitter::EmitSlow(std::string_view key, std::int64_t value) {
   sink_->AddNumber(key, value);
 }
-void Emitter::FlushBatch() {
-  sink_->AddBatch(*batch_);
+void Emitter::FlushBatch(internal::Batch& batch) {
+  sink_->AddBatch(batch);
 }
 
 void Output::Emit(std::string_view key, std::string_view value) {

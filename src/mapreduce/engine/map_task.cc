@@ -112,7 +112,7 @@ absl::StatusOr<TaskResult> MapToRuns(const Job& job, const JobSettings& settings
       std::unique_ptr<Collector> collector,
       Collector::Create(job, {task.output_path, settings.reduces, environment.memory_bytes},
                         context, environment.memory));
-  Emitter out(context, collector.get(), collector->batch());
+  Emitter out(context, collector.get(), collector->batches());
   MapLoop loop(job, settings, task, environment, context);
   TRIREME_RETURN_IF_ERROR(loop.Run(out));
   TRIREME_ASSIGN_OR_RETURN(const Collector::Result collected, collector->Finish());
