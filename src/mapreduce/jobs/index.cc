@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <string>
 #include <string_view>
@@ -21,9 +22,7 @@ constexpr std::size_t kSparseTable = 64;
 /// Emits (word, file) once for each distinct word of each file the task reads.
 class IndexMapper final : public Mapper {
  public:
-  explicit IndexMapper(bool blocks) : blocks_(blocks) {
-    words_.Reset(Aggregation::kMax, kWordTableBytes);
-  }
+  explicit IndexMapper(bool blocks) : blocks_(blocks) { Restart(); }
 
   void Map(const Record& record, Emitter& out) override { Add(record.value, record.file, out); }
   bool MapBlock(const Block& block, Emitter& out) override {
@@ -53,19 +52,21 @@ class IndexMapper final : public Mapper {
   }
 
   void AddShort(const char* word, std::size_t size, Emitter& out) {
-    internal::Batch::Item& item = batch_.items[batch_.count];
+    internal::Batch& batch = batches_[size > internal::kSmallKeyBytes ? 1 : 0];
+    internal::Batch::Item& item = batch.items[batch.count];
     item.key = internal::LoadPrefix(word, size);
     item.hash = HashPrefix(item.key, size);
     item.value = 1;
     item.size = size;
-    words_.Prefetch(item.hash);
-    if (++batch_.count == internal::kBatchRecords) AddBatch(out);
+    __builtin_prefetch(batch.slots + ((item.hash >> batch.shift) << batch.slot_bytes_log2), 1);
+    if (++batch.count == internal::kBatchRecords) AddBatch(batch, out);
   }
 
-  void AddBatch(Emitter& out) {
+  void AddBatch(internal::Batch& batch, Emitter& out) {
     std::size_t done = 0;
-    while ((done += words_.AddBatch(batch_, done)) < batch_.count) EmitTable(out);
-    batch_.count = 0;
+    while ((done += words_.AddBatch(batch, done)) < batch.count) EmitTable(out);
+    batch.count = 0;
+    words_.Aim(batches_.data());
   }
 
   void AddLong(std::string_view word, Emitter& out) {
@@ -76,23 +77,27 @@ class IndexMapper final : public Mapper {
   }
 
   void EmitWords(Emitter& out) {
-    AddBatch(out);
+    for (internal::Batch& batch : batches_) AddBatch(batch, out);
     EmitTable(out);
   }
 
   void EmitTable(Emitter& out) {
     if (words_.size() == 0) return;
-    for (std::size_t i = 0; i < words_.capacity(); ++i) {
-      const AggregateTable::Slot& slot = words_.slot(i);
-      if (slot.size_plus_one != 0) out.Emit(words_.Key(slot), file_);
-    }
+    words_.ForEach([&](std::uint32_t id, const internal::KeyPrefix&, std::uint64_t) {
+      out.Emit(words_.Key(id), file_);
+    });
     if (words_.size() < words_.capacity() / kSparseTable) words_.Free();
+    Restart();
+  }
+
+  void Restart() {
     words_.Reset(Aggregation::kMax, kWordTableBytes);
+    words_.Aim(batches_.data());
   }
 
   const bool blocks_;
   std::string file_;
-  internal::Batch batch_;
+  std::array<internal::Batch, 2> batches_;
   AggregateTable words_;  // of file_; the values are of no use
 };
 
