@@ -16,13 +16,16 @@ namespace {
 /// Memory for the distinct words of one file; when they are more, some are emitted twice, which the
 /// reducer sets right.
 constexpr std::size_t kWordTableBytes = 64u << 20;
-/// A table with fewer keys than this part of its slots is made anew, not cleared.
+/// A table with fewer words than this part of what it has held is made anew, not cleared.
 constexpr std::size_t kSparseTable = 64;
 
 /// Emits (word, file) once for each distinct word of each file the task reads.
 class IndexMapper final : public Mapper {
  public:
-  explicit IndexMapper(bool blocks) : blocks_(blocks) { Restart(); }
+  explicit IndexMapper(bool blocks) : blocks_(blocks) {
+    words_.Reset(Aggregation::kMax, kWordTableBytes);
+    words_.Aim(batches_.data());
+  }
 
   void Map(const Record& record, Emitter& out) override { Add(record.value, record.file, out); }
   bool MapBlock(const Block& block, Emitter& out) override {
@@ -64,7 +67,10 @@ class IndexMapper final : public Mapper {
 
   void AddBatch(internal::Batch& batch, Emitter& out) {
     std::size_t done = 0;
-    while ((done += words_.AddBatch(batch, done)) < batch.count) EmitTable(out);
+    while (done < batch.count) {
+      done += words_.AddBatch(batch, done);
+      if (done < batch.count) EmitTable(out);
+    }
     batch.count = 0;
     words_.Aim(batches_.data());
   }
@@ -86,19 +92,20 @@ class IndexMapper final : public Mapper {
     words_.ForEach([&](std::uint32_t id, const internal::KeyPrefix&, std::uint64_t) {
       out.Emit(words_.Key(id), file_);
     });
-    if (words_.size() < words_.capacity() / kSparseTable) words_.Free();
-    Restart();
-  }
-
-  void Restart() {
+    words_max_ = std::max(words_max_, words_.size());
+    if (words_.size() < words_max_ / kSparseTable) {
+      words_.Free();
+      words_max_ = 0;
+    }
     words_.Reset(Aggregation::kMax, kWordTableBytes);
     words_.Aim(batches_.data());
   }
 
   const bool blocks_;
   std::string file_;
-  std::array<internal::Batch, 2> batches_;
-  AggregateTable words_;  // of file_; the values are of no use
+  std::array<internal::Batch, 2> batches_;  // as AggregateTable::Aim wants them
+  AggregateTable words_;                    // of file_; the values are of no use
+  std::size_t words_max_ = 0;               // that words_ has had room for
 };
 
 /// Writes word, number of files, their names. Files come in the order of the input, which is
