@@ -12,6 +12,7 @@
 #include "mapreduce/engine/input.h"
 #include "mapreduce/engine/run_file.h"
 #include "mapreduce/engine/task.h"
+#include "mapreduce/jobs/streaming.h"
 #include "mapreduce/plan/events.h"
 #include "mapreduce/plan/types.h"
 
@@ -30,10 +31,7 @@ struct PluginCode {
 struct BinaryCode {
   std::string path;
 };
-/// Commands with Hadoop Streaming's conventions, run by `sh -c`. Empty: none.
-struct StreamingCode {
-  std::string mapper, combiner, reducer;
-};
+using StreamingCode = StreamingCommands;
 /// Where the user's code is.
 using JobCode = std::variant<ReadyCode, PluginCode, BinaryCode, StreamingCode>;
 

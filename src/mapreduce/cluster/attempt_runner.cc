@@ -135,6 +135,8 @@ AttemptOutcome RunAttempt(const LoadedJob& job, const AttemptSpec& spec,
   AttemptOutcome outcome =
       RunInScratch(job, spec, std::move(environment), command_memory_bytes, control, host);
   control->on_status = nullptr;
+  if (!outcome.result.ok() && control->cancelled.load())
+    outcome.result = absl::CancelledError("the attempt was cancelled");
   (void)files->RemoveTree(directory);  // what stays is removed with its parent
   return outcome;
 }

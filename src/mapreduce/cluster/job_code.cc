@@ -69,8 +69,19 @@ absl::StatusOr<LoadedJob> LoadJob(const JobCode& code, const Parameters& paramet
 }
 
 Job LoadedJob::ForAttempt(const AttemptHooks& hooks) const {
-  (void)hooks;
-  return job_;
+  if (!streaming_) return job_;
+  StreamingAttempt attempt;
+  if (hooks.spec != nullptr) {
+    const JobSetup& setup = *hooks.spec->job;
+    attempt.job = setup.id;
+    attempt.format = setup.settings.input_format;
+    attempt.split = &hooks.spec->split;
+    attempt.parameters = &setup.settings.parameters;
+  }
+  attempt.cancelled = hooks.cancelled;
+  attempt.memory_bytes = hooks.memory_bytes;
+  attempt.on_stderr = hooks.on_stderr;
+  return MakeStreamingJob(*streaming_, std::move(attempt));
 }
 
 }  // namespace trireme::mapreduce
