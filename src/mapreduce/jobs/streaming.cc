@@ -113,7 +113,7 @@ class LineCommand final : public io::Command::Listener {
     auto started = io::Command::Start({command, Environment(attempt_, context_->task(), range),
                                        attempt_.cancelled, attempt_.memory_bytes},
                                       this);
-    if (!started.ok()) return context_->Fail(started.status().message());
+    if (!started.ok()) return context_->Fail(std::string(started.status().message()));
     command_ = *std::move(started);
   }
   bool running() const { return command_ != nullptr; }
@@ -163,7 +163,7 @@ class LineCommand final : public io::Command::Listener {
   void Check(const absl::Status& status) {
     if (status.ok()) return;
     command_.reset();
-    context_->Fail(status.message());
+    context_->Fail(std::string(status.message()));
   }
 
   Context* context_;
