@@ -88,8 +88,9 @@ class Owner {
 
 TEST_F(LifeTest, BytesAnsweredByAnOwnerThreadOverManyIoThreads) {
   auto owner = std::make_shared<Owner>();
-  methods.emplace_back(kBytesMethod, rpc::UnaryMethod<std::string, rpc::Payload>(
-                                         [owner](Owner::Call call) { owner->Take(std::move(call)); }));
+  methods.emplace_back(kBytesMethod,
+                       rpc::UnaryMethod<std::string, rpc::Payload>(
+                           [owner](Owner::Call call) { owner->Take(std::move(call)); }));
   rpc::ServerOptions options;
   options.io_threads = 3;
   const rpc::Address address = StartServer(std::move(options));
@@ -137,15 +138,15 @@ TEST_F(LifeTest, WriteBlockingWaitsForTheReader) {
       kBytesMethod,
       rpc::ServerStreamingMethod<std::string, std::string>(
           [&](std::string, rpc::ReplyWriter<std::string> replies) {
-            writer = std::thread([&, r = std::make_shared<rpc::ReplyWriter<std::string>>(
-                                         std::move(replies))] {
-              const std::string chunk(256 << 10, 'c');
-              while (written < 64 && r->WriteBlocking(chunk).ok()) {
-                ++written;
-                queued_max = std::max(queued_max.load(), r->queued_bytes());
-              }
-              r->Finish(absl::OkStatus());
-            });
+            writer = std::thread(
+                [&, r = std::make_shared<rpc::ReplyWriter<std::string>>(std::move(replies))] {
+                  const std::string chunk(256 << 10, 'c');
+                  while (written < 64 && r->WriteBlocking(chunk).ok()) {
+                    ++written;
+                    queued_max = std::max(queued_max.load(), r->queued_bytes());
+                  }
+                  r->Finish(absl::OkStatus());
+                });
           }));
   Connect(StartServer());
   auto stream = rpc::StartServerStream<std::string, std::string>(channel, kBytesMethod, "", {});
@@ -163,17 +164,17 @@ TEST_F(LifeTest, WriteBlockingEndsWithItsCall) {
   std::promise<absl::Status> ended;
   std::thread writer;
   methods.emplace_back(
-      kBytesMethod, rpc::ServerStreamingMethod<std::string, std::string>(
-                        [&](std::string, rpc::ReplyWriter<std::string> replies) {
-                          writer = std::thread([&, r = std::make_shared<
-                                                       rpc::ReplyWriter<std::string>>(
-                                                       std::move(replies))] {
-                            absl::Status status;
-                            const std::string chunk(256 << 10, 'c');
-                            while (status.ok()) status = r->WriteBlocking(chunk);
-                            ended.set_value(status);
-                          });
-                        }));
+      kBytesMethod,
+      rpc::ServerStreamingMethod<std::string, std::string>(
+          [&](std::string, rpc::ReplyWriter<std::string> replies) {
+            writer = std::thread(
+                [&, r = std::make_shared<rpc::ReplyWriter<std::string>>(std::move(replies))] {
+                  absl::Status status;
+                  const std::string chunk(256 << 10, 'c');
+                  while (status.ok()) status = r->WriteBlocking(chunk);
+                  ended.set_value(status);
+                });
+          }));
   Connect(StartServer());
   {
     auto stream = rpc::StartServerStream<std::string, std::string>(channel, kBytesMethod, "", {});
@@ -185,19 +186,43 @@ TEST_F(LifeTest, WriteBlockingEndsWithItsCall) {
 }
 
 TEST_F(LifeTest, SendQueueOverItsLimitEndsTheCall) {
-  methods.emplace_back(kBytesMethod,
-                       rpc::ServerStreamingMethod<std::string, std::string>(
-                           [&](std::string, rpc::ReplyWriter<std::string> replies) {
-                             const std::string chunk(1 << 20, 'c');
-                             for (int i = 0; i < 40; ++i) replies.Write(chunk);
-                             replies.Finish(absl::OkStatus());
-                           }));
+  methods.emplace_back(kBytesMethod, rpc::ServerStreamingMethod<std::string, std::string>(
+                                         [&](std::string, rpc::ReplyWriter<std::string> replies) {
+                                           const std::string chunk(1 << 20, 'c');
+                                           for (int i = 0; i < 40; ++i) replies.Write(chunk);
+                                           replies.Finish(absl::OkStatus());
+                                         }));
   rpc::ServerOptions options;
   options.send_queue_bytes_max = 8 << 20;
   Connect(StartServer(std::move(options)));
   auto stream = rpc::StartServerStream<std::string, std::string>(channel, kBytesMethod, "", {});
   EXPECT_EQ(stream.Finish().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_TRUE(stub->Say(request).ok());
+}
+
+TEST_F(LifeTest, UnfinishedRequestsAreBoundedInSum) {
+  methods.emplace_back(kBytesMethod, rpc::UnaryMethod<std::string, std::string>(
+                                         [](rpc::UnaryCall<std::string, std::string> call) {
+                                           call.Finish(std::string("taken"));
+                                         }));
+  rpc::ServerOptions options;
+  options.receive_buffer_bytes_max = 5 << 20;
+  Connect(StartServer(std::move(options)));
+  // Two whole requests that are never half-closed: the server must hold the first and refuse the
+  // second.
+  rpc::ClientStream<std::string, std::string> first(channel, kBytesMethod, {});
+  ASSERT_TRUE(first.Write(std::string(3 << 20, 'x')).ok());
+  ASSERT_TRUE(WaitUntil([&] { return first.queued_bytes() == 0; }));
+  {
+    rpc::ClientStream<std::string, std::string> second(channel, kBytesMethod, {});
+    ASSERT_TRUE(second.Write(std::string(3 << 20, 'x')).ok());
+    EXPECT_EQ(second.Finish().code(), absl::StatusCode::kResourceExhausted);
+  }
+  const auto answer = first.FinishWithReply();
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(*answer, "taken");
+  // What was held is given back.
+  EXPECT_TRUE(rpc::UnaryBytes(channel, kBytesMethod, std::string(3 << 20, 'x'), {}).ok());
 }
 
 TEST_F(LifeTest, PausedReaderHoldsTheWriterBack) {
@@ -356,7 +381,8 @@ TEST_F(LifeTest, CallsOutliveTheirServerAndChannel) {
 }
 
 TEST_F(LifeTest, UnixSocketFilesAreReplacedAndRemoved) {
-  const rpc::Address address = *rpc::ParseAddress("unix:" + testing::TempDir() + "trireme_life.sock");
+  const rpc::Address address =
+      *rpc::ParseAddress("unix:" + testing::TempDir() + "trireme_life.sock");
   {
     rpc::Server dead;  // Leaves its file behind: it never started.
     ASSERT_TRUE(dead.Listen(address).ok());
