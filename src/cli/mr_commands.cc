@@ -39,8 +39,8 @@ int Jobs() {
 }
 
 int Run(std::vector<std::string> arguments) {
-  auto parsed = ParseRun("trireme mr run", JobSource::kCommandLine, "Runs a job.",
-                         std::move(arguments));
+  auto parsed =
+      ParseRun("trireme mr run", JobSource::kCommandLine, "Runs a job.", std::move(arguments));
   if (!parsed.ok()) return WrongUse(parsed.status());
   if (const auto* help = std::get_if<HelpAsked>(&*parsed)) {
     fmt::print("{}", help->text);

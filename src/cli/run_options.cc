@@ -162,9 +162,9 @@ class RunParser {
     std::string known;
     for (const ReadyJob& job : mapreduce::ReadyJobs())
       known += (known.empty() ? "" : ", ") + std::string(job.name);
-    return absl::InvalidArgumentError(fmt::format(
-        "unknown job '{}': use {}, or --plugin FILE.so, or --mapper CMD --reducer CMD", name,
-        known));
+    return absl::InvalidArgumentError(
+        fmt::format("unknown job '{}': use {}, or --plugin FILE.so, or --mapper CMD --reducer CMD",
+                    name, known));
   }
 
   void AddJobOption(const ReadyJobOption& option) {
@@ -174,12 +174,12 @@ class RunParser {
         (option.otherwise.empty() ? "" : fmt::format(" (default {})", option.otherwise));
     CLI::Option* added = nullptr;
     if (option.flag) {
-      added = app_.add_flag_callback("--" + name,
-                                     [this, name] { request().parameters[name] = "true"; }, help);
+      added = app_.add_flag_callback(
+          "--" + name, [this, name] { request().parameters[name] = "true"; }, help);
     } else {
       added = app_.add_option_function<std::string>(
-          "--" + name, [this, name](const std::string& value) { request().parameters[name] = value; },
-          help);
+          "--" + name,
+          [this, name](const std::string& value) { request().parameters[name] = value; }, help);
     }
     added->group("Options of the job")->required(option.required);
   }

@@ -27,12 +27,12 @@ void ShowCounters(const JobReport& report) {
 
 void ShowSummary(const JobReport& report) {
   const double seconds = static_cast<double>(report.total_ms > 0 ? report.total_ms : 1) / 1000;
-  fmt::print(stderr, "{}: {} in {} ({} of input, {}/s) -> {}\n", report.name,
-             mapreduce::plan::Name(report.state), ShowSeconds(report.total_ms),
-             ShowBytes(report.input_bytes),
-             ShowBytes(static_cast<std::uint64_t>(static_cast<double>(report.input_bytes) /
-                                                  seconds)),
-             report.output);
+  fmt::print(
+      stderr, "{}: {} in {} ({} of input, {}/s) -> {}\n", report.name,
+      mapreduce::plan::Name(report.state), ShowSeconds(report.total_ms),
+      ShowBytes(report.input_bytes),
+      ShowBytes(static_cast<std::uint64_t>(static_cast<double>(report.input_bytes) / seconds)),
+      report.output);
   ShowCounters(report);
 }
 
@@ -43,8 +43,8 @@ void ShowFailure(const JobReport& report) {
   }
   fmt::print(stderr, "trireme: job {} failed: {}\n", report.name, report.error);
   if (!report.stderr_tail.empty())
-    fmt::print(stderr, "--- the end of the attempt's standard error\n{}{}---\n",
-               report.stderr_tail, report.stderr_tail.ends_with('\n') ? "" : "\n");
+    fmt::print(stderr, "--- the end of the attempt's standard error\n{}{}---\n", report.stderr_tail,
+               report.stderr_tail.ends_with('\n') ? "" : "\n");
 }
 
 }  // namespace

@@ -57,9 +57,8 @@ absl::StatusOr<std::uint64_t> ParseSize(std::string_view text) {
   const auto number = TakeNumber(rest);
   const auto shift = ShiftOf(rest);
   if (!number || !shift)
-    return absl::InvalidArgumentError(
-        fmt::format("'{}' is not a size: write a whole number of bytes, with K, M or G if you like",
-                    text));
+    return absl::InvalidArgumentError(fmt::format(
+        "'{}' is not a size: write a whole number of bytes, with K, M or G if you like", text));
   if (*number > (std::numeric_limits<std::uint64_t>::max() >> *shift))
     return absl::InvalidArgumentError(fmt::format("size '{}' is too large", text));
   return *number << *shift;

@@ -20,8 +20,8 @@ namespace trireme::cli {
 /// "90" (seconds), "250ms", "90s", "10m", "2h". In milliseconds.
 [[nodiscard]] absl::StatusOr<std::int64_t> ParseDuration(std::string_view text);
 
-std::string ShowBytes(std::uint64_t bytes);      ///< "1.5 GiB"
-std::string ShowCount(std::int64_t count);       ///< "1,234,567"
+std::string ShowBytes(std::uint64_t bytes);          ///< "1.5 GiB"
+std::string ShowCount(std::int64_t count);           ///< "1,234,567"
 std::string ShowSeconds(std::int64_t milliseconds);  ///< "0.25 s", "3 min 20 s"
 
 }  // namespace trireme::cli

@@ -8,12 +8,11 @@
 
 namespace {
 
-constexpr char kHelp[] =
-    "trireme " TRIREME_VERSION
-    "\n"
-    "\n"
-    "  trireme mr ...        MapReduce: see `trireme mr help`\n"
-    "  trireme --version\n";
+constexpr char kHelp[] = "trireme " TRIREME_VERSION
+                         "\n"
+                         "\n"
+                         "  trireme mr ...        MapReduce: see `trireme mr help`\n"
+                         "  trireme --version\n";
 
 }  // namespace
 

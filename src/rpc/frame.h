@@ -47,6 +47,9 @@ class FrameDecoder {
   /// Whether a message has begun and not ended.
   bool unfinished() const { return prefix_size_ != 0; }
 
+  /// Bytes of the unfinished message held.
+  std::size_t held_bytes() const { return body_.size(); }
+
   void set_message_bytes_max(std::size_t bytes) { message_bytes_max_ = bytes; }
 
  private:

@@ -29,9 +29,10 @@ TEST(FrameDecoder, FindsMessagesHoweverTheyAreCut) {
     std::vector<std::string> found;
     for (std::size_t at = 0; at < wire.size();) {
       const std::size_t size = 1 + random.Below(9);
-      ASSERT_TRUE(decoder.Feed(std::string_view(wire).substr(at, size), [&](std::string m) {
-        found.push_back(std::move(m));
-      }).ok());
+      ASSERT_TRUE(decoder
+                      .Feed(std::string_view(wire).substr(at, size),
+                            [&](std::string m) { found.push_back(std::move(m)); })
+                      .ok());
       at += size;
     }
     EXPECT_EQ(found, messages);

@@ -10,6 +10,9 @@ namespace trireme::rpc {
 
 /// A received message's bytes; a longer one ends its call with RESOURCE_EXHAUSTED.
 inline constexpr std::size_t kReceiveMessageBytesMax = 4u << 20;
+/// Bytes a server holds of requests not yet complete, over all calls; a call that would hold more
+/// ends with RESOURCE_EXHAUSTED.
+inline constexpr std::size_t kReceiveBufferBytesMax = 1u << 30;
 /// Bytes queued for sending on one call; above it the call ends with RESOURCE_EXHAUSTED (its reader
 /// is too slow and its writer ignores back-pressure). A single message on an empty queue may exceed
 /// it.

@@ -20,6 +20,7 @@ namespace trireme::rpc {
 struct ServerOptions {
   int io_threads = 1;  // Each connection lives on one of them.
   std::size_t receive_message_bytes_max = kReceiveMessageBytesMax;
+  std::size_t receive_buffer_bytes_max = kReceiveBufferBytesMax;
   std::size_t send_queue_bytes_max = kSendQueueBytesMax;
   std::uint32_t concurrent_streams_max = kConcurrentStreamsMax;
   std::size_t metadata_bytes_max = kMetadataBytesMax;

@@ -19,6 +19,7 @@ struct ServerContext {
   std::map<std::string, HttpHandler> pages;  // "/path" or "/prefix/*".
   TlsContext tls;
 
+  std::atomic<std::size_t> received_bytes_held{0};
   std::atomic<std::uint64_t> live_connections{0};
   std::atomic<std::uint64_t> live_streams{0};
   std::atomic<std::uint64_t> connections_accepted{0};

@@ -11,6 +11,9 @@
 namespace trireme::rpc {
 namespace {
 
+/// Smaller requests are not worth counting against receive_buffer_bytes_max.
+constexpr std::size_t kCountedBytesMin = 4096;
+
 /// Trailers of a call: the encoded texts that the headers point to live here until submitted.
 struct Trailers {
   Headers headers;
@@ -158,6 +161,7 @@ void ServerStream::DeliverEnd() {
         absl::InternalError(fmt::format("'{}' takes one request and the client sent none", path_)));
     return;
   }
+  CountHeld(0);
   method_->one(Self(), std::move(request_));
 }
 
@@ -165,6 +169,26 @@ void ServerStream::OnReceiveError(absl::Status status) {
   if (finished_) return;
   DoFinish(std::move(status));
   if (handler_) handler_->OnCancel();
+}
+
+void ServerStream::OnReceived() {
+  const std::size_t held = held_bytes() + request_.size();
+  if (held < kCountedBytesMin && counted_bytes_ == 0) return;
+  CountHeld(held);
+  const std::size_t limit = context_->options.receive_buffer_bytes_max;
+  if (context_->received_bytes_held.load() <= limit || finished_) return;
+  StopReceiving();
+  request_ = std::string();
+  CountHeld(0);
+  OnReceiveError(absl::ResourceExhaustedError(
+      fmt::format("the server holds {} bytes of unfinished requests; retry later or raise its "
+                  "receive_buffer_bytes_max",
+                  limit)));
+}
+
+void ServerStream::CountHeld(std::size_t bytes) {
+  context_->received_bytes_held += bytes - counted_bytes_;
+  counted_bytes_ = bytes;
 }
 
 void ServerStream::OnSendQueueFull(absl::Status status) {
@@ -200,6 +224,7 @@ void ServerStream::HandleClosed(std::uint32_t, const absl::Status& connection) {
   on_cancel_ = nullptr;
   handler_ = nullptr;
   SetOver();
+  CountHeld(0);
   --context_->live_streams;
 }
 

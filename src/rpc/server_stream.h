@@ -53,6 +53,7 @@ class ServerStream final : public Stream, public ServerCall {
   void DeliverMessage(std::string message) override;
   void DeliverEnd() override;
   void OnReceiveError(absl::Status status) override;
+  void OnReceived() override;
   void OnSendQueueFull(absl::Status status) override;
   void HandleClosed(std::uint32_t error_code, const absl::Status& connection) override;
 
@@ -66,6 +67,7 @@ class ServerStream final : public Stream, public ServerCall {
   void StartDeadline();
   void OnDeadline();
   void BecomeCancelled();
+  void CountHeld(std::size_t bytes);
   void StartResponse();
   void DoWrite(Payload message);
   void DoFinish(absl::Status status);
@@ -88,6 +90,7 @@ class ServerStream final : public Stream, public ServerCall {
   bool headers_seen_ = false;
   bool has_request_ = false;
   std::string request_;
+  std::size_t counted_bytes_ = 0;  // Of ours in the server's received_bytes_held.
   std::unique_ptr<CallHandler> handler_;
   absl::AnyInvocable<void()> on_cancel_;
   Deadline deadline_timer_{this};

@@ -27,6 +27,7 @@ void Stream::OnData(std::string_view bytes) {
       receive_failed_ = true;
       OnReceiveError(std::move(status));
     }
+    OnReceived();
   }
   if (session_ == nullptr) return;
   if (Holding()) {
@@ -38,6 +39,7 @@ void Stream::OnData(std::string_view bytes) {
 
 void Stream::Receive(std::string message) {
   if (Holding()) {
+    paused_bytes_ += message.size();
     held_.push_back(std::move(message));
   } else {
     DeliverMessage(std::move(message));
@@ -53,11 +55,19 @@ void Stream::OnEndStream() {
   if (!Holding() && !std::exchange(end_delivered_, true)) DeliverEnd();
 }
 
+void Stream::StopReceiving() {
+  receive_failed_ = true;
+  decoder_ = FrameDecoder(0);
+  held_.clear();
+  paused_bytes_ = 0;
+}
+
 void Stream::Resume() {
   paused_ = false;
   while (!paused_ && !held_.empty()) {
     std::string message = std::move(held_.front());
     held_.pop_front();
+    paused_bytes_ -= message.size();
     DeliverMessage(std::move(message));
   }
   if (Holding()) return;

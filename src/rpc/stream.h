@@ -71,6 +71,8 @@ class Stream {
   virtual void DeliverMessage(std::string message) = 0;
   virtual void DeliverEnd() = 0;
   virtual void OnReceiveError(absl::Status status) = 0;
+  /// Bytes came and were taken apart: held_bytes() may have changed.
+  virtual void OnReceived() {}
   virtual void OnSendQueueFull(absl::Status status) = 0;
   virtual void HandleClosed(std::uint32_t error_code, const absl::Status& connection) = 0;
 
@@ -83,6 +85,10 @@ class Stream {
   bool AwaitRoom();
   void SetOnWritable(absl::AnyInvocable<void()> callback);
   void Pause() { paused_ = true; }
+  /// What still comes is dropped, as is what is held.
+  void StopReceiving();
+  /// Received bytes that the handler has not been given.
+  std::size_t held_bytes() const { return decoder_.held_bytes() + paused_bytes_; }
   void Resume();
   /// No more waiting or writing: wakes AwaitRoom.
   void SetOver();
@@ -121,7 +127,8 @@ class Stream {
 
   bool paused_ = false;
   bool receive_failed_ = false;
-  std::size_t owed_bytes_ = 0;   // Received, not yet given back to the peer's window.
+  std::size_t paused_bytes_ = 0;  // In held_.
+  std::size_t owed_bytes_ = 0;    // Received, not yet given back to the peer's window.
   std::list<std::string> held_;  // Complete messages while paused; an empty list allocates nothing.
 
   std::atomic<int> waiters_{0};

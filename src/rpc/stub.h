@@ -98,6 +98,8 @@ class ClientStream {
   absl::Status Write(const Request& request) {
     return call_.call().WriteBlocking(Codec<Request>::Serialize(request));
   }
+  /// Bytes of requests that have not been handed to the socket.
+  std::size_t queued_bytes() { return call_.call().queued_bytes(); }
   /// No further request follows.
   void WritesDone() { call_.call().HalfClose(); }
 

@@ -35,7 +35,7 @@ bool Transport::ContinueHandshake() {
   switch (socket_.Handshake()) {
     case IoResult::kProgress:
       open_ = true;
-      handler_->OnOpen();
+      MarkOutput();  // Of what was produced before the connection was open.
       return true;
     case IoResult::kWantRead:
       AwaitReadable();

@@ -21,8 +21,6 @@ class Transport : public Loop::Flushable, public std::enable_shared_from_this<Tr
   class Handler {
    public:
     virtual ~Handler() = default;
-    /// Once, before any input: the socket is usable (TLS is established).
-    virtual void OnOpen() {}
     /// Bytes as they come; they are gone after the call. An error closes the connection with it,
     /// after what can be flushed.
     virtual absl::Status OnInput(std::string_view bytes) = 0;

@@ -290,9 +290,9 @@ std::string StatusOf(RawClient& client, std::vector<nghttp2_nv> headers) {
   nghttp2_session_callbacks* callbacks = nullptr;
   nghttp2_session_callbacks_new(&callbacks);
   nghttp2_session_callbacks_set_on_header_callback(
-      callbacks, [](nghttp2_session*, const nghttp2_frame*, const std::uint8_t* name,
-                    std::size_t name_size, const std::uint8_t* value, std::size_t value_size,
-                    std::uint8_t, void* user) {
+      callbacks,
+      [](nghttp2_session*, const nghttp2_frame*, const std::uint8_t* name, std::size_t name_size,
+         const std::uint8_t* value, std::size_t value_size, std::uint8_t, void* user) {
         if (std::string_view(reinterpret_cast<const char*>(name), name_size) == ":status") {
           static_cast<std::string*>(user)->assign(reinterpret_cast<const char*>(value), value_size);
         }
@@ -322,10 +322,10 @@ nghttp2_nv Header(std::string_view name, std::string_view value) {
 
 TEST_F(HostileTest, OtherContentTypesAndVerbsOverHttp2) {
   RawClient json(address);
-  EXPECT_EQ(StatusOf(json, {Header(":method", "POST"), Header(":scheme", "http"),
-                            Header(":path", "/x"), Header(":authority", "x"),
-                            Header("content-type", "application/json")}),
-            "415");
+  EXPECT_EQ(
+      StatusOf(json, {Header(":method", "POST"), Header(":scheme", "http"), Header(":path", "/x"),
+                      Header(":authority", "x"), Header("content-type", "application/json")}),
+      "415");
   RawClient get(address);
   EXPECT_EQ(StatusOf(get, {Header(":method", "GET"), Header(":scheme", "http"),
                            Header(":path", "/x"), Header(":authority", "x")}),

@@ -81,7 +81,8 @@ inline constexpr auto kPrefixMasks = [] {
 inline KeyPrefix LoadPrefix(const char* data, std::size_t size) {
   KeyPrefix prefix{0, 0};
 #ifndef TRIREME_EXACT_LOADS
-  if ((reinterpret_cast<std::uintptr_t>(data) & 4095) <= 4096 - kInlineKeyBytes) [[likely]] {
+  // One less, so that a null pointer (an empty view's) is not in the range either.
+  if (((reinterpret_cast<std::uintptr_t>(data) - 1) & 4095) < 4096 - kInlineKeyBytes) [[likely]] {
     std::memcpy(&prefix, data, sizeof prefix);
     prefix.k0 &= kPrefixMasks[size][0];
     prefix.k1 &= kPrefixMasks[size][1];
@@ -150,6 +151,7 @@ class Words {
       Advance();
       return *this;
     }
+    void operator++(int) { Advance(); }
     bool operator==(std::default_sentinel_t) const { return word_.data() == nullptr; }
 
    private:

@@ -266,9 +266,9 @@ class EmbeddedRun {
   void Handle(Broken& broken) {
     Attempt& attempt = attempts_[broken.attempt];
     AttemptFailure& failure = broken.failure;
-    plan::AttemptFailed failed{attempt.ref,           kWorker,        failure.kind,
-                               failure.message,       failure.stderr_tail,
-                               failure.record,        {}};
+    plan::AttemptFailed failed{
+        attempt.ref,    kWorker, failure.kind, failure.message, failure.stderr_tail,
+        failure.record, {}};
     if (failure.lost_map != TaskFailure::kNoMap)
       failed.fetch.push_back({failure.lost_map, attempt.fetched_from[failure.lost_map], true});
     ReportAttempt& bar = BarOf(broken.attempt);
@@ -312,8 +312,7 @@ class EmbeddedRun {
 
   void ShowProgress() {
     const std::uint64_t bytes = input_bytes_done_ + bytes_in_hand_;
-    if (report_.samples.size() < kSamplesMax)
-      report_.samples.push_back({Now(), bytes, running_});
+    if (report_.samples.size() < kSamplesMax) report_.samples.push_back({Now(), bytes, running_});
     if (!options_.on_progress) return;
     const auto snapshot = planner_.Snapshot(kJob);
     if (!snapshot) return;
@@ -344,9 +343,7 @@ class EmbeddedRun {
     CountJob(*snapshot, report_.counters);
   }
 
-  ReportAttempt& BarOf(std::uint64_t attempt) {
-    return report_.attempts[attempts_[attempt].bar];
-  }
+  ReportAttempt& BarOf(std::uint64_t attempt) { return report_.attempts[attempts_[attempt].bar]; }
 
   struct Attempt {
     AttemptRef ref;
@@ -369,7 +366,7 @@ class EmbeddedRun {
   EventQueue queue_;
   JobReport report_;
   std::map<std::uint64_t, Attempt> attempts_;
-  std::vector<Needed> waiting_;           // for map outputs that are being made again
+  std::vector<Needed> waiting_;            // for map outputs that are being made again
   std::vector<std::uint64_t> committers_;  // told to ask again later
   std::uint64_t input_bytes_done_ = 0;
   std::uint64_t bytes_in_hand_ = 0;

@@ -17,9 +17,9 @@ inline constexpr std::int64_t kEmbeddedTickMs = 100;
 inline constexpr std::int64_t kEmbeddedPatienceMs = 3000;
 
 struct EmbeddedOptions {
-  std::uint32_t slots = 0;          ///< 0: as many as cores
-  std::uint64_t memory_bytes = 0;   ///< of all processes together; 0: DefaultMemoryBytes
-  std::string directory;            ///< for temporary files; empty: see ScratchDirectory
+  std::uint32_t slots = 0;         ///< 0: as many as cores
+  std::uint64_t memory_bytes = 0;  ///< of all processes together; 0: DefaultMemoryBytes
+  std::string directory;           ///< for temporary files; empty: see ScratchDirectory
   std::string slot_program = "/proc/self/exe";
   /// Counts up: 1 cancels the job, 2 leaves at once. May be null.
   const std::atomic<int>* interrupts = nullptr;

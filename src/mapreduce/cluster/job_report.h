@@ -59,5 +59,4 @@ struct JobProgress {
   std::int64_t elapsed_ms = 0;
 };
 
-
 }  // namespace trireme::mapreduce

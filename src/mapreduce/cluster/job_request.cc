@@ -30,7 +30,8 @@ absl::Status CheckNumbers(const JobRequest& request) {
   if (request.reduces.value_or(1) > kReducesMax)
     return absl::InvalidArgumentError(
         fmt::format("--reduces {} is more than {}", *request.reduces, kReducesMax));
-  if (request.split_bytes == 0) return absl::InvalidArgumentError("--split-size must be at least 1");
+  if (request.split_bytes == 0)
+    return absl::InvalidArgumentError("--split-size must be at least 1");
   if (request.max_attempts == 0)
     return absl::InvalidArgumentError("--max-attempts must be at least 1");
   return absl::OkStatus();
@@ -82,8 +83,8 @@ absl::StatusOr<PreparedJob> PrepareJob(const JobRequest& request, io::FileSystem
   settings.durability = request.sync ? io::Durability::kPowerLoss : io::Durability::kProcess;
   const std::uint32_t likely_reduces =
       request.reduces.value_or(DefaultReduces(prepared.input_bytes));
-  TRIREME_ASSIGN_OR_RETURN(
-      settings.parameters, CompleteParameters(request, files, prepared.splits, likely_reduces));
+  TRIREME_ASSIGN_OR_RETURN(settings.parameters,
+                           CompleteParameters(request, files, prepared.splits, likely_reduces));
   TRIREME_ASSIGN_OR_RETURN(const LoadedJob code, LoadJob(request.code, settings.parameters));
   const Job job = code.ForAttempt({});
   if (job.mapper == nullptr)

@@ -8,16 +8,11 @@ namespace {
 using nlohmann::ordered_json;
 
 ordered_json AttemptJson(const JobReport& report, const ReportAttempt& attempt) {
-  ordered_json json{{"phase", plan::Name(attempt.phase)},
-                    {"task", attempt.index},
-                    {"attempt", attempt.number},
-                    {"lane", report.lanes.at(attempt.lane)},
-                    {"kind", plan::Name(attempt.kind)},
-                    {"end", plan::Name(attempt.end)},
-                    {"start_ms", attempt.start_ms},
-                    {"end_ms", attempt.end_ms},
-                    {"input_bytes", attempt.input_bytes},
-                    {"output_bytes", attempt.output_bytes},
+  ordered_json json{{"phase", plan::Name(attempt.phase)}, {"task", attempt.index},
+                    {"attempt", attempt.number},          {"lane", report.lanes.at(attempt.lane)},
+                    {"kind", plan::Name(attempt.kind)},   {"end", plan::Name(attempt.end)},
+                    {"start_ms", attempt.start_ms},       {"end_ms", attempt.end_ms},
+                    {"input_bytes", attempt.input_bytes}, {"output_bytes", attempt.output_bytes},
                     {"records", attempt.records}};
   if (!attempt.note.empty()) json["note"] = attempt.note;
   return json;

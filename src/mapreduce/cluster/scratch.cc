@@ -56,8 +56,8 @@ absl::StatusOr<std::string> FindBase(const std::string& base) {
     return base;
   }
   const char* tmpdir = std::getenv("TMPDIR");
-  std::string path = fmt::format("{}/trireme-{}", tmpdir && *tmpdir ? tmpdir : "/var/tmp",
-                                 ::geteuid());
+  std::string path =
+      fmt::format("{}/trireme-{}", tmpdir && *tmpdir ? tmpdir : "/var/tmp", ::geteuid());
   TRIREME_RETURN_IF_ERROR(MakeBase(path));
   return path;
 }

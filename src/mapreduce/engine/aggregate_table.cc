@@ -59,9 +59,12 @@ void SlotArray<Slot>::Aim(internal::Batch* batch) const {
 }
 
 void AggregateTable::Reset(Aggregation how, std::size_t budget_bytes) {
+  if (budget_bytes != budget_bytes_) {
+    Free();  // slots that grew under a larger budget may not fit this one
+    arena_ = MemoryRegion(std::min(budget_bytes, kArenaMax));
+    budget_bytes_ = budget_bytes;
+  }
   how_ = how;
-  if (budget_bytes != budget_bytes_) arena_ = MemoryRegion(std::min(budget_bytes, kArenaMax));
-  budget_bytes_ = budget_bytes;
   Clear();
 }
 

@@ -101,6 +101,8 @@ class AggregateTable {
 
   std::size_t size() const { return small_.used() + wide_.used(); }
   std::uint64_t added() const { return added_; }
+  /// Slots it has memory for.
+  std::size_t capacity() const { return small_.capacity() + wide_.capacity(); }
   void Clear();
   /// Gives all memory back.
   void Free();

@@ -54,6 +54,9 @@ class BlockReader {
   /// size: for progress.
   std::uint64_t input_bytes_read() const;
 
+  /// Which of the split's ranges the block of the last Next is of.
+  std::size_t range_index() const { return next_range_; }
+
   /// The records of the block of the last Next, when it was cut by a RecordFormat of the job's.
   const std::vector<Record>& records() const { return records_; }
 

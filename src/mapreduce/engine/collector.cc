@@ -84,6 +84,7 @@ Collector::Collector(const Job& job, Options options, internal::TaskContext* tas
     memory_->table.Aim(batches_.data());
   } else {
     memory_->table.Free();
+    memory_->entries = {};
     memory_->buffer.Reset(options_.partitions, options_.memory_bytes);
   }
 }
@@ -147,10 +148,9 @@ void Collector::Fold(std::string_view key, std::uint64_t hash, std::int64_t valu
     return;
   if (use_table_) Spill();
   if (!use_table_) return AddToBuffer(PartitionOf(key), key, EncodedNumber(value).view());
-  if (!memory_->table.Add(key, hash, value))
-    task_->Fail(absl::ResourceExhaustedError(
-        fmt::format("a key of {} bytes does not fit the task's {} bytes of memory; raise --memory",
-                    key.size(), options_.memory_bytes)));
+  if (memory_->table.Add(key, hash, value)) return;
+  SwitchToBuffer();  // a key larger than the whole budget: the buffer makes room for it
+  AddToBuffer(PartitionOf(key), key, EncodedNumber(value).view());
 }
 
 void Collector::FlushPending() {

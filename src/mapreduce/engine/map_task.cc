@@ -62,8 +62,7 @@ class MapLoop {
 
  private:
   void MapOne(const Block& block, Emitter& out) {
-    const auto& ranges = task_.split.ranges;
-    while (range_ + 1 < ranges.size() && ranges[range_].path != block.file) ++range_;
+    range_ = static_cast<std::uint32_t>(reader_.range_index());
     progress_.range.store(range_, std::memory_order_relaxed);
     progress_.offset.store(block.offset, std::memory_order_relaxed);
     progress_.in_record.store(1, std::memory_order_relaxed);
@@ -74,7 +73,8 @@ class MapLoop {
       // Blocks count as progress too; how many records they held only the mapper knows.
       progress_.records.fetch_add(1, std::memory_order_relaxed);
     }
-    progress_.in_record.store(0, std::memory_order_relaxed);
+    // A record that failed the attempt stays in hand, for the report.
+    if (context_->status().ok()) progress_.in_record.store(0, std::memory_order_relaxed);
   }
 
   void MapRecords(const Block& block, Emitter& out) {
@@ -90,7 +90,7 @@ class MapLoop {
       progress_.offset.store(record.offset, std::memory_order_relaxed);
       progress_.records.store(++count, std::memory_order_relaxed);
       mapper_->Map(record, out);
-      if (!context_->status().ok()) [[unlikely]]
+      if (!context_->status().ok() || context_->cancelled()) [[unlikely]]
         return;
     }
   }
@@ -161,6 +161,8 @@ absl::StatusOr<TaskResult> RunMapTask(const Job& job, const JobSettings& setting
     return result;
   } catch (const std::exception& error) {
     return absl::AbortedError(fmt::format("the map threw: {}", error.what()));
+  } catch (...) {
+    return absl::AbortedError("the map threw something that is not a std::exception");
   }
 }
 

@@ -101,6 +101,7 @@ absl::Status Merger::NextBlock(std::size_t i) {
   cursor.end = block->data() + block->size();
   if (block->empty()) {
     cursor.exhausted = true;
+    cursor.key = cursor.value = {};  // they lie in the source, and two exhausted ones are compared
     cursor.next = cursor.end = nullptr;
     ranks_[i] = {~0ull, ~0ull};
     cursor.source.reset();

@@ -20,17 +20,19 @@ PartWriter::PartWriter(io::FileWriter* file, std::unique_ptr<OutputFormat> forma
     : file_(file), format_(std::move(format)), task_(task) {
   buffer_.reserve(kWriteBytes + 4096);
   if (compress) {
-    zstd_ = ZSTD_createCCtx();
+    zstd_.reset(ZSTD_createCCtx());
     TRIREME_CHECK(zstd_ != nullptr);
-    ZSTD_CCtx_setParameter(zstd_, ZSTD_c_compressionLevel, kZstdLevel);
-    ZSTD_CCtx_setParameter(zstd_, ZSTD_c_checksumFlag, 1);
+    ZSTD_CCtx_setParameter(zstd_.get(), ZSTD_c_compressionLevel, kZstdLevel);
+    ZSTD_CCtx_setParameter(zstd_.get(), ZSTD_c_checksumFlag, 1);
     compressed_.resize(ZSTD_CStreamOutSize());
   }
   if (format_ != nullptr) format_->Begin(buffer_);
 }
 
-PartWriter::~PartWriter() {
-  ZSTD_freeCCtx(zstd_);
+PartWriter::~PartWriter() = default;
+
+void PartWriter::FreeZstd::operator()(ZSTD_CCtx_s* zstd) const {
+  ZSTD_freeCCtx(zstd);
 }
 
 void PartWriter::Add(std::string_view key, std::string_view value) {
@@ -67,7 +69,7 @@ void PartWriter::Compress(bool last) {
   for (bool more = true; more;) {
     ZSTD_outBuffer out{compressed_.data(), compressed_.size(), 0};
     const std::size_t left =
-        ZSTD_compressStream2(zstd_, &out, &in, last ? ZSTD_e_end : ZSTD_e_continue);
+        ZSTD_compressStream2(zstd_.get(), &out, &in, last ? ZSTD_e_end : ZSTD_e_continue);
     if (ZSTD_isError(left))
       return task_->Fail(absl::InternalError(fmt::format("zstd: {}", ZSTD_getErrorName(left))));
     Write({compressed_.data(), out.pos});

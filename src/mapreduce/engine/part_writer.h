@@ -33,13 +33,17 @@ class PartWriter final : public internal::ReduceSink {
   std::uint64_t bytes() const { return bytes_; }  ///< before compression
 
  private:
+  struct FreeZstd {
+    void operator()(ZSTD_CCtx_s* zstd) const;
+  };
+
   void Flush(bool last);
   void Compress(bool last);
   void Write(std::string_view bytes);
 
   io::FileWriter* file_;
   std::unique_ptr<OutputFormat> format_;
-  ZSTD_CCtx_s* zstd_ = nullptr;
+  std::unique_ptr<ZSTD_CCtx_s, FreeZstd> zstd_;  // null: not compressed
   internal::TaskContext* task_;
   std::string buffer_;
   std::string compressed_;

@@ -35,7 +35,7 @@ class GroupStream {
 
   /// Passes to the next group; false after the last or after an error.
   bool NextGroup() {
-    while (in_group_) SkipValue();
+    while (in_group_ && status_.ok()) SkipValue();
     if (merger_.done() || !status_.ok()) return false;
     key_.assign(merger_.key());
     in_group_ = true;
@@ -53,6 +53,14 @@ class GroupStream {
       SkipValue();
     }
     return in_group_;
+  }
+
+  /// Shows progress; takes over a failure or a cancellation, which ends the stream.
+  void Check() {
+    context_->control().progress->records.store(records_, std::memory_order_relaxed);
+    if (!status_.ok()) return;
+    if (context_->cancelled()) status_ = absl::CancelledError("the attempt was cancelled");
+    if (!context_->status().ok()) status_ = context_->status();
   }
 
   std::string_view key() const { return key_; }
@@ -88,12 +96,6 @@ class GroupStream {
     if (absl::Status status = merger_.Pop(); !status.ok()) [[unlikely]]
       status_ = std::move(status);
     in_group_ = status_.ok() && !merger_.done() && merger_.key() == key_;
-  }
-
-  void Check() {
-    context_->control().progress->records.store(records_, std::memory_order_relaxed);
-    if (context_->cancelled()) status_ = absl::CancelledError("the attempt was cancelled");
-    if (!context_->status().ok()) status_ = context_->status();
   }
 
   Merger& merger_;
@@ -200,11 +202,14 @@ class ReduceLoop {
     std::vector<std::unique_ptr<BlockSource>> merged;
     TRIREME_RETURN_IF_ERROR(OpenPartition(path, 0, &merged));
     ::unlink(path.c_str());  // it lives as long as it is open
-    sources_.erase(begin + 1, end);
-    map_of_source_.erase(maps + 1, maps + static_cast<std::ptrdiff_t>(count));
-    TRIREME_CHECK(merged.size() == 1);
-    sources_[merged_] = std::move(merged[0]);
-    ++merged_;
+    // None when there was no record; otherwise one, which is no map's: if it goes bad, none is
+    // lost.
+    const auto kept = static_cast<std::ptrdiff_t>(merged.size());
+    std::move(merged.begin(), merged.end(), begin);
+    std::fill(maps, maps + kept, TaskFailure::kNoMap);
+    sources_.erase(begin + kept, end);
+    map_of_source_.erase(maps + kept, maps + static_cast<std::ptrdiff_t>(count));
+    merged_ += merged.size();
     return absl::OkStatus();
   }
 
@@ -243,9 +248,12 @@ class ReduceLoop {
     Output out(context_, &writer);
     GroupValues values(&groups, job_.aggregation != Aggregation::kNone);
     reducer->Start(out);
-    while (context_->status().ok() && groups.NextGroup())
+    groups.Check();
+    while (groups.NextGroup()) {
       reducer->Reduce(groups.key(), values, out);
-    if (context_->status().ok() && groups.status().ok()) reducer->Finish(out);
+      groups.Check();  // per group, since the user's code may take any time for one
+    }
+    if (groups.status().ok()) reducer->Finish(out);
   }
 
   /// Notes which map output an error came from.
@@ -289,6 +297,8 @@ absl::StatusOr<TaskResult> RunReduceTask(const Job& job, const JobSettings& sett
     return result;
   } catch (const std::exception& error) {
     return absl::AbortedError(fmt::format("the reduce threw: {}", error.what()));
+  } catch (...) {
+    return absl::AbortedError("the reduce threw something that is not a std::exception");
   }
 }
 

@@ -20,18 +20,18 @@ void SortBuffer::Reset(std::uint32_t partitions, std::size_t budget_bytes) {
   budget_bytes = std::min(budget_bytes, kArenaMax);
   if (budget_bytes == budget_bytes_) return;
   budget_bytes_ = budget_bytes;
-  Allocate();
+  Allocate(budget_bytes_ + kSlack);
 }
 
-void SortBuffer::Allocate() {
-  arena_ = MemoryRegion(budget_bytes_ + kSlack);
-  entries_ = MemoryRegion(budget_bytes_);
-  oversized_ = false;
+void SortBuffer::Allocate(std::size_t size_bytes) {
+  region_ = MemoryRegion();  // never both at once
+  region_ = MemoryRegion(size_bytes);
+  oversized_ = size_bytes > budget_bytes_ + kSlack;
 }
 
 void SortBuffer::Clear() {
   count_ = arena_used_ = 0;
-  if (oversized_) Allocate();
+  if (oversized_) Allocate(budget_bytes_ + kSlack);
 }
 
 void SortBuffer::Free() {
@@ -44,26 +44,26 @@ bool SortBuffer::Add(std::uint32_t partition, std::string_view key, std::string_
     if (count_ != 0) return false;
     // A record larger than the whole budget gets the memory it needs, this once.
     TRIREME_CHECK(most < kArenaMax);
-    arena_ = MemoryRegion(most + kSlack);
-    oversized_ = true;
+    Allocate(most + sizeof(SortEntry) + kSlack);
   }
-  char* const start = arena_.data() + arena_used_;
+  char* const start = region_.data() + arena_used_;
   char* at = StoreVarint(StoreVarint(start, key.size()), value.size());
-  std::memcpy(at, key.data(), key.size());
+  if (!key.empty()) std::memcpy(at, key.data(), key.size());
   at += key.size();
   if (!value.empty()) std::memcpy(at, value.data(), value.size());
   at += value.size();
   const internal::KeyPrefix prefix = PrefixOf(key);
-  entry_data()[count_++] =
+  ++count_;
+  *entry_data() =
       MakeEntry(partition, partition_bits_, __builtin_bswap64(prefix.k0),
-                __builtin_bswap64(prefix.k1), static_cast<std::uint32_t>(start - arena_.data()));
-  arena_used_ = static_cast<std::size_t>(at - arena_.data());
+                __builtin_bswap64(prefix.k1), static_cast<std::uint32_t>(start - region_.data()));
+  arena_used_ = static_cast<std::size_t>(at - region_.data());
   return true;
 }
 
 SortBuffer::RecordView SortBuffer::Decode(std::uint32_t offset) const {
-  const char* start = arena_.data() + offset;
-  const char* end = arena_.data() + arena_used_;
+  const char* start = region_.data() + offset;
+  const char* end = region_.data() + arena_used_;
   std::uint64_t key_size = 0, value_size = 0;
   const char* key = LoadVarint(LoadVarint(start, end, &key_size), end, &value_size);
   const char* value = key + key_size;

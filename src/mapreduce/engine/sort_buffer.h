@@ -33,8 +33,8 @@ class SortBuffer {
     return ((first ^ other) >> 32) == 0 && Record(other).key == key;
   }
   void Prefetch(SortEntry entry) const {
-    __builtin_prefetch(arena_.data() + EntryId(entry));
-    __builtin_prefetch(arena_.data() + EntryId(entry) + 64);
+    __builtin_prefetch(region_.data() + EntryId(entry));
+    __builtin_prefetch(region_.data() + EntryId(entry) + 64);
   }
 
   std::size_t size() const { return count_; }
@@ -42,17 +42,21 @@ class SortBuffer {
   void Free();
 
  private:
-  SortEntry* entry_data() const { return reinterpret_cast<SortEntry*>(entries_.data()); }
+  SortEntry* entry_end() const {
+    return reinterpret_cast<SortEntry*>(region_.data() + region_.size());
+  }
+  SortEntry* entry_data() const { return entry_end() - count_; }
   RecordView Decode(std::uint32_t offset) const;
-  void Allocate();
+  void Allocate(std::size_t size_bytes);
 
   int partition_bits_ = 0;
   std::size_t budget_bytes_ = 0;
-  MemoryRegion arena_;
-  MemoryRegion entries_;
+  // Records grow from its front, entries from its end, so that what was touched by records of one
+  // shape is used again by those of another.
+  MemoryRegion region_;
   std::size_t arena_used_ = 0;
   std::size_t count_ = 0;
-  bool oversized_ = false;  // the arena was replaced for one record
+  bool oversized_ = false;  // the region was replaced for one record
 };
 
 }  // namespace trireme::mapreduce

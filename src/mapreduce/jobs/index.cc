@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <string>
 #include <string_view>
@@ -15,7 +16,7 @@ namespace {
 /// Memory for the distinct words of one file; when they are more, some are emitted twice, which the
 /// reducer sets right.
 constexpr std::size_t kWordTableBytes = 64u << 20;
-/// A table with fewer keys than this part of its slots is made anew, not cleared.
+/// A table with fewer words than this part of what it has held is made anew, not cleared.
 constexpr std::size_t kSparseTable = 64;
 
 /// Emits (word, file) once for each distinct word of each file the task reads.
@@ -23,6 +24,7 @@ class IndexMapper final : public Mapper {
  public:
   explicit IndexMapper(bool blocks) : blocks_(blocks) {
     words_.Reset(Aggregation::kMax, kWordTableBytes);
+    words_.Aim(batches_.data());
   }
 
   void Map(const Record& record, Emitter& out) override { Add(record.value, record.file, out); }
@@ -53,19 +55,24 @@ class IndexMapper final : public Mapper {
   }
 
   void AddShort(const char* word, std::size_t size, Emitter& out) {
-    internal::Batch::Item& item = batch_.items[batch_.count];
+    internal::Batch& batch = batches_[size > internal::kSmallKeyBytes ? 1 : 0];
+    internal::Batch::Item& item = batch.items[batch.count];
     item.key = internal::LoadPrefix(word, size);
     item.hash = HashPrefix(item.key, size);
     item.value = 1;
     item.size = size;
-    words_.Prefetch(item.hash);
-    if (++batch_.count == internal::kBatchRecords) AddBatch(out);
+    __builtin_prefetch(batch.slots + ((item.hash >> batch.shift) << batch.slot_bytes_log2), 1);
+    if (++batch.count == internal::kBatchRecords) AddBatch(batch, out);
   }
 
-  void AddBatch(Emitter& out) {
+  void AddBatch(internal::Batch& batch, Emitter& out) {
     std::size_t done = 0;
-    while ((done += words_.AddBatch(batch_, done)) < batch_.count) EmitTable(out);
-    batch_.count = 0;
+    while (done < batch.count) {
+      done += words_.AddBatch(batch, done);
+      if (done < batch.count) EmitTable(out);
+    }
+    batch.count = 0;
+    words_.Aim(batches_.data());
   }
 
   void AddLong(std::string_view word, Emitter& out) {
@@ -76,24 +83,29 @@ class IndexMapper final : public Mapper {
   }
 
   void EmitWords(Emitter& out) {
-    AddBatch(out);
+    for (internal::Batch& batch : batches_) AddBatch(batch, out);
     EmitTable(out);
   }
 
   void EmitTable(Emitter& out) {
     if (words_.size() == 0) return;
-    for (std::size_t i = 0; i < words_.capacity(); ++i) {
-      const AggregateTable::Slot& slot = words_.slot(i);
-      if (slot.size_plus_one != 0) out.Emit(words_.Key(slot), file_);
+    words_.ForEach([&](std::uint32_t id, const internal::KeyPrefix&, std::uint64_t) {
+      out.Emit(words_.Key(id), file_);
+    });
+    words_max_ = std::max(words_max_, words_.size());
+    if (words_.size() < words_max_ / kSparseTable) {
+      words_.Free();
+      words_max_ = 0;
     }
-    if (words_.size() < words_.capacity() / kSparseTable) words_.Free();
     words_.Reset(Aggregation::kMax, kWordTableBytes);
+    words_.Aim(batches_.data());
   }
 
   const bool blocks_;
   std::string file_;
-  internal::Batch batch_;
-  AggregateTable words_;  // of file_; the values are of no use
+  std::array<internal::Batch, 2> batches_;  // as AggregateTable::Aim wants them
+  AggregateTable words_;                    // of file_; the values are of no use
+  std::size_t words_max_ = 0;               // that words_ has had room for
 };
 
 /// Writes word, number of files, their names. Files come in the order of the input, which is

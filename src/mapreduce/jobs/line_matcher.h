@@ -39,11 +39,15 @@ class LineMatcher {
  private:
   LineMatcher() = default;
   std::string_view NextByRegex(std::string_view lines, std::size_t from) const;
+  std::string_view NextByRequired(std::string_view lines, std::size_t from) const;
+  bool MatchesLine(std::string_view line) const;
   std::string_view NextLineByLine(std::string_view lines, std::size_t from) const;
 
   std::optional<LiteralFinder> literal_;
   std::unique_ptr<RE2> regex_;
-  bool line_by_line_ = false;  // the expression could tell a block from a line
+  std::optional<LiteralFinder> required_;  // what each match of regex_ contains
+  bool search_required_ = false;           // look for that first
+  bool line_by_line_ = false;              // the expression could tell a block from a line
 };
 
 }  // namespace trireme::mapreduce

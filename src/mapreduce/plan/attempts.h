@@ -29,6 +29,7 @@ struct RunningAttempt {
   bool granted = false;    ///< It may commit. At most one of a task's attached attempts.
   bool fetched = false;    ///< Reduce: needs no map output any more.
   bool fast = false;       ///< Assigned to a worker not known as slow.
+  bool listed = false;     ///< By a heartbeat of its worker, at least once.
   bool preempted = false;  ///< Its slot is awaited by a map task of the same job.
 };
 

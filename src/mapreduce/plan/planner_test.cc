@@ -304,6 +304,32 @@ TEST_F(PlannerTest, OldEndedJobsAreForgotten) {
   EXPECT_EQ(planner_.Workers()[0].busy, 0u);
 }
 
+TEST_F(PlannerTest, AListingThatCrossedTheFinalReportCostsNoSlot) {
+  Register(1, 1);
+  Submit(1, 2, 1);
+  Done(assigned_[0]);
+  Step(WorkerHeartbeat{W(1), 1, {{assigned_[0].attempt, 1.0}, {assigned_[1].attempt, 0.1}}});
+  EXPECT_TRUE(cancelled_.empty());
+  EXPECT_EQ(planner_.Workers()[0].busy, 1u);
+}
+
+TEST_F(PlannerTest, ACancelledAttemptHoldsItsSlotUntilItIsListedNoMore) {
+  Register(1, 1);
+  Submit(1, 1, 1);
+  const AssignAttempt cancelled = assigned_[0];
+  PassTime(100);
+  Step(WorkerHeartbeat{W(1), 1, {{cancelled.attempt, 0.1}}});
+  Step(JobCancelled{JobId{1}});
+  Submit(2, 1, 1);
+  PassTime(300);
+  Step(WorkerHeartbeat{W(1), 1, {{cancelled.attempt, 0.2}}});
+  EXPECT_EQ(cancelled_.size(), 2u);  // said again: the first word may have been lost
+  EXPECT_EQ(assigned_.size(), 1u);
+  PassTime(300);
+  Step(WorkerHeartbeat{W(1), 1});
+  EXPECT_EQ(assigned_.size(), 2u);
+}
+
 TEST_F(PlannerTest, TheTimelineHasEveryAttempt) {
   Register(1, 1);
   Submit(1, 1, 0);

@@ -117,6 +117,7 @@ void Planner::State::ReadListing(std::uint32_t place, const std::vector<AttemptP
 void Planner::State::ReadProgress(std::uint32_t place, const AttemptProgress& said) {
   RunningAttempt& attempt = attempts_[place];
   attempt.listed_ms = now_;
+  attempt.listed = true;
   if (!attempt.attached) {  // the cancellation may have been lost on its way
     output_.actions.push_back(
         CancelAttempt{workers_[attempt.worker].ref, attempt.ref, CancelReason::kNotWanted});
@@ -137,24 +138,28 @@ void Planner::State::ReadProgress(std::uint32_t place, const AttemptProgress& sa
 void Planner::State::AdoptListed(std::uint32_t place, const AttemptProgress& said) {
   const AttemptRef ref = said.attempt;
   Worker& worker = workers_[place];
+  Job* job = FindJob(ref.task.job);
+  if (job != nullptr && (!job->running() || !job->Has(ref.task))) job = nullptr;
+  if (job != nullptr && job->task(ref.task).winner == ref.id) return;  // its answer is on the way
   const bool room = worker.attempts.size() < worker.slots;
   if (!room || !WasIssued(ref.id) || limits_.worker_lease_ms == 0) {
     output_.actions.push_back(CancelAttempt{worker.ref, ref, CancelReason::kNotWanted});
     return;
   }
-  Job* job = FindJob(ref.task.job);
-  if (job != nullptr && (!job->running() || !job->Has(ref.task))) job = nullptr;
   const bool adopt =
       job != nullptr && IsWanted(*job, ref) && job->task(ref.task).state == TaskState::kWaiting;
-  const std::uint32_t attempt = Start(job, ref, place, AttemptKind::kRetry, adopt);
-  ReadProgress(attempt, said);
+  ReadProgress(Start(job, ref, place, AttemptKind::kRetry, adopt), said);
 }
 
+/// An attempt that is wanted may still be on its way to the worker; one that is not wanted, and was
+/// seen there before, has stopped.
 void Planner::State::DropUnlisted(std::uint32_t place) {
   const std::vector<std::uint32_t> held = workers_[place].attempts;
-  for (const std::uint32_t attempt : held) {
-    if (now_ - attempts_[attempt].listed_ms > limits_.attempt_unlisted_ms) {
-      End(attempt, AttemptEnd::kKilled);
+  for (const std::uint32_t place_held : held) {
+    const RunningAttempt& attempt = attempts_[place_held];
+    const bool stopped = !attempt.attached && attempt.listed && attempt.listed_ms < now_;
+    if (stopped || now_ - attempt.listed_ms > limits_.attempt_unlisted_ms) {
+      End(place_held, AttemptEnd::kKilled);
     }
   }
 }

@@ -1,0 +1,57 @@
+#include <trireme/mapreduce.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "cli/mr_commands.h"
+#include "cli/run_command.h"
+#include "cli/run_options.h"
+#include "fmt/format.h"
+#include "mapreduce/cluster/job_code.h"
+#include "mapreduce/cluster/slot_process.h"
+#include "mapreduce/jobs/as_streaming.h"
+
+namespace trireme::mapreduce {
+namespace {
+
+constexpr char kWays[] =
+    "\n"
+    "Ways to run it:\n"
+    "  PROGRAM --input PATH... --output DIR       here, on all cores\n"
+    "  PROGRAM ... --coordinator ADDR             on a cluster that can read this program's file\n"
+    "  PROGRAM --as-mapper|--as-combiner|--as-reducer\n"
+    "                                             as a streaming executable: lines in,\n"
+    "                                             key<TAB>value lines out (Hadoop, Spark's pipe)\n";
+
+int Run(const std::string& program, const Job& job, std::vector<std::string> arguments) {
+  const std::string description =
+      fmt::format("{}{}{}", job.name, job.description.empty() ? "" : ": ", job.description);
+  auto parsed =
+      cli::ParseRun(program, cli::JobSource::kOwn, description, std::move(arguments));
+  if (!parsed.ok()) return cli::WrongUse(parsed.status());
+  if (const auto* help = std::get_if<cli::HelpAsked>(&*parsed)) {
+    fmt::print("{}{}", help->text, kWays);
+    return cli::kDone;
+  }
+  return cli::RunJob(std::get<cli::RunOptions>(*parsed));
+}
+
+}  // namespace
+
+int Main(int argc, char** argv, const Job& job) {
+  SetOwnJob(&job);
+  MaybeRunSlotProcess(argc, argv);
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  static const std::map<std::string, StreamingRole> kRoles = {
+      {"--as-mapper", StreamingRole::kMapper},
+      {"--as-combiner", StreamingRole::kCombiner},
+      {"--as-reducer", StreamingRole::kReducer}};
+  if (arguments.size() == 1) {
+    if (const auto role = kRoles.find(arguments[0]); role != kRoles.end())
+      return RunAsStreaming(job, role->second);
+  }
+  return Run(argc > 0 ? argv[0] : "job", job, std::move(arguments));
+}
+
+}  // namespace trireme::mapreduce
