@@ -142,7 +142,7 @@ class Commands(ClusterTest):
                             "--input", data, "--output", output, "--coordinator", self.address,
                             check=1)
         self.assertIn("broken", done.stderr)
-        self.assertIn("f00.txt", done.stderr)
+        self.assertIn("map task 0", done.stderr)
         self.assertFalse(os.path.exists(output))
         self.assert_no_leftovers()
 

@@ -137,9 +137,8 @@ class ClusterTest(unittest.TestCase):
         shutil.rmtree(self.root, ignore_errors=True)
 
     def failed(self):
-        outcome = getattr(self, "_outcome", None)
-        result = getattr(outcome, "result", None)
-        return bool(result and (result.failures or result.errors))
+        result = self._outcome.result
+        return any(test is self for test, _ in result.failures + result.errors)
 
     def path(self, *names):
         return os.path.join(self.root, *names)

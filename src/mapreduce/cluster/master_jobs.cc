@@ -71,8 +71,9 @@ void Master::Submit(v1::SubmitJobRequest request,
     return;
   }
   const std::string directory = definition.output_directory();
+  const bool overwrite = request.overwrite();
   preparing_.insert(directory);
-  hands_.prepare_output(directory, request.overwrite(),
+  hands_.prepare_output(directory, overwrite,
                         [this, directory, request = std::move(request),
                          reply = std::move(reply)](absl::Status status) mutable {
                           preparing_.erase(directory);

@@ -350,7 +350,7 @@ void Worker::Core::ReadProgress() {
     const bool reduce = attempt.ref.task.phase == plan::Phase::kReduce;
     const std::uint64_t size = reduce ? inputs_.ExpectedBytes(now.attempt) : attempt.split_bytes;
     const double share = size == 0 ? 0 : static_cast<double>(now.bytes) / static_cast<double>(size);
-    attempt.progress.progress = std::min(share, reduce ? 0.99 : 1.0);
+    attempt.progress.progress = std::min(share, kReadShare);
     attempt.progress.records = now.records + now.bytes;
     attempt.progress.inputs_fetched = now.inputs_fetched;
     attempt.bytes = reduce ? now.bytes : std::min(now.bytes, attempt.split_bytes);
