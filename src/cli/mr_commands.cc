@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "cli/mr_cluster.h"
 #include "cli/run_command.h"
 #include "cli/run_options.h"
 #include "fmt/format.h"
@@ -17,6 +18,10 @@ constexpr char kHelp[] =
     "      JOB: a ready job's name with its options, or --plugin FILE.so,\n"
     "      or --mapper CMD [--combiner CMD] --reducer CMD\n"
     "  trireme mr jobs             the ready jobs and their options\n"
+    "  trireme mr coordinator      the coordinator of a cluster\n"
+    "  trireme mr worker           a worker of it\n"
+    "  trireme mr submit JOB ...   gives a job to a cluster (`mr run --coordinator` also waits)\n"
+    "  trireme mr status|list|cancel|wait|counters\n"
     "\n"
     "`trireme mr run --help` lists the options.\n";
 
@@ -55,6 +60,7 @@ int RunMr(std::vector<std::string> arguments) {
   const std::string command = arguments[0];
   arguments.erase(arguments.begin());
   if (command == "run") return Run(std::move(arguments));
+  if (IsClusterCommand(command)) return RunClusterCommand(command, std::move(arguments));
   if (command == "jobs") return Jobs();
   return WrongUse(absl::InvalidArgumentError(
       fmt::format("unknown command 'mr {}': see `trireme mr help`", command)));

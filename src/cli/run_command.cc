@@ -1,12 +1,12 @@
 #include "cli/run_command.h"
 
-#include <signal.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cstdio>
 #include <string>
 
+#include "cli/interrupts.h"
+#include "cli/mr_cluster.h"
 #include "cli/progress_bar.h"
 #include "cli/show_report.h"
 #include "cli/sizes.h"
@@ -16,20 +16,6 @@
 
 namespace trireme::cli {
 namespace {
-
-std::atomic<int> interrupts{0};
-
-void CatchInterrupts() {
-  struct sigaction action = {};
-  action.sa_handler = [](int) {
-    // The loop looks at the count ten times a second; a third request does not wait for it.
-    if (interrupts.fetch_add(1) >= 2) ::_exit(kInterrupted);
-  };
-  sigemptyset(&action.sa_mask);
-  action.sa_flags = SA_RESTART;
-  for (int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaction(signal, &action, nullptr);
-  ::signal(SIGPIPE, SIG_IGN);
-}
 
 std::string OneLine(std::string_view text) {
   std::string line(text);
@@ -58,16 +44,16 @@ int WrongUse(const absl::Status& status) {
 }
 
 int RunJob(const RunOptions& options) {
+  if (!options.coordinator.empty()) return RunJobOnCluster(options);
   mapreduce::LocalFileSystem files;
   auto prepared = mapreduce::PrepareJob(options.request, files);
   if (!prepared.ok()) return WrongUse(prepared.status());
-  CatchInterrupts();
   ProgressBar bar(!options.quiet && !options.no_progress);
   mapreduce::EmbeddedOptions embedded;
   embedded.slots = options.slots;
   embedded.memory_bytes = options.memory_bytes;
   embedded.directory = options.directory;
-  embedded.interrupts = &interrupts;
+  embedded.interrupts = CatchInterrupts();
   embedded.on_progress = [&bar](const mapreduce::JobProgress& progress) { bar.Show(progress); };
   bool hung = false;
   auto report = mapreduce::RunEmbedded(*prepared, embedded, &hung);

@@ -37,7 +37,7 @@ void Fields(A& archive, JobSettings& settings) {
 }
 template <typename A>
 void Fields(A& archive, JobSetup& setup) {
-  archive(setup.id, setup.code, setup.settings, setup.isolation);
+  archive(setup.id, setup.code, setup.settings, setup.isolation, setup.working_directory);
 }
 template <typename A>
 void Fields(A& archive, InputRange& range) {

@@ -48,6 +48,8 @@ struct JobSetup {
   JobCode code;
   JobSettings settings;
   Isolation isolation = Isolation::kProcess;
+  /// Relative input paths start here; empty: where the process is.
+  std::string working_directory;
 };
 
 /// Where a reduce finds one map's output: a whole intermediate file of this machine, or a file that

@@ -7,6 +7,7 @@
 #include "base/status_macros.h"
 #include "fmt/format.h"
 #include "io/file.h"
+#include "mapreduce/cluster/rebased_files.h"
 
 namespace trireme::mapreduce {
 namespace {
@@ -130,7 +131,8 @@ AttemptOutcome RunAttempt(const LoadedJob& job, const AttemptSpec& spec,
                           AttemptHost& host) {
   environment.scratch_directory = ScratchOf(spec, scratch);
   const std::string directory = environment.scratch_directory;
-  io::FileSystem* files = environment.files;
+  RebasedFileSystem rebased(environment.files, spec.job->working_directory);
+  io::FileSystem* files = environment.files = &rebased;
   control->on_status = [&host](std::string_view text) { host.OnStatus(text); };
   AttemptOutcome outcome =
       RunInScratch(job, spec, std::move(environment), command_memory_bytes, control, host);

@@ -1,0 +1,11 @@
+#pragma once
+
+#include <atomic>
+
+namespace trireme::cli {
+
+/// From now on SIGINT, SIGTERM and SIGHUP are counted instead of ending the process; the third
+/// ends it at once. Returns the count.
+const std::atomic<int>* CatchInterrupts();
+
+}  // namespace trireme::cli

@@ -1,0 +1,201 @@
+#include "cli/mr_cluster.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "CLI/CLI.hpp"
+#include "cli/interrupts.h"
+#include "cli/job_lists.h"
+#include "cli/mr_servers.h"
+#include "cli/progress_bar.h"
+#include "cli/run_command.h"
+#include "cli/show_report.h"
+#include "fmt/format.h"
+#include "mapreduce/cluster/client.h"
+#include "mapreduce/cluster/wire.h"
+#include "mapreduce/fs/local.h"
+
+namespace trireme::cli {
+namespace {
+
+namespace v1 = mapreduce::v1;
+using mapreduce::cluster::Client;
+
+/// What the commands that ask a coordinator have in common.
+struct Question {
+  std::string coordinator;
+  std::optional<std::uint64_t> job;
+  bool json = false;
+  bool quiet = false;
+};
+
+int ExitStatusOf(v1::JobState state) {
+  switch (state) {
+    case v1::JOB_STATE_FAILED:
+      return kFailed;
+    case v1::JOB_STATE_CANCELLED:
+      return kInterrupted;
+    default:
+      return kDone;
+  }
+}
+
+absl::StatusOr<rpc::Address> CoordinatorOf(const std::string& given) {
+  const char* fallback = std::getenv("TRIREME_COORDINATOR");
+  const std::string text = !given.empty() ? given : fallback != nullptr ? fallback : "";
+  if (text.empty()) {
+    return absl::InvalidArgumentError(
+        "no coordinator: give --coordinator ADDR (unix:/path or host:port), or set "
+        "TRIREME_COORDINATOR");
+  }
+  return rpc::ParseAddress(text);
+}
+
+absl::StatusOr<std::unique_ptr<Client>> Connect(const std::string& coordinator) {
+  const auto address = CoordinatorOf(coordinator);
+  if (!address.ok()) return address.status();
+  return Client::Create(*address);
+}
+
+int Status(const Question& question, Client& client) {
+  if (!question.job) {
+    const auto jobs = client.Jobs();
+    if (!jobs.ok()) return WrongUse(jobs.status());
+    const auto workers = client.Workers();
+    if (!workers.ok()) return WrongUse(workers.status());
+    fmt::print("{}", question.json ? ClusterJson(*jobs, *workers) : ClusterText(*jobs, *workers));
+    return kDone;
+  }
+  const auto status = client.Status(*question.job);
+  if (!status.ok()) return WrongUse(status.status());
+  fmt::print("{}", question.json ? JobJson(*status) : JobText(*status));
+  return kDone;
+}
+
+int List(const Question& question, Client& client) {
+  const auto jobs = client.Jobs();
+  if (!jobs.ok()) return WrongUse(jobs.status());
+  fmt::print("{}", question.json ? JobsJson(*jobs) : JobsText(*jobs));
+  return kDone;
+}
+
+int Cancel(const Question& question, Client& client) {
+  const auto status = client.Cancel(*question.job);
+  if (!status.ok()) return WrongUse(status.status());
+  if (question.json) fmt::print("{}", JobJson(*status));
+  return kDone;
+}
+
+int Counters(const Question& question, Client& client) {
+  const auto status = client.Status(*question.job);
+  if (!status.ok()) return WrongUse(status.status());
+  fmt::print("{}", question.json ? CountersJson(*status) : CountersText(*status));
+  return kDone;
+}
+
+int Wait(const Question& question, Client& client) {
+  ProgressBar bar(!question.quiet);
+  const auto status = client.Follow(
+      *question.job,
+      [&bar](const v1::JobStatus& said) { bar.Show(mapreduce::cluster::ProgressOf(said)); },
+      CatchInterrupts(), nullptr);
+  bar.Clear();
+  if (absl::IsCancelled(status.status())) return kInterrupted;
+  if (!status.ok()) return WrongUse(status.status());
+  if (question.json) fmt::print("{}", JobJson(*status));
+  if (!question.json && !question.quiet) fmt::print(stderr, "{}", JobText(*status));
+  return ExitStatusOf(status->state());
+}
+
+struct Command {
+  int (*run)(const Question&, Client&);
+  const char* help;
+  bool takes_job;
+  bool needs_job;
+};
+
+const std::map<std::string, Command>& Commands() {
+  static const auto* commands = new std::map<std::string, Command>{
+      {"status", {Status, "shows a job, or all jobs and workers", true, false}},
+      {"list", {List, "lists the jobs", false, false}},
+      {"cancel", {Cancel, "cancels a job; its output is removed", true, true}},
+      {"wait", {Wait, "follows a job to its end; exits as `mr run` would", true, true}},
+      {"counters", {Counters, "shows a job's counters", true, true}},
+  };
+  return *commands;
+}
+
+int Ask(const std::string& name, const Command& command, std::vector<std::string> arguments) {
+  Question question;
+  CLI::App app(command.help, "trireme mr " + name);
+  app.set_help_flag("-h,--help", "show this and exit");
+  app.add_option("--coordinator", question.coordinator,
+                 "unix:/path or host:port (default: $TRIREME_COORDINATOR)");
+  app.add_flag("--json", question.json, "for machines");
+  if (name == "wait") app.add_flag("--quiet,-q", question.quiet, "show nothing");
+  if (command.takes_job) {
+    app.add_option("JOB", question.job, "the job's number")->required(command.needs_job);
+  }
+  if (const auto status = ParseArguments(app, std::move(arguments))) return *status;
+  const auto client = Connect(question.coordinator);
+  if (!client.ok()) return WrongUse(client.status());
+  return command.run(question, **client);
+}
+
+int Submit(std::vector<std::string> arguments) {
+  auto parsed = ParseRun("trireme mr submit", JobSource::kCommandLine,
+                         "Submits a job to a coordinator and prints its number.",
+                         std::move(arguments));
+  if (!parsed.ok()) return WrongUse(parsed.status());
+  if (const auto* help = std::get_if<HelpAsked>(&*parsed)) {
+    fmt::print("{}", help->text);
+    return kDone;
+  }
+  const RunOptions& options = std::get<RunOptions>(*parsed);
+  const auto client = Connect(options.coordinator);
+  if (!client.ok()) return WrongUse(client.status());
+  mapreduce::LocalFileSystem files;
+  const auto prepared = mapreduce::PrepareJob(options.request, files);
+  if (!prepared.ok()) return WrongUse(prepared.status());
+  const auto job = (*client)->Submit(*prepared);
+  if (!job.ok()) return WrongUse(job.status());
+  options.json ? fmt::print("{{\"job\":{}}}\n", *job) : fmt::print("{}\n", *job);
+  return kDone;
+}
+
+}  // namespace
+
+bool IsClusterCommand(const std::string& command) {
+  return command == "coordinator" || command == "worker" || command == "submit" ||
+         Commands().contains(command);
+}
+
+int RunClusterCommand(const std::string& command, std::vector<std::string> arguments) {
+  if (command == "coordinator") return RunCoordinator(std::move(arguments));
+  if (command == "worker") return RunWorker(std::move(arguments));
+  if (command == "submit") return Submit(std::move(arguments));
+  return Ask(command, Commands().at(command), std::move(arguments));
+}
+
+int RunJobOnCluster(const RunOptions& options) {
+  mapreduce::cluster::ClusterRunOptions cluster;
+  const auto address = CoordinatorOf(options.coordinator);
+  if (!address.ok()) return WrongUse(address.status());
+  cluster.coordinator = *address;
+  mapreduce::LocalFileSystem files;
+  const auto prepared = mapreduce::PrepareJob(options.request, files);
+  if (!prepared.ok()) return WrongUse(prepared.status());
+  cluster.interrupts = CatchInterrupts();
+  ProgressBar bar(!options.quiet && !options.no_progress);
+  cluster.on_progress = [&bar](const mapreduce::JobProgress& progress) { bar.Show(progress); };
+  const auto report = mapreduce::cluster::RunOnCluster(*prepared, cluster);
+  bar.Clear();
+  if (!report.ok()) return WrongUse(report.status());
+  return ShowReport(options, *report,
+                    ExitStatusOf(mapreduce::cluster::ToWire(report->state)));
+}
+
+}  // namespace trireme::cli

@@ -1,0 +1,326 @@
+#include "mapreduce/cluster/client.h"
+
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "base/check.h"
+#include "base/status_macros.h"
+#include "fmt/format.h"
+#include "mapreduce/cluster/coordinator.h"
+#include "mapreduce/cluster/wire.h"
+#include "trireme/mapreduce/v1/control.trireme.h"
+
+namespace trireme::mapreduce::cluster {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr absl::Duration kCallTimeout = absl::Seconds(30);
+constexpr std::chrono::milliseconds kRetryDelay{100};
+/// A followed job that says nothing for this long is asked about anew, in case it is the
+/// connection that has died.
+constexpr absl::Duration kFollowCallTimeout = absl::Seconds(20);
+
+std::uint64_t RandomWord() {
+  std::uint64_t word = 0;
+  TRIREME_CHECK(::getrandom(&word, sizeof word, 0) == sizeof word);
+  return word;
+}
+
+bool Unreachable(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
+}
+
+std::string Absolute(const std::string& path) {
+  std::error_code error;
+  const auto absolute = std::filesystem::absolute(path, error);
+  return error ? path : absolute.lexically_normal().string();
+}
+
+std::string ShellQuote(const std::string& text) {
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+/// The code so that it means the same wherever a worker runs it.
+JobCode Portable(JobCode code, const std::string& here) {
+  if (auto* plugin = std::get_if<PluginCode>(&code)) plugin->path = Absolute(plugin->path);
+  if (auto* binary = std::get_if<BinaryCode>(&code)) {
+    std::error_code error;
+    const auto real = std::filesystem::canonical(binary->path, error);
+    binary->path = error ? Absolute(binary->path) : real.string();
+  }
+  if (auto* commands = std::get_if<StreamingCode>(&code)) {
+    for (std::string* command : {&commands->mapper, &commands->combiner, &commands->reducer}) {
+      if (!command->empty()) *command = fmt::format("cd {} && {}", ShellQuote(here), *command);
+    }
+  }
+  return code;
+}
+
+v1::JobDefinition DefinitionOf(const PreparedJob& prepared) {
+  const std::string here = std::filesystem::current_path().string();
+  JobSetup setup = *prepared.setup;
+  setup.code = Portable(setup.code, here);
+  setup.working_directory = here;
+  v1::JobDefinition definition;
+  definition.set_submission(RandomWord());
+  definition.set_setup(Encode(setup));
+  for (const Split& split : prepared.splits) *definition.add_splits() = ToWire(split);
+  definition.set_output_directory(Absolute(prepared.output));
+  definition.set_submitted_unix_ms(std::chrono::duration_cast<std::chrono::milliseconds>(
+                                       std::chrono::system_clock::now().time_since_epoch())
+                                       .count());
+  definition.set_input_bytes(prepared.input_bytes);
+  definition.set_input_files(prepared.input_files);
+  return definition;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Client>> Client::Create(const rpc::Address& address) {
+  rpc::ChannelOptions options;
+  options.receive_message_bytes_max = kSubmissionBytesMax;
+  options.send_queue_bytes_max = kSubmissionBytesMax;
+  options.reconnect_delay_max = absl::Milliseconds(500);
+  TRIREME_ASSIGN_OR_RETURN(auto channel, rpc::Channel::Create(address, options));
+  return std::unique_ptr<Client>(new Client(address, std::move(channel)));
+}
+
+absl::Status Client::Explain(const absl::Status& status) const {
+  if (!Unreachable(status)) return status;
+  return absl::UnavailableError(
+      fmt::format("no coordinator answers at {}: {} (start one with `trireme mr coordinator "
+                  "--listen {}`)",
+                  address_.ToString(), std::string(status.message()), address_.ToString()));
+}
+
+/// A coordinator that is being restarted is there again soon.
+template <class Call>
+auto Client::Retry(Call call) -> decltype(call()) {
+  const auto deadline = Clock::now() + std::chrono::milliseconds(kReachPatienceMs);
+  for (;;) {
+    auto reply = call();
+    if (reply.ok() || !Unreachable(reply.status()) || Clock::now() >= deadline) {
+      if (!reply.ok()) return Explain(reply.status());
+      return reply;
+    }
+    std::this_thread::sleep_for(kRetryDelay);
+  }
+}
+
+absl::StatusOr<std::uint64_t> Client::Submit(const PreparedJob& prepared) {
+  v1::SubmitJobRequest request;
+  const v1::JobDefinition definition = DefinitionOf(prepared);
+  *request.mutable_spec() = ToWire(prepared.spec);
+  request.mutable_spec()->set_definition(definition.SerializeAsString());
+  request.set_overwrite(prepared.overwrite);
+  if (request.ByteSizeLong() > kSubmissionBytesMax) {
+    return absl::ResourceExhaustedError(
+        fmt::format("the job's {} splits take more than {} bytes: use a larger --split-size",
+                    prepared.splits.size(), kSubmissionBytesMax));
+  }
+  const auto reply = Retry([&] {
+    return v1::CoordinatorStub(channel_).SubmitJob(request, {.timeout = kCallTimeout});
+  });
+  if (!reply.ok()) return reply.status();
+  return reply->job();
+}
+
+absl::StatusOr<v1::JobStatus> Client::Status(std::uint64_t job) {
+  v1::JobRequest request;
+  request.set_job(job);
+  return Retry(
+      [&] { return v1::CoordinatorStub(channel_).GetJob(request, {.timeout = kCallTimeout}); });
+}
+
+absl::StatusOr<v1::JobStatus> Client::Cancel(std::uint64_t job) {
+  v1::JobRequest request;
+  request.set_job(job);
+  return Retry(
+      [&] { return v1::CoordinatorStub(channel_).CancelJob(request, {.timeout = kCallTimeout}); });
+}
+
+absl::StatusOr<v1::ListJobsReply> Client::Jobs() {
+  return Retry([&] {
+    return v1::CoordinatorStub(channel_).ListJobs({}, {.timeout = kCallTimeout});
+  });
+}
+
+absl::StatusOr<v1::ListWorkersReply> Client::Workers() {
+  return Retry([&] {
+    return v1::CoordinatorStub(channel_).ListWorkers({}, {.timeout = kCallTimeout});
+  });
+}
+
+absl::StatusOr<v1::Timeline> Client::Timeline(std::uint64_t job) {
+  v1::JobRequest request;
+  request.set_job(job);
+  return Retry([&] {
+    return v1::CoordinatorStub(channel_).GetTimeline(request, {.timeout = kCallTimeout});
+  });
+}
+
+absl::StatusOr<v1::JobStatus> Client::Follow(std::uint64_t job, const OnStatus& on_status,
+                                             const std::atomic<int>* interrupts,
+                                             const std::function<void()>& on_interrupt) {
+  v1::JobRequest request;
+  request.set_job(job);
+  // A stream blocks its reader, so the interrupts are watched from beside it.
+  std::atomic<bool> over{false};
+  std::atomic<bool> left{false};
+  std::mutex mutex;
+  rpc::ClientStream<v1::JobRequest, v1::JobStatus>* current = nullptr;
+  std::thread watch([&] {
+    bool told = false;
+    while (!over && interrupts != nullptr) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      const int count = *interrupts;
+      if (count > 0 && !told && on_interrupt) on_interrupt();
+      told = told || count > 0;
+      if (count < (on_interrupt ? 2 : 1)) continue;
+      left = true;
+      const std::lock_guard lock(mutex);
+      if (current != nullptr) current->Cancel();
+    }
+  });
+  auto heard = Clock::now();
+  absl::StatusOr<v1::JobStatus> last = absl::UnknownError("the coordinator said nothing of the job");
+  absl::Status end;
+  for (;;) {
+    auto stream = v1::CoordinatorStub(channel_).WaitJob(request, {.timeout = kFollowCallTimeout});
+    {
+      const std::lock_guard lock(mutex);
+      current = &stream;
+    }
+    v1::JobStatus status;
+    while (!left && stream.Read(&status)) {
+      heard = Clock::now();
+      on_status(status);
+      last = status;
+    }
+    if (left) stream.Cancel();
+    end = stream.Finish();
+    {
+      const std::lock_guard lock(mutex);
+      current = nullptr;
+    }
+    const bool patient = Clock::now() - heard < std::chrono::milliseconds(kFollowPatienceMs);
+    if (left || end.ok() || !Unreachable(end) || !patient) break;
+    std::this_thread::sleep_for(kRetryDelay);
+  }
+  over = true;
+  watch.join();
+  if (left) return absl::CancelledError("interrupted");
+  if (!end.ok()) return Explain(end);
+  return last;
+}
+
+// ---- As a report
+
+JobProgress ProgressOf(const v1::JobStatus& status) {
+  return {status.maps().total(),        status.maps().succeeded(),   status.reduces().total(),
+          status.reduces().succeeded(), status.input_bytes(),        status.input_bytes_read(),
+          status.maps().progress(),     status.reduces().progress(), status.elapsed_ms()};
+}
+
+namespace {
+
+void AddAttempts(const v1::Timeline& timeline, JobReport* to) {
+  std::map<std::uint64_t, std::uint32_t> lanes;
+  std::map<std::uint64_t, std::string> hosts;
+  for (const v1::WorkerStatus& worker : timeline.workers()) {
+    hosts[worker.worker().id()] = worker.host();
+  }
+  for (const v1::AttemptTrace& trace : timeline.attempts()) {
+    const auto [lane, added] =
+        lanes.try_emplace(trace.worker(), static_cast<std::uint32_t>(to->lanes.size()));
+    if (added) to->lanes.push_back(fmt::format("worker {}", hosts[trace.worker()]));
+    ReportAttempt& bar = to->attempts.emplace_back();
+    bar.phase = trace.attempt().task().reduce() ? plan::Phase::kReduce : plan::Phase::kMap;
+    bar.index = trace.attempt().task().index();
+    bar.number = trace.number();
+    bar.lane = lane->second;
+    bar.kind = static_cast<plan::AttemptKind>(trace.kind_number());
+    bar.end = static_cast<plan::AttemptEnd>(trace.end_number());
+    bar.start_ms = trace.start_ms();
+    bar.end_ms = trace.end_ms() == 0 ? to->total_ms : trace.end_ms();
+    bar.input_bytes = trace.result().input_bytes();
+    bar.output_bytes = trace.result().output_bytes();
+    bar.records = trace.result().input_records();
+  }
+}
+
+void Explain(const v1::JobFailure& failure, const std::string& worker, JobReport* to) {
+  to->error = failure.message();
+  if (failure.attempt() != 0) {
+    to->error = fmt::format("{} task {} failed on {}: {}",
+                            failure.task().reduce() ? "reduce" : "map", failure.task().index(),
+                            worker.empty() ? "a worker" : worker, failure.message());
+  }
+  if (failure.has_record()) {
+    to->error += fmt::format(" (at {}, offset {})", failure.record().file(),
+                             failure.record().offset());
+  }
+  to->stderr_tail = failure.stderr_tail();
+}
+
+}  // namespace
+
+JobReport ReportOf(const v1::Timeline& timeline) {
+  const v1::JobStatus& status = timeline.status();
+  JobReport to;
+  to.name = status.name();
+  to.state = FromWire(status.state());
+  if (status.has_failure()) Explain(status.failure(), status.failed_worker(), &to);
+  to.output = status.output_directory();
+  to.started_unix_ms = status.submitted_unix_ms();
+  to.total_ms = status.elapsed_ms();
+  to.maps_ms = timeline.maps_done_ms();
+  to.maps = status.maps().total();
+  to.reduces = status.reduces().total();
+  to.input_bytes = status.input_bytes();
+  to.input_files = status.input_files();
+  to.output_bytes = status.stats().output_bytes();
+  to.stats = FromWire(status.stats());
+  to.counters = FromWire(status.counters());
+  AddAttempts(timeline, &to);
+  return to;
+}
+
+absl::StatusOr<JobReport> RunOnCluster(const PreparedJob& prepared,
+                                       const ClusterRunOptions& options) {
+  TRIREME_ASSIGN_OR_RETURN(auto client, Client::Create(options.coordinator));
+  TRIREME_ASSIGN_OR_RETURN(const std::uint64_t job, client->Submit(prepared));
+  if (options.on_submitted) options.on_submitted(job);
+  std::vector<ReportSample> samples;
+  const auto on_status = [&](const v1::JobStatus& status) {
+    samples.push_back({status.elapsed_ms(), status.input_bytes_read(),
+                       static_cast<std::uint64_t>(status.running_size())});
+    if (options.on_progress) options.on_progress(ProgressOf(status));
+  };
+  const auto cancel = [&] { (void)client->Cancel(job); };
+  const auto ended = client->Follow(job, on_status, options.interrupts, cancel);
+  if (absl::IsCancelled(ended.status())) {
+    JobReport report;
+    report.name = prepared.spec.name;
+    report.state = plan::JobState::kCancelled;
+    return report;
+  }
+  if (!ended.ok()) return ended.status();
+  TRIREME_ASSIGN_OR_RETURN(const v1::Timeline timeline, client->Timeline(job));
+  JobReport report = ReportOf(timeline);
+  report.output = prepared.output;
+  report.samples = std::move(samples);
+  return report;
+}
+
+}  // namespace trireme::mapreduce::cluster

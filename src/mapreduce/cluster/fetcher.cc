@@ -1,0 +1,137 @@
+#include "mapreduce/cluster/fetcher.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+#include <vector>
+
+#include "base/status_macros.h"
+#include "fmt/format.h"
+#include "io/file.h"
+#include "rpc/address.h"
+#include "trireme/mapreduce/v1/control.trireme.h"
+
+namespace trireme::mapreduce::cluster {
+namespace {
+
+absl::Status WriteAll(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t wrote = ::write(fd, bytes.data(), bytes.size());
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote < 0) return io::ErrnoStatus("write", "fetched map output", errno);
+    bytes.remove_prefix(static_cast<std::size_t>(wrote));
+  }
+  return absl::OkStatus();
+}
+
+/// Where the segments lie one after the other. DATA_LOSS when the sizes cannot be.
+absl::StatusOr<std::vector<Segment>> ReadSegments(const v1::FetchChunk& first) {
+  std::vector<Segment> segments;
+  std::uint64_t offset = 0;
+  for (const v1::Segment& segment : first.segments()) {
+    if (segment.bytes() > (1ull << 50) || first.segments_size() > kFetchSegmentsMax) {
+      return absl::DataLossError("the segments of a fetched map output cannot be");
+    }
+    segments.push_back({offset, segment.bytes(), segment.records()});
+    offset += segment.bytes();
+  }
+  return segments;
+}
+
+absl::Status Verify(const std::string& path, const std::vector<Segment>& segments) {
+  TRIREME_ASSIGN_OR_RETURN(io::File opened, io::File::OpenForRead(path));
+  const auto file = std::make_shared<const io::File>(std::move(opened));
+  for (const Segment& segment : segments) {
+    const auto blocks = ReadBlocks(file, segment);
+    for (;;) {
+      TRIREME_ASSIGN_OR_RETURN(const std::string_view block, blocks->Next());
+      if (block.empty()) break;
+    }
+  }
+  return absl::OkStatus();
+}
+
+using Stream = rpc::ClientStream<v1::FetchRequest, v1::FetchChunk>;
+
+absl::Status Receive(Stream& stream, int fd, std::uint64_t bytes) {
+  v1::FetchChunk chunk;
+  std::uint64_t have = 0;
+  while (stream.Read(&chunk)) {
+    have += chunk.data().size();
+    if (have > bytes) return absl::DataLossError("a fetched map output is longer than it said");
+    TRIREME_RETURN_IF_ERROR(WriteAll(fd, chunk.data()));
+  }
+  TRIREME_RETURN_IF_ERROR(stream.Finish());
+  if (have < bytes) return absl::DataLossError("a fetched map output is shorter than it said");
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void Fetcher::Fetch(const std::string& address, const v1::FetchRequest& request, Done done) {
+  threads_.Post([this, address, request, done = std::move(done)]() mutable {
+    done(Run(address, request));
+  });
+}
+
+void Fetcher::Stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+    for (const auto& [address, channel] : channels_) channel->Close();
+  }
+  threads_.Stop();
+}
+
+absl::StatusOr<std::shared_ptr<rpc::Channel>> Fetcher::ChannelTo(const std::string& address) {
+  const std::lock_guard lock(mutex_);
+  if (stopped_) return absl::CancelledError("the worker stops");
+  std::shared_ptr<rpc::Channel>& channel = channels_[address];
+  if (channel != nullptr) return channel;
+  TRIREME_ASSIGN_OR_RETURN(const rpc::Address parsed, rpc::ParseAddress(address));
+  rpc::ChannelOptions options;
+  options.connect_timeout = absl::Milliseconds(kFetchStallMs);
+  options.reconnect_delay_max = absl::Milliseconds(kFetchRetryMs / 2);
+  // A peer that is cut off says nothing: without this a fetch from it would never end.
+  options.keepalive_interval = absl::Milliseconds(kFetchStallMs / 2);
+  options.keepalive_timeout = absl::Milliseconds(kFetchStallMs / 2);
+  TRIREME_ASSIGN_OR_RETURN(channel, rpc::Channel::Create(parsed, options));
+  return channel;
+}
+
+absl::StatusOr<io::Fd> Fetcher::Room(std::uint64_t bytes) const {
+  if (bytes <= memory_bytes_max_) {
+    if (io::Fd fd(::memfd_create("trireme-fetched", MFD_CLOEXEC)); fd) return fd;
+  }
+  const std::string path = directory_ + "/fetch-XXXXXX";
+  std::string name = path;
+  io::Fd fd(::mkostemp(name.data(), O_CLOEXEC));
+  if (!fd) return io::ErrnoStatus("create", path, errno);
+  ::unlink(name.c_str());
+  return fd;
+}
+
+absl::StatusOr<std::shared_ptr<const FetchedPartition>> Fetcher::Run(
+    const std::string& address, const v1::FetchRequest& request) {
+  TRIREME_ASSIGN_OR_RETURN(auto channel, ChannelTo(address));
+  Stream stream = v1::ShuffleStub(channel).Fetch(request);
+  v1::FetchChunk first;
+  if (!stream.Read(&first)) {
+    const absl::Status why = stream.Finish();
+    return why.ok() ? absl::DataLossError("a fetch without a first chunk") : why;
+  }
+  auto fetched = std::make_shared<FetchedPartition>();
+  TRIREME_ASSIGN_OR_RETURN(std::vector<Segment> segments, ReadSegments(first));
+  for (const Segment& segment : segments) fetched->bytes += segment.bytes;
+  TRIREME_ASSIGN_OR_RETURN(fetched->fd, Room(fetched->bytes));
+  TRIREME_RETURN_IF_ERROR(Receive(stream, fetched->fd.get(), fetched->bytes));
+  fetched->input.path = fmt::format("/proc/{}/fd/{}", ::getpid(), fetched->fd.get());
+  TRIREME_RETURN_IF_ERROR(Verify(fetched->input.path, segments));
+  fetched->input.segments = std::move(segments);
+  return std::shared_ptr<const FetchedPartition>(std::move(fetched));
+}
+
+}  // namespace trireme::mapreduce::cluster

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "io/process.h"
+#include "mapreduce/cluster/attempt.h"
+#include "mapreduce/cluster/shuffle.h"
+#include "mapreduce/cluster/work_queue.h"
+#include "rpc/channel.h"
+#include "trireme/mapreduce/v1/control.pb.h"
+
+namespace trireme::mapreduce::cluster {
+
+/// One partition of one map's output, fetched and verified, for as long as this lives. The input's
+/// path leads to it from this process and its children; it has no name in any directory.
+struct FetchedPartition {
+  io::Fd fd;
+  MapInput input;
+  std::uint64_t bytes = 0;
+};
+
+/// Fetches from other hosts' workers, a few at a time. Thread-safe.
+class Fetcher {
+ public:
+  /// Partitions up to `memory_bytes_max` are kept in memory, larger ones in `directory`.
+  Fetcher(std::string directory, std::size_t memory_bytes_max)
+      : directory_(std::move(directory)),
+        memory_bytes_max_(memory_bytes_max),
+        threads_(kFetchesMax) {}
+
+  /// `done` runs on a thread of the fetcher. DATA_LOSS: fetched, but not what was written.
+  using Done =
+      absl::AnyInvocable<void(absl::StatusOr<std::shared_ptr<const FetchedPartition>>)>;
+  void Fetch(const std::string& address, const v1::FetchRequest& request, Done done);
+  void Stop();
+
+ private:
+  absl::StatusOr<std::shared_ptr<rpc::Channel>> ChannelTo(const std::string& address);
+  absl::StatusOr<std::shared_ptr<const FetchedPartition>> Run(const std::string& address,
+                                                              const v1::FetchRequest& request);
+  absl::StatusOr<io::Fd> Room(std::uint64_t bytes) const;
+
+  const std::string directory_;
+  const std::size_t memory_bytes_max_;
+  std::mutex mutex_;
+  bool stopped_ = false;                                            // Guarded by mutex_.
+  std::map<std::string, std::shared_ptr<rpc::Channel>> channels_;  // Guarded by mutex_.
+  WorkQueue threads_;
+};
+
+}  // namespace trireme::mapreduce::cluster

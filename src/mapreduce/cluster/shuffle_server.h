@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+
+#include "mapreduce/cluster/shuffle.h"
+#include "mapreduce/cluster/work_queue.h"
+#include "trireme/mapreduce/v1/control.trireme.h"
+
+namespace trireme::mapreduce::cluster {
+
+/// Serves the map outputs under `directory`. Bytes go out as they lie in the file: their checksums
+/// are the reader's to compare.
+class ShuffleServer final : public v1::ShuffleService {
+ public:
+  explicit ShuffleServer(std::string directory)
+      : directory_(std::move(directory)), threads_(kFetchServersMax) {}
+
+  void Fetch(v1::FetchRequest request, rpc::ReplyWriter<v1::FetchChunk> replies) override;
+  void Stop() { threads_.Stop(); }
+
+ private:
+  const std::string directory_;
+  WorkQueue threads_;
+};
+
+}  // namespace trireme::mapreduce::cluster
