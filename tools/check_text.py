@@ -96,7 +96,19 @@ def check_changelog(root, path, text):
             yield f'{path}: {title}: the sections are {", ".join(BUCKETS)}, in this order'
 
 
-CHECKS = (check_leftovers, check_links, check_quotes, check_changelog)
+def check_limits(root, path, text):
+    """Every name in a table of limits is one in the code."""
+    section = re.search(r'^## Limits\n(.*?)(^## |\Z)', text, re.DOTALL | re.MULTILINE)
+    if section is None or not path.endswith('.md'):
+        return
+    code = '\n'.join(f.read_text() for f in sorted((root / 'src').rglob('*')) if f.suffix in ('.h', '.cc'))
+    for cell in re.findall(r'^\| (`.*?) \|', section.group(1), re.MULTILINE):
+        for name in re.findall(r'`(\w+)`', cell):
+            if not re.search(rf'\b{name}\b', code):
+                yield f'{path}: the limit {name} is not in the code'
+
+
+CHECKS = (check_leftovers, check_links, check_quotes, check_changelog, check_limits)
 
 
 def violations(root, paths):
@@ -119,11 +131,12 @@ UNSOUND = (
     ({'a.md': '<!-- file: y.py -->\n```python\nold\n```\n'}, 'quotes y.py, which does not exist'),
     ({'CHANGELOG.md': '## soon\n### Features\n'}, 'version `soon`'),
     ({'CHANGELOG.md': '## 1.0.0 - 2026-01-01\n### Internals\n### Features\n'}, 'the sections are'),
+    ({'a.md': '## Limits\n| `kGone` | 1 |\n', 'src/a.h': 'int kThere = 1;\n'}, 'the limit kGone'),
     ({'CHANGELOG.md': '# Changes\n'}, 'has no version'),
 )
 SOUND = {
-    'a.md': '# One `two`\n[x](b.md#one-two) [y](#one-two) `[z](no.md)`\n<!-- file: x.py -->\n```python\nnew\n```\n',
-    'b.md': '# One two\n', 'x.py': 'new\n',
+    'a.md': '# One `two`\n[x](b.md#one-two) [y](#one-two) `[z](no.md)`\n## Limits\n| `kThere` | 1 |\n<!-- file: x.py -->\n```python\nnew\n```\n',
+    'src/a.h': 'int kThere = 1;\n', 'b.md': '# One two\n', 'x.py': 'new\n',
     'CHANGELOG.md': '## 1.0.0 - unreleased\n### Features\n- A\n### Internals\n',
 }
 
@@ -133,7 +146,9 @@ def self_test():
     for files, expected in ((SOUND, None),) + UNSOUND:
         with tempfile.TemporaryDirectory() as folder:
             for path, text in files.items():
-                (Path(folder) / path).write_text(text)
+                file = Path(folder) / path
+                file.parent.mkdir(exist_ok=True)
+                file.write_text(text)
             found = violations(Path(folder), sorted(files))
         if found if expected is None else not any(expected in v for v in found):
             failed += 1

@@ -6,10 +6,12 @@
 The blocks of a page run one after the other, each by `bash -euo pipefail`, in one new directory that has
 `examples/` in it, as for a reader who follows the page from its top. A block ```output right after a block
 is what that prints on standard output. Blocks of other languages (```console for what is not run here) are
-passed over.
+passed over. Where a page has a section `## Flags`, its table must have the flags of `trireme mr run --help`, no
+more and no fewer.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -46,6 +48,21 @@ def run_page(page, bin_folder):
     return count
 
 
+def check_flags(page, bin_folder):
+    """The flags in the page's table are those that the program knows."""
+    section = re.search(r'^## Flags\n(.*?)^## ', page.read_text(), re.DOTALL | re.MULTILINE)
+    if section is None:
+        return
+    rows = ''.join(re.findall(r'^\| (`-.*?) \|', section.group(1), re.MULTILINE))
+    documented = set(re.findall(r'--[a-z][\w-]*', rows))
+    help_text = subprocess.run([f'{bin_folder}/trireme', 'mr', 'run', '--help'], check=True,
+                               capture_output=True, text=True).stdout
+    known = set(re.findall(r'^\s+(?:-\w,\s*)?(--[a-z][\w-]*)', help_text, re.MULTILINE)) - {'--help'}
+    if documented != known:
+        raise SystemExit(f'{page.name}: flags in the table only: {sorted(documented - known)}; '
+                         f'in --help only: {sorted(known - documented)}')
+
+
 def main():
     if len(sys.argv) < 3:
         raise SystemExit(__doc__)
@@ -53,6 +70,7 @@ def main():
         count = run_page(ROOT / name, Path(sys.argv[1]).resolve())
         if count == 0:
             raise SystemExit(f'{name}: no ```sh block: nothing was checked')
+        check_flags(ROOT / name, Path(sys.argv[1]).resolve())
         print(f'{name}: {count} blocks')
     return 0
 
