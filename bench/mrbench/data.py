@@ -1,4 +1,5 @@
 """The benchmark's data: made once by baseline_generate, used again while it is complete."""
+import fcntl
 import hashlib
 import json
 import os
@@ -29,6 +30,7 @@ class Data:
         self.file_bytes = file_bytes
         self.dir = os.path.join(self.root, f"data-{file_bytes >> 20}m")
         self.scratch = os.path.join(self.root, "work")
+        self.lock = None  # held until the benchmark ends: its outputs have fixed names
 
     def open(self):
         """Makes the folder ours, or refuses one that is somebody else's."""
@@ -37,8 +39,12 @@ class Data:
         if not os.path.exists(marker) and os.listdir(self.root):
             raise DataError(f"{self.root} is not empty and was not made by this benchmark; "
                             "set TRIREME_BENCH_DIR to a new folder")
-        with open(marker, "w"):
-            pass
+        self.lock = open(marker, "w")
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataError(f"another benchmark uses {self.root}; wait for it, or set "
+                            "TRIREME_BENCH_DIR to another folder") from None
         shutil.rmtree(self.scratch, ignore_errors=True)
         os.makedirs(self.scratch)
         os.makedirs(self.dir, exist_ok=True)

@@ -176,6 +176,11 @@ class DataTest(unittest.TestCase):
         self.addCleanup(self.root.cleanup)
         self.data = data.Data(os.path.join(self.root.name, "d"), BIN, BENCH, 1 << 20)
         self.data.open()
+        self.addCleanup(lambda: self.data.lock.close())
+
+    def test_one_at_a_time(self):
+        with self.assertRaisesRegex(data.DataError, "another benchmark"):
+            data.Data(self.data.root, BIN, BENCH, 1 << 20).open()
 
     def test_only_what_is_missing_is_made(self):
         self.data.require(3, 1 << 20, lambda text: None)

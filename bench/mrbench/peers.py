@@ -11,20 +11,26 @@ class Unavailable(Exception):
     """The peer cannot be had here; says why."""
 
 
-def debian_program(program, package):
-    """The path of a program, installing its package when we are root."""
-    path = shutil.which(program)
-    if path:
-        return path
+def install_debian(package):
+    """Whether the package could be installed: only when we are root."""
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise Unavailable(f"{program} is not installed; try: apt-get install {package}")
+        return False
     command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", package]
+    print(f"installing {package}", file=sys.stderr)
     try:
         subprocess.run(command, check=True, timeout=INSTALL_TIMEOUT_S, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL, env=dict(os.environ, DEBIAN_FRONTEND="noninteractive"))
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
-        raise Unavailable(f"{program} is not installed and '{' '.join(command)}' failed") from None
-    return shutil.which(program) or program
+    except subprocess.SubprocessError:
+        return False
+    return True
+
+
+def debian_program(program, package):
+    """The path of a program, whose package is installed when it is missing."""
+    path = shutil.which(program) or (install_debian(package) and shutil.which(program))
+    if not path:
+        raise Unavailable(f"{program} is not installed; try: apt-get install {package}")
+    return path
 
 
 class PythonPackages:
@@ -49,11 +55,16 @@ class PythonPackages:
     def create(self):
         if os.path.exists(self.python):
             return
+        if not self.try_create() and not (install_debian("python3-venv") and self.try_create()):
+            raise Unavailable("python3 cannot make a virtual environment; try: apt-get install python3-venv")
+
+    def try_create(self):
         try:
             self.run([sys.executable, "-m", "venv", self.dir])
         except subprocess.SubprocessError:
             shutil.rmtree(self.dir, ignore_errors=True)
-            raise Unavailable("python3 has no venv module; try: apt-get install python3-venv") from None
+            return False
+        return True
 
     def version(self, package):
         code = f"import importlib.metadata as m; print(m.version({package!r}))"

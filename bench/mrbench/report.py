@@ -23,11 +23,12 @@ def seconds(value):
     return f"{value:.3f}" if value < 0.995 else f"{value:.2f}"
 
 
-def ratio_text(outcome, ours):
-    """How much longer ours takes than this one."""
+def ratios(outcome, ours):
+    """How much more wall and CPU time ours takes than this one."""
     if ours is None or not ours.ok or outcome is ours or not outcome.contender.check:
-        return ""
-    return f"{ours.wall / outcome.wall:.2f}"
+        return "", ""
+    cpu = outcome.median("cpu_s") * outcome.scale
+    return f"{ours.wall / outcome.wall:.2f}", f"{ours.median('cpu_s') / cpu:.2f}" if cpu else ""
 
 
 def outcome_line(outcome, ours):
@@ -40,15 +41,16 @@ def outcome_line(outcome, ours):
     spread = f"{seconds(min(walls))}-{seconds(max(walls))}" if len(walls) > 1 else "one run"
     scaled = f"~ x{outcome.scale:.3g}" if outcome.scale > 1 else ""
     cpu = outcome.median("cpu_s") * outcome.scale
+    wall_ratio, cpu_ratio = ratios(outcome, ours)
     return (f"  {name:<26} {seconds(outcome.wall):>8} {spread:>15} {seconds(cpu):>8} "
-            f"{outcome.resident / MIB:>9.0f} {outcome.beyond / MIB:>9.0f} {ratio_text(outcome, ours):>9}  "
-            f"{outcome.result or '-':<5} {scaled}").rstrip()
+            f"{outcome.resident / MIB:>9.0f} {outcome.beyond / MIB:>9.0f} {wall_ratio:>9} "
+            f"{cpu_ratio:>6}  {outcome.result or '-':<5} {scaled}").rstrip()
 
 
 def print_row(row, outcomes, verdicts, ours):
     print(f"\n{row.title}")
     print(f"  {'':<26} {'wall s':>8} {'min-max':>15} {'cpu s':>8} {'res. MiB':>9} {'beyond':>9} "
-          f"{'ours/this':>9}  result")
+          f"{'ours/this':>9} {'cpu':>6}  result")
     for outcome in outcomes:
         print(outcome_line(outcome, ours))
     for text, measured, verdict in verdicts:

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <utility>
 
@@ -19,10 +20,11 @@ using mapreduce::ReadyJobOption;
 
 /// A callback that turns a parser's error into CLI11's.
 template <typename Parse, typename Store>
-auto Checked(Parse parse, Store store) {
-  return [parse, store](const std::string& text) {
+auto Checked(const char* name, Parse parse, Store store) {
+  return [name, parse, store](const std::string& text) {
     auto value = parse(text);
-    if (!value.ok()) throw CLI::ValidationError(std::string(value.status().message()));
+    if (!value.ok())
+      throw CLI::ValidationError(name, std::string(value.status().message()));
     store(*std::move(value));
   };
 }
@@ -63,8 +65,6 @@ class RunParser {
     if (source_ == JobSource::kOwn) return;
     app_.add_option("JOB", ready_, "a ready job: see `trireme mr jobs`");
     app_.add_option("--plugin", plugin_, "a job in a shared object")->type_name("FILE.so");
-    app_.add_option("--binary", binary_, "a job in a program that calls mapreduce::Main")
-        ->type_name("FILE");
     app_.add_option("--mapper", streaming_.mapper, "command: lines in, key<TAB>value lines out")
         ->type_name("CMD");
     app_.add_option("--combiner", streaming_.combiner, "command: sorted map output in and out")
@@ -142,7 +142,7 @@ class RunParser {
 
   template <typename Parse, typename Store>
   void Option(const char* name, const char* type, const char* help, Parse parse, Store store) {
-    app_.add_option_function<std::string>(name, Checked(parse, store), help)->type_name(type);
+    app_.add_option_function<std::string>(name, Checked(name, parse, store), help)->type_name(type);
   }
 
   /// A ready job's own options can be known only when its name is: the first argument that is no
@@ -200,21 +200,22 @@ class RunParser {
   }
 
   absl::StatusOr<ParsedRun> Conclude() {
-    const int sources = !ready_.empty() + !plugin_.empty() + !binary_.empty() +
+    const int sources = !ready_.empty() + !plugin_.empty() +
                         !(streaming_.mapper.empty() && streaming_.reducer.empty());
     if (source_ == JobSource::kOwn) {
-      request().code = mapreduce::BinaryCode{"/proc/self/exe"};
+      // Where it lies, so that other processes and machines find it.
+      std::error_code error;
+      const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+      request().code = mapreduce::BinaryCode{error ? "/proc/self/exe" : self.string()};
       return options_;
     }
     if (sources != 1)
       return absl::InvalidArgumentError(
           sources == 0 ? "no job: name a ready job (see `trireme mr jobs`), or give --plugin "
                          "FILE.so, or --mapper CMD --reducer CMD"
-                       : "several jobs: give a ready job's name, --plugin, --binary or --mapper, "
-                         "only one of them");
+                       : "several jobs: give one of a ready job's name, --plugin and --mapper");
     if (!ready_.empty()) request().code = mapreduce::ReadyCode{ready_};
     if (!plugin_.empty()) request().code = mapreduce::PluginCode{plugin_};
-    if (!binary_.empty()) request().code = mapreduce::BinaryCode{binary_};
     if (!streaming_.mapper.empty() || !streaming_.reducer.empty()) return ConcludeStreaming();
     if (!streaming_.combiner.empty())
       return absl::InvalidArgumentError("--combiner goes with --mapper and --reducer");
@@ -236,7 +237,7 @@ class RunParser {
 
   const JobSource source_;
   RunOptions options_;
-  std::string ready_, plugin_, binary_;
+  std::string ready_, plugin_;
   mapreduce::StreamingCode streaming_;
   CLI::App app_;
 };
