@@ -60,7 +60,8 @@ JobCode Portable(JobCode code, const std::string& here) {
   }
   if (auto* commands = std::get_if<StreamingCode>(&code)) {
     for (std::string* command : {&commands->mapper, &commands->combiner, &commands->reducer}) {
-      if (!command->empty()) *command = fmt::format("cd {} || exit; {}", ShellQuote(here), *command);
+      if (!command->empty())
+        *command = fmt::format("cd {} || exit; {}", ShellQuote(here), *command);
     }
   }
   return code;
@@ -128,9 +129,8 @@ absl::StatusOr<std::uint64_t> Client::Submit(const PreparedJob& prepared) {
         fmt::format("the job's {} splits take more than {} bytes: use a larger --split-size",
                     prepared.splits.size(), kSubmissionBytesMax));
   }
-  const auto reply = Retry([&] {
-    return v1::CoordinatorStub(channel_).SubmitJob(request, {.timeout = kCallTimeout});
-  });
+  const auto reply = Retry(
+      [&] { return v1::CoordinatorStub(channel_).SubmitJob(request, {.timeout = kCallTimeout}); });
   if (!reply.ok()) return reply.status();
   return reply->job();
 }
@@ -150,15 +150,13 @@ absl::StatusOr<v1::JobStatus> Client::Cancel(std::uint64_t job) {
 }
 
 absl::StatusOr<v1::ListJobsReply> Client::Jobs() {
-  return Retry([&] {
-    return v1::CoordinatorStub(channel_).ListJobs({}, {.timeout = kCallTimeout});
-  });
+  return Retry(
+      [&] { return v1::CoordinatorStub(channel_).ListJobs({}, {.timeout = kCallTimeout}); });
 }
 
 absl::StatusOr<v1::ListWorkersReply> Client::Workers() {
-  return Retry([&] {
-    return v1::CoordinatorStub(channel_).ListWorkers({}, {.timeout = kCallTimeout});
-  });
+  return Retry(
+      [&] { return v1::CoordinatorStub(channel_).ListWorkers({}, {.timeout = kCallTimeout}); });
 }
 
 absl::StatusOr<v1::Timeline> Client::Timeline(std::uint64_t job) {
@@ -193,7 +191,8 @@ absl::StatusOr<v1::JobStatus> Client::Follow(std::uint64_t job, const OnStatus& 
     }
   });
   auto heard = Clock::now();
-  absl::StatusOr<v1::JobStatus> last = absl::UnknownError("the coordinator said nothing of the job");
+  absl::StatusOr<v1::JobStatus> last =
+      absl::UnknownError("the coordinator said nothing of the job");
   absl::Status end;
   for (;;) {
     auto stream = v1::CoordinatorStub(channel_).WaitJob(request, {.timeout = kFollowCallTimeout});
@@ -265,8 +264,8 @@ void Explain(const v1::JobFailure& failure, const std::string& worker, JobReport
     to->error = fmt::format("{} (worker {})", failure.message(), worker);
   }
   if (failure.has_record()) {
-    to->error += fmt::format(" (at {}, offset {})", failure.record().file(),
-                             failure.record().offset());
+    to->error +=
+        fmt::format(" (at {}, offset {})", failure.record().file(), failure.record().offset());
   }
   to->stderr_tail = failure.stderr_tail();
 }

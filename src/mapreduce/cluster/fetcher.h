@@ -44,8 +44,7 @@ class Fetcher {
         threads_(kFetchesMax) {}
 
   /// `done` runs on a thread of the fetcher. DATA_LOSS: fetched, but not what was written.
-  using Done =
-      absl::AnyInvocable<void(absl::StatusOr<std::shared_ptr<const FetchedPartition>>)>;
+  using Done = absl::AnyInvocable<void(absl::StatusOr<std::shared_ptr<const FetchedPartition>>)>;
   void Fetch(const std::string& address, const v1::FetchRequest& request, Done done);
   void Stop();
 
@@ -60,7 +59,7 @@ class Fetcher {
   const std::shared_ptr<std::atomic<std::uint64_t>> in_memory_ =
       std::make_shared<std::atomic<std::uint64_t>>(0);
   std::mutex mutex_;
-  bool stopped_ = false;                                            // Guarded by mutex_.
+  bool stopped_ = false;                                           // Guarded by mutex_.
   std::map<std::string, std::shared_ptr<rpc::Channel>> channels_;  // Guarded by mutex_.
   WorkQueue threads_;
 };

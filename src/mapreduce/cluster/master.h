@@ -43,8 +43,8 @@ std::int64_t UnixMs();
 inline constexpr std::size_t kCheckpointFrameBytes = 4u << 20;
 
 /// The coordinator without its sockets and threads: the plan, its journal, the workers' sessions,
-/// the jobs' books. Every method is the owner thread's. Calls gather what is to be written, done and
-/// answered; EndTurn does it: journal first, then answers and orders.
+/// the jobs' books. Every method is the owner thread's. Calls gather what is to be written, done
+/// and answered; EndTurn does it: journal first, then answers and orders.
 class Master {
  public:
   using Done = absl::AnyInvocable<void()>;
@@ -73,8 +73,9 @@ class Master {
   };
 
   /// `opened` is null for a coordinator that keeps nothing.
-  [[nodiscard]] static absl::StatusOr<std::unique_ptr<Master>> Create(
-      plan::Limits limits, Hands hands, Journal::Opened opened);
+  [[nodiscard]] static absl::StatusOr<std::unique_ptr<Master>> Create(plan::Limits limits,
+                                                                      Hands hands,
+                                                                      Journal::Opened opened);
 
   // Workers.
   void Receive(const std::shared_ptr<Session>& session, v1::WorkerMessage message);
@@ -94,6 +95,10 @@ class Master {
   /// Not OK: the journal failed. Nothing was answered; the coordinator must stop.
   [[nodiscard]] absl::Status EndTurn();
 
+  /// Cuts the journal down to what restores this state; EndTurn does it when it is worth while.
+  /// Between turns only.
+  [[nodiscard]] absl::Status Compact();
+
   std::uint32_t epoch() const { return planner_.epoch(); }
   std::uint64_t journal_bytes() const { return journal_ ? journal_->bytes() : 0; }
 
@@ -108,8 +113,8 @@ class Master {
   absl::Status Replay(const std::vector<std::string>& batches, const std::string& path);
 
   plan::Outcome Step(const plan::Event& event) { return planner_.Step(hands_.now(), event); }
-  void Answer(const std::shared_ptr<Session>& session, std::uint64_t sequence, plan::Outcome outcome,
-              plan::TimeMs lease_ms = 0);
+  void Answer(const std::shared_ptr<Session>& session, std::uint64_t sequence,
+              plan::Outcome outcome, plan::TimeMs lease_ms = 0);
   plan::Outcome Handle(const std::shared_ptr<Session>& session, v1::WorkerMessage& message);
   plan::Outcome Register(const std::shared_ptr<Session>& session, const v1::Register& message);
   plan::Outcome Beat(Session& session, v1::Heartbeat& message);
@@ -122,7 +127,6 @@ class Master {
   absl::Status Validate(const v1::JobSpec& spec, v1::JobDefinition* definition) const;
 
   absl::Status Write(const std::vector<plan::JournalRecord>& records);
-  absl::Status CompactIfLarge();
   void CarryOut(const plan::Action& action);
   void Do(const plan::AssignAttempt& action);
   void Do(const plan::CancelAttempt& action);
@@ -147,7 +151,7 @@ class Master {
   std::map<plan::WorkerId, std::shared_ptr<Session>> sessions_;
   std::map<plan::WorkerId, v1::WorkerPlace> places_;
   std::map<plan::JobId, std::vector<Watched>> watchers_;
-  std::set<std::string> preparing_;  ///< output directories of submissions under way
+  std::set<std::string> preparing_;         ///< output directories of submissions under way
   std::vector<v1::JournalRecord> records_;  ///< the shell's own of this turn
   std::vector<Done> answers_;
 };
