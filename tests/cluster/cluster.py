@@ -73,7 +73,8 @@ class Process:
 
 
 class Proxy:
-    """A TCP proxy that can swallow everything, as a network that is cut does."""
+    """A TCP proxy that can swallow everything, as a network that is cut does. A connection that has
+    lost bytes stays silent for ever: TCP never goes on behind a gap."""
 
     def __init__(self, target):
         host, port = target.rsplit(":", 1)
@@ -92,13 +93,16 @@ class Proxy:
             except OSError:
                 return
             self.sockets += [near, far]
+            silent = threading.Event()
             for a, b in ((near, far), (far, near)):
-                threading.Thread(target=self.pump, args=(a, b), daemon=True).start()
+                threading.Thread(target=self.pump, args=(a, b, silent), daemon=True).start()
 
-    def pump(self, source, sink):
+    def pump(self, source, sink, silent):
         try:
             while data := source.recv(65536):
-                if not self.cut.is_set():
+                if self.cut.is_set():
+                    silent.set()
+                if not silent.is_set():
                     sink.sendall(data)
         except OSError:
             pass
