@@ -46,7 +46,8 @@ void DecodeFrames(std::string_view bytes) {
   const bool fine = at_once.Feed(bytes, [&](std::string m) { whole += m + "|"; }).ok();
   bool pieces_fine = true;
   for (std::size_t at = 0; at < bytes.size() && pieces_fine; at += 3) {
-    pieces_fine = in_pieces.Feed(bytes.substr(at, 3), [&](std::string m) { pieces += m + "|"; }).ok();
+    pieces_fine =
+        in_pieces.Feed(bytes.substr(at, 3), [&](std::string m) { pieces += m + "|"; }).ok();
   }
   TRIREME_CHECK(fine == pieces_fine && whole == pieces);
 }

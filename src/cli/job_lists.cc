@@ -141,8 +141,8 @@ std::string ClusterText(const v1::ListJobsReply& jobs, const v1::ListWorkersRepl
                                                   "host", "alive", "busy", "slots", "shuffle");
   for (const v1::WorkerStatus& worker : workers.workers()) {
     text += fmt::format("{:<18}{:<28}{:>6} {:>6} {:>6}  {}\n", WorkerName(worker.worker().id()),
-                        worker.host(), worker.alive() ? "yes" : "no", worker.busy(),
-                        worker.slots(), worker.shuffle_address());
+                        worker.host(), worker.alive() ? "yes" : "no", worker.busy(), worker.slots(),
+                        worker.shuffle_address());
   }
   return text;
 }

@@ -146,9 +146,9 @@ int Ask(const std::string& name, const Command& command, std::vector<std::string
 }
 
 int Submit(std::vector<std::string> arguments) {
-  auto parsed = ParseRun("trireme mr submit", JobSource::kCommandLine,
-                         "Submits a job to a coordinator and prints its number.",
-                         std::move(arguments));
+  auto parsed =
+      ParseRun("trireme mr submit", JobSource::kCommandLine,
+               "Submits a job to a coordinator and prints its number.", std::move(arguments));
   if (!parsed.ok()) return WrongUse(parsed.status());
   if (const auto* help = std::get_if<HelpAsked>(&*parsed)) {
     fmt::print("{}", help->text);
@@ -194,8 +194,7 @@ int RunJobOnCluster(const RunOptions& options) {
   const auto report = mapreduce::cluster::RunOnCluster(*prepared, cluster);
   bar.Clear();
   if (!report.ok()) return WrongUse(report.status());
-  return ShowReport(options, *report,
-                    ExitStatusOf(mapreduce::cluster::ToWire(report->state)));
+  return ShowReport(options, *report, ExitStatusOf(mapreduce::cluster::ToWire(report->state)));
 }
 
 }  // namespace trireme::cli

@@ -128,9 +128,8 @@ absl::StatusOr<std::uint64_t> Client::Submit(const PreparedJob& prepared) {
         fmt::format("the job's {} splits take more than {} bytes: use a larger --split-size",
                     prepared.splits.size(), kSubmissionBytesMax));
   }
-  const auto reply = Retry([&] {
-    return v1::CoordinatorStub(channel_).SubmitJob(request, {.timeout = kCallTimeout});
-  });
+  const auto reply = Retry(
+      [&] { return v1::CoordinatorStub(channel_).SubmitJob(request, {.timeout = kCallTimeout}); });
   if (!reply.ok()) return reply.status();
   return reply->job();
 }
@@ -150,15 +149,13 @@ absl::StatusOr<v1::JobStatus> Client::Cancel(std::uint64_t job) {
 }
 
 absl::StatusOr<v1::ListJobsReply> Client::Jobs() {
-  return Retry([&] {
-    return v1::CoordinatorStub(channel_).ListJobs({}, {.timeout = kCallTimeout});
-  });
+  return Retry(
+      [&] { return v1::CoordinatorStub(channel_).ListJobs({}, {.timeout = kCallTimeout}); });
 }
 
 absl::StatusOr<v1::ListWorkersReply> Client::Workers() {
-  return Retry([&] {
-    return v1::CoordinatorStub(channel_).ListWorkers({}, {.timeout = kCallTimeout});
-  });
+  return Retry(
+      [&] { return v1::CoordinatorStub(channel_).ListWorkers({}, {.timeout = kCallTimeout}); });
 }
 
 absl::StatusOr<v1::Timeline> Client::Timeline(std::uint64_t job) {
@@ -193,7 +190,8 @@ absl::StatusOr<v1::JobStatus> Client::Follow(std::uint64_t job, const OnStatus& 
     }
   });
   auto heard = Clock::now();
-  absl::StatusOr<v1::JobStatus> last = absl::UnknownError("the coordinator said nothing of the job");
+  absl::StatusOr<v1::JobStatus> last =
+      absl::UnknownError("the coordinator said nothing of the job");
   absl::Status end;
   for (;;) {
     auto stream = v1::CoordinatorStub(channel_).WaitJob(request, {.timeout = kFollowCallTimeout});
@@ -267,8 +265,8 @@ void Explain(const v1::JobFailure& failure, const std::string& worker, JobReport
                             worker.empty() ? "a worker" : worker, failure.message());
   }
   if (failure.has_record()) {
-    to->error += fmt::format(" (at {}, offset {})", failure.record().file(),
-                             failure.record().offset());
+    to->error +=
+        fmt::format(" (at {}, offset {})", failure.record().file(), failure.record().offset());
   }
   to->stderr_tail = failure.stderr_tail();
 }

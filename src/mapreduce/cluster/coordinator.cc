@@ -235,8 +235,8 @@ class Coordinator::Core::WorkerStream final : public rpc::RequestHandler<v1::Wor
       : core_(core), session_(std::make_shared<Master::Session>(std::move(link))) {}
 
   void OnMessage(v1::WorkerMessage message) override {
-    const bool queued =
-        core_->inbox_.Post([core = core_, session = session_, message = std::move(message)]() mutable {
+    const bool queued = core_->inbox_.Post(
+        [core = core_, session = session_, message = std::move(message)]() mutable {
           core->master_->Receive(session, std::move(message));
         });
     if (!queued) session_->link->Close(Overloaded());
@@ -271,14 +271,12 @@ void Coordinator::Core::OnOwner(Call call, Work work) {
   }
 }
 
-void Coordinator::Core::SubmitJob(
-    rpc::UnaryCall<v1::SubmitJobRequest, v1::SubmitJobReply> call) {
+void Coordinator::Core::SubmitJob(rpc::UnaryCall<v1::SubmitJobRequest, v1::SubmitJobReply> call) {
   auto shared = std::make_shared<decltype(call)>(std::move(call));
   const bool queued = inbox_.Post([this, shared] {
-    master_->Submit(std::move(shared->request()),
-                    [shared](const absl::StatusOr<v1::SubmitJobReply>& reply) {
-                      shared->Finish(reply);
-                    });
+    master_->Submit(
+        std::move(shared->request()),
+        [shared](const absl::StatusOr<v1::SubmitJobReply>& reply) { shared->Finish(reply); });
   });
   if (!queued) shared->Finish(Overloaded());
 }
@@ -305,9 +303,8 @@ void Coordinator::Core::CancelJob(rpc::UnaryCall<v1::JobRequest, v1::JobStatus> 
 void Coordinator::Core::WaitJob(v1::JobRequest request, rpc::ReplyWriter<v1::JobStatus> replies) {
   auto watcher = std::make_shared<std::unique_ptr<JobWatcher>>(
       std::make_unique<StreamWatcher>(std::move(replies)));
-  const bool queued = inbox_.Post([this, watcher, job = request.job()] {
-    master_->Watch(JobId{job}, std::move(*watcher));
-  });
+  const bool queued = inbox_.Post(
+      [this, watcher, job = request.job()] { master_->Watch(JobId{job}, std::move(*watcher)); });
   if (!queued) (*watcher)->Finish(Overloaded());
 }
 
@@ -349,14 +346,12 @@ void Coordinator::Core::ServePages() {
          if (!timeline.ok()) return std::nullopt;
          return JobPage(*timeline);
        });
-  Page("/metrics", "text/plain; version=0.0.4",
-       [](const Master& master, const rpc::HttpRequest&) {
-         return std::optional(
-             MetricsPage(master.Jobs(), master.Workers(), master.epoch(), master.journal_bytes()));
-       });
-  Page("/healthz", "text/plain", [](const Master&, const rpc::HttpRequest&) {
-    return std::optional<std::string>("ok\n");
+  Page("/metrics", "text/plain; version=0.0.4", [](const Master& master, const rpc::HttpRequest&) {
+    return std::optional(
+        MetricsPage(master.Jobs(), master.Workers(), master.epoch(), master.journal_bytes()));
   });
+  Page("/healthz", "text/plain",
+       [](const Master&, const rpc::HttpRequest&) { return std::optional<std::string>("ok\n"); });
 }
 
 // ---- The handle

@@ -43,7 +43,8 @@ class Coordinator {
   /// What a start had to say: a torn tail, no state.
   const std::vector<std::string>& warnings() const;
 
-  /// Returns when the coordinator has stopped: OK after Stop, else what made it impossible to go on.
+  /// Returns when the coordinator has stopped: OK after Stop, else what made it impossible to go
+  /// on.
   [[nodiscard]] absl::Status Wait();
   void Stop();
 

@@ -15,9 +15,10 @@ class CoordinatorLink::Handler final : public rpc::StreamHandler<v1::WorkerOrder
       : link_(link), owner_(link->owner_), generation_(generation) {}
 
   void OnMessage(v1::WorkerOrder order) override {
-    (void)owner_->Post([link = link_, generation = generation_, order = std::move(order)]() mutable {
-      link->OnOrder(generation, std::move(order));
-    });
+    (void)owner_->Post(
+        [link = link_, generation = generation_, order = std::move(order)]() mutable {
+          link->OnOrder(generation, std::move(order));
+        });
   }
   void OnDone(absl::Status status, rpc::Metadata) override {
     (void)owner_->Post([link = link_, generation = generation_, status = std::move(status)] {

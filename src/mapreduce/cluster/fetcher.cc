@@ -72,9 +72,8 @@ absl::Status Receive(Stream& stream, int fd, std::uint64_t bytes) {
 }  // namespace
 
 void Fetcher::Fetch(const std::string& address, const v1::FetchRequest& request, Done done) {
-  threads_.Post([this, address, request, done = std::move(done)]() mutable {
-    done(Run(address, request));
-  });
+  threads_.Post(
+      [this, address, request, done = std::move(done)]() mutable { done(Run(address, request)); });
 }
 
 void Fetcher::Stop() {

@@ -34,8 +34,7 @@ class Fetcher {
         threads_(kFetchesMax) {}
 
   /// `done` runs on a thread of the fetcher. DATA_LOSS: fetched, but not what was written.
-  using Done =
-      absl::AnyInvocable<void(absl::StatusOr<std::shared_ptr<const FetchedPartition>>)>;
+  using Done = absl::AnyInvocable<void(absl::StatusOr<std::shared_ptr<const FetchedPartition>>)>;
   void Fetch(const std::string& address, const v1::FetchRequest& request, Done done);
   void Stop();
 
@@ -48,7 +47,7 @@ class Fetcher {
   const std::string directory_;
   const std::size_t memory_bytes_max_;
   std::mutex mutex_;
-  bool stopped_ = false;                                            // Guarded by mutex_.
+  bool stopped_ = false;                                           // Guarded by mutex_.
   std::map<std::string, std::shared_ptr<rpc::Channel>> channels_;  // Guarded by mutex_.
   WorkQueue threads_;
 };

@@ -83,13 +83,12 @@ void JobBook::Replay(const v1::JournalRecord& record) {
       break;
     }
     case v1::JournalRecord::kTaskReported:
-      unclaimed_[record.task_reported().attempt().id()] =
-          FromWire(record.task_reported().result());
+      unclaimed_[record.task_reported().attempt().id()] = FromWire(record.task_reported().result());
       break;
     case v1::JournalRecord::kMapSucceeded: {
       const v1::MapSucceeded& made = record.map_succeeded();
-      ReplayWinner({{JobId{made.job()}, plan::Phase::kMap, made.map()},
-                    plan::AttemptId{made.attempt()}});
+      ReplayWinner(
+          {{JobId{made.job()}, plan::Phase::kMap, made.map()}, plan::AttemptId{made.attempt()}});
       break;
     }
     case v1::JournalRecord::kTaskCommitted:

@@ -29,7 +29,7 @@ struct JobEntry {
   Counters counters;                        ///< the sums of those
   std::uint64_t map_input_bytes = 0, reduce_input_bytes = 0;
   std::map<plan::AttemptId, Size> sizes;
-  bool closed = false;                      ///< the job has ended
+  bool closed = false;  ///< the job has ended
   /// The job's end has been carried out: its `_SUCCESS` written or its output removed.
   bool finished = false;
   absl::Status finish_error;

@@ -84,8 +84,8 @@ absl::StatusOr<std::string> ReadAll(int fd, const std::string& path) {
   std::string bytes(static_cast<std::size_t>(stat.st_size), '\0');
   std::size_t have = 0;
   while (have < bytes.size()) {
-    const ssize_t got = ::pread(fd, bytes.data() + have, bytes.size() - have,
-                                static_cast<off_t>(have));
+    const ssize_t got =
+        ::pread(fd, bytes.data() + have, bytes.size() - have, static_cast<off_t>(have));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return io::ErrnoStatus("read", path, errno);
     if (got == 0) break;

@@ -16,8 +16,7 @@ Master::Master(plan::Limits limits, Hands hands, std::unique_ptr<Journal> journa
 
 absl::StatusOr<std::unique_ptr<Master>> Master::Create(plan::Limits limits, Hands hands,
                                                        Journal::Opened opened) {
-  std::unique_ptr<Master> master(
-      new Master(limits, std::move(hands), std::move(opened.journal)));
+  std::unique_ptr<Master> master(new Master(limits, std::move(hands), std::move(opened.journal)));
   if (!opened.batches.empty()) {
     TRIREME_RETURN_IF_ERROR(master->Replay(opened.batches, master->journal_->path()));
   }
@@ -45,8 +44,8 @@ absl::Status Master::Replay(const std::vector<std::string>& batches, const std::
 
 void Master::Receive(const std::shared_ptr<Session>& session, v1::WorkerMessage message) {
   const bool registers = message.body_case() == v1::WorkerMessage::kRegister;
-  const Outcome outcome = session->registered || registers ? Handle(session, message)
-                                                           : Outcome::kUnknownWorker;
+  const Outcome outcome =
+      session->registered || registers ? Handle(session, message) : Outcome::kUnknownWorker;
   Answer(session, message.sequence(), outcome, registers ? planner_.limits().worker_lease_ms : 0);
   if (registers && outcome == Outcome::kOk) ReleaseForgotten(session, message.register_());
 }

@@ -43,8 +43,8 @@ std::int64_t UnixMs();
 inline constexpr std::size_t kCheckpointFrameBytes = 4u << 20;
 
 /// The coordinator without its sockets and threads: the plan, its journal, the workers' sessions,
-/// the jobs' books. Every method is the owner thread's. Calls gather what is to be written, done and
-/// answered; EndTurn does it: journal first, then answers and orders.
+/// the jobs' books. Every method is the owner thread's. Calls gather what is to be written, done
+/// and answered; EndTurn does it: journal first, then answers and orders.
 class Master {
  public:
   using Done = absl::AnyInvocable<void()>;
@@ -73,8 +73,9 @@ class Master {
   };
 
   /// `opened` is null for a coordinator that keeps nothing.
-  [[nodiscard]] static absl::StatusOr<std::unique_ptr<Master>> Create(
-      plan::Limits limits, Hands hands, Journal::Opened opened);
+  [[nodiscard]] static absl::StatusOr<std::unique_ptr<Master>> Create(plan::Limits limits,
+                                                                      Hands hands,
+                                                                      Journal::Opened opened);
 
   // Workers.
   void Receive(const std::shared_ptr<Session>& session, v1::WorkerMessage message);
@@ -108,8 +109,8 @@ class Master {
   absl::Status Replay(const std::vector<std::string>& batches, const std::string& path);
 
   plan::Outcome Step(const plan::Event& event) { return planner_.Step(hands_.now(), event); }
-  void Answer(const std::shared_ptr<Session>& session, std::uint64_t sequence, plan::Outcome outcome,
-              plan::TimeMs lease_ms = 0);
+  void Answer(const std::shared_ptr<Session>& session, std::uint64_t sequence,
+              plan::Outcome outcome, plan::TimeMs lease_ms = 0);
   plan::Outcome Handle(const std::shared_ptr<Session>& session, v1::WorkerMessage& message);
   plan::Outcome Register(const std::shared_ptr<Session>& session, const v1::Register& message);
   plan::Outcome Beat(Session& session, v1::Heartbeat& message);

@@ -61,8 +61,8 @@ std::string AttemptRow(const v1::AttemptTrace& trace) {
 
 std::string FailureText(const v1::JobStatus& job) {
   if (!job.has_failure()) return {};
-  return fmt::format("<h2>Failure</h2><p>{}</p><pre>{}</pre>",
-                     EscapeHtml(job.failure().message()), EscapeHtml(job.failure().stderr_tail()));
+  return fmt::format("<h2>Failure</h2><p>{}</p><pre>{}</pre>", EscapeHtml(job.failure().message()),
+                     EscapeHtml(job.failure().stderr_tail()));
 }
 
 std::string CounterTable(const v1::JobStatus& job) {
@@ -100,12 +100,23 @@ std::string EscapeHtml(std::string_view text) {
   std::string to;
   for (const char c : text) {
     switch (c) {
-      case '&': to += "&amp;"; break;
-      case '<': to += "&lt;"; break;
-      case '>': to += "&gt;"; break;
-      case '"': to += "&quot;"; break;
-      case '\'': to += "&#39;"; break;
-      default: to += c;
+      case '&':
+        to += "&amp;";
+        break;
+      case '<':
+        to += "&lt;";
+        break;
+      case '>':
+        to += "&gt;";
+        break;
+      case '"':
+        to += "&quot;";
+        break;
+      case '\'':
+        to += "&#39;";
+        break;
+      default:
+        to += c;
     }
   }
   return to;
@@ -126,9 +137,10 @@ std::optional<std::uint64_t> JobOfPath(std::string_view path) {
 }
 
 std::string OverviewPage(const v1::ListJobsReply& jobs, const v1::ListWorkersReply& workers) {
-  return fmt::format("{}<meta http-equiv=refresh content=2><h1>MapReduce</h1><h2>Jobs</h2>{}"
-                     "<h2>Workers</h2>{}",
-                     kHead, JobTable(jobs), WorkerTable(workers));
+  return fmt::format(
+      "{}<meta http-equiv=refresh content=2><h1>MapReduce</h1><h2>Jobs</h2>{}"
+      "<h2>Workers</h2>{}",
+      kHead, JobTable(jobs), WorkerTable(workers));
 }
 
 std::string JobPage(const v1::Timeline& timeline) {

@@ -49,9 +49,15 @@ v1::JournalRecord ToWire(const plan::JournalRecord& from);
 /// Nothing for a record that is not the plan's (task_reported and so on) or says nothing.
 std::optional<plan::JournalRecord> FromWire(const v1::JournalRecord& from);
 
-inline v1::Outcome ToWire(plan::Outcome from) { return static_cast<v1::Outcome>(from); }
-inline plan::Outcome FromWire(v1::Outcome from) { return static_cast<plan::Outcome>(from); }
-inline v1::JobState ToWire(plan::JobState from) { return static_cast<v1::JobState>(from); }
+inline v1::Outcome ToWire(plan::Outcome from) {
+  return static_cast<v1::Outcome>(from);
+}
+inline plan::Outcome FromWire(v1::Outcome from) {
+  return static_cast<plan::Outcome>(from);
+}
+inline v1::JobState ToWire(plan::JobState from) {
+  return static_cast<v1::JobState>(from);
+}
 plan::JobState FromWire(v1::JobState from);
 
 }  // namespace trireme::mapreduce::cluster

@@ -92,10 +92,10 @@ class Worker::Core final : public SlotPool::Listener {
   struct Running {
     plan::AttemptRef ref;
     std::uint64_t split_bytes = 0;
-    std::string output_path;  ///< of a map output; empty for parts
-    bool over = false;        ///< the slot is free; the coordinator has not heard yet
-    std::int64_t asked_ms = 0;        ///< for the commit
-    std::int64_t commit_retry_ms = 0; ///< ask again at this time; 0: no need to
+    std::string output_path;           ///< of a map output; empty for parts
+    bool over = false;                 ///< the slot is free; the coordinator has not heard yet
+    std::int64_t asked_ms = 0;         ///< for the commit
+    std::int64_t commit_retry_ms = 0;  ///< ask again at this time; 0: no need to
     plan::AttemptProgress progress;
     std::uint64_t bytes = 0;
   };
@@ -221,9 +221,8 @@ absl::Status Worker::Core::Listen() {
   server_.Register(shuffle_);
   TRIREME_ASSIGN_OR_RETURN(
       shuffle_address_,
-      server_.Listen(options_.listen
-                         ? *options_.listen
-                         : DefaultListen(options_.coordinator, scratch_.path())));
+      server_.Listen(options_.listen ? *options_.listen
+                                     : DefaultListen(options_.coordinator, scratch_.path())));
   return server_.Start();
 }
 
@@ -491,9 +490,9 @@ void Worker::Core::StartAttempt(OpenJob& job, const plan::AttemptRef& ref,
     running.output_path = MapOutputPath(scratch_.path(), {job.id, ref.task.index, ref.id});
     spec.output_path = running.output_path;
   } else {
-    spec.output_path = OutputDirectory(&files_, job.output_directory, job.setup->settings.durability)
-                           .PartPath(job.map_only(), ref.task.index,
-                                     job.setup->settings.compress_output);
+    spec.output_path =
+        OutputDirectory(&files_, job.output_directory, job.setup->settings.durability)
+            .PartPath(job.map_only(), ref.task.index, job.setup->settings.compress_output);
   }
   if (!map) inputs_.Start(spec.id, &job, ref.task.index);
   (void)pool_->Start(std::move(spec));

@@ -63,12 +63,11 @@ absl::StatusOr<WorkerIdentity> WorkerIdentity::Claim(const std::string& director
       std::sscanf(text, "%llx %llx", &id, &incarnation) == 2) {
     identity.ref_.id = plan::WorkerId{id};
     // Later than the last life even when the clock was set back.
-    identity.ref_.incarnation = plan::Incarnation{
-        std::max<std::uint64_t>(UnixMicros(), incarnation + 1)};
+    identity.ref_.incarnation =
+        plan::Incarnation{std::max<std::uint64_t>(UnixMicros(), incarnation + 1)};
   }
-  const std::string line =
-      fmt::format("{:016x} {:016x}\n", std::uint64_t(identity.ref_.id),
-                  std::uint64_t(identity.ref_.incarnation));
+  const std::string line = fmt::format("{:016x} {:016x}\n", std::uint64_t(identity.ref_.id),
+                                       std::uint64_t(identity.ref_.incarnation));
   if (::pwrite(fd.get(), line.data(), line.size(), 0) != static_cast<ssize_t>(line.size())) {
     return io::ErrnoStatus("write", path, errno);
   }
@@ -93,8 +92,8 @@ absl::Status AnnounceDirectory(const std::string& directory, v1::WorkerPlace* pl
 bool Neighbours::CanRead(const v1::WorkerPlace& place) {
   const auto [at, added] = known_.try_emplace(place.nonce(), false);
   if (added && !place.nonce().empty()) {
-    at->second = place.boot_id() == BootId() &&
-                 ReadSmallFile(place.directory() + "/nonce") == place.nonce();
+    at->second =
+        place.boot_id() == BootId() && ReadSmallFile(place.directory() + "/nonce") == place.nonce();
   }
   return at->second;
 }
