@@ -8,6 +8,8 @@
 #include "base/random.h"
 #include "mapreduce/engine/task_testing.h"
 
+#ifndef TRIREME_EXACT_LOADS  // sanitizers have an allocator and resident memory of their own
+
 namespace {
 thread_local std::uint64_t allocations = 0;
 
@@ -124,8 +126,6 @@ TEST(Allocations, NonePerRecordWhenTheTableGivesWay) {
   }
 }
 
-#ifndef TRIREME_EXACT_LOADS  // sanitizers have memory of their own
-
 /// Kilobytes behind a name in /proc/self/status.
 std::size_t Status(const std::string& name) {
   std::ifstream status("/proc/self/status");
@@ -177,7 +177,7 @@ TEST(ResidentMemory, OfTheTableStaysWithinTheBudgetWhateverTheKeys) {
                       of_size(1000, 50000), of_size(25, kRecords)});
 }
 
-#endif
-
 }  // namespace
 }  // namespace trireme::mapreduce
+
+#endif
