@@ -86,7 +86,7 @@ class Connections {
     auto transport = std::make_shared<Transport>(loop_, pair[0], TlsRole(), "fuzz");
     transport->Start(std::make_shared<Sniffer>(transport, context_, [](Transport*) {}));
     for (std::size_t at = 0; at < bytes.size() && transport->handler() != nullptr; at += 100) {
-      Transport::Handler* const handler = transport->handler();
+      const std::shared_ptr<Transport::Handler> handler = transport->handler();
       const bool fine = handler->OnInput(bytes.substr(at, 100)).ok();
       transport->Flush();
       if (!fine) break;
