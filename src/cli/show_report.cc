@@ -3,10 +3,12 @@
 #include <cstdio>
 #include <string>
 
+#include "base/status_macros.h"
 #include "cli/run_command.h"
 #include "cli/sizes.h"
 #include "fmt/format.h"
 #include "io/file.h"
+#include "mapreduce/cluster/report_html.h"
 #include "mapreduce/cluster/report_json.h"
 
 namespace trireme::cli {
@@ -47,6 +49,12 @@ void ShowFailure(const JobReport& report) {
                report.stderr_tail.ends_with('\n') ? "" : "\n");
 }
 
+absl::Status WritePage(const std::string& path, const JobReport& report) {
+  TRIREME_ASSIGN_OR_RETURN(io::File file, io::File::Create(path));
+  TRIREME_RETURN_IF_ERROR(file.Append(mapreduce::ReportHtml(report)));
+  return file.Close();
+}
+
 }  // namespace
 
 int ShowReport(const RunOptions& options, const JobReport& report, int exit_status) {
@@ -57,7 +65,11 @@ int ShowReport(const RunOptions& options, const JobReport& report, int exit_stat
   }
   if (options.json) fmt::print("{}\n", mapreduce::ReportJson(report));
   std::fflush(stdout);
-  return exit_status;
+  if (options.report.empty()) return exit_status;
+  const absl::Status written = WritePage(options.report, report);
+  if (written.ok()) return exit_status;
+  fmt::print(stderr, "trireme: cannot write the report: {}\n", std::string(written.message()));
+  return exit_status == kDone ? kFailed : exit_status;
 }
 
 }  // namespace trireme::cli

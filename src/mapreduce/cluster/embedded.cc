@@ -420,6 +420,8 @@ absl::StatusOr<JobReport> RunEmbedded(const PreparedJob& prepared, const Embedde
   report.maps = prepared.spec.maps;
   report.reduces = prepared.spec.reduces;
   report.input_files = prepared.input_files;
+  report.settings = DescribeSettings(prepared);
+  report.settings.emplace_back("slots", fmt::format("{}", slots));
   report.started_unix_ms =
       std::chrono::duration_cast<std::chrono::milliseconds>(started.time_since_epoch()).count();
   return report;

@@ -97,4 +97,37 @@ absl::StatusOr<PreparedJob> PrepareJob(const JobRequest& request, io::FileSystem
   return prepared;
 }
 
+namespace {
+
+struct CodeDescriber {
+  std::string operator()(const ReadyCode& code) const { return code.name; }
+  std::string operator()(const PluginCode& code) const { return "plugin " + code.path; }
+  std::string operator()(const BinaryCode& code) const { return "program " + code.path; }
+  std::string operator()(const StreamingCode& code) const {
+    std::string text = "mapper `" + code.mapper + "`";
+    if (!code.combiner.empty()) text += ", combiner `" + code.combiner + "`";
+    if (!code.reducer.empty()) text += ", reducer `" + code.reducer + "`";
+    return text;
+  }
+};
+
+}  // namespace
+
+std::vector<std::pair<std::string, std::string>> DescribeSettings(const PreparedJob& prepared) {
+  /// A value of a parameter that the input determined may be long.
+  constexpr std::size_t kValueBytesMax = 200;
+  const JobSetup& setup = *prepared.setup;
+  std::vector<std::pair<std::string, std::string>> settings{
+      {"code", std::visit(CodeDescriber(), setup.code)},
+      {"isolation", setup.isolation == Isolation::kThread ? "thread" : "process"},
+      {"reduces", fmt::format("{}", setup.settings.reduces)},
+      {"max attempts", fmt::format("{}", prepared.spec.max_attempts)},
+      {"task timeout", fmt::format("{} ms", prepared.spec.task_timeout_ms)},
+      {"skip bad records", prepared.spec.skip_bad_records ? "yes" : "no"},
+      {"output", setup.settings.compress_output ? "zstd" : "plain"}};
+  for (const auto& [name, value] : setup.settings.parameters)
+    settings.emplace_back(name, value.substr(0, kValueBytesMax));
+  return settings;
+}
+
 }  // namespace trireme::mapreduce

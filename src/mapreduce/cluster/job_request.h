@@ -53,6 +53,9 @@ struct PreparedJob {
 [[nodiscard]] absl::StatusOr<PreparedJob> PrepareJob(const JobRequest& request,
                                                      io::FileSystem& files);
 
+/// Name and value of what was asked for, as a report shows it.
+std::vector<std::pair<std::string, std::string>> DescribeSettings(const PreparedJob& prepared);
+
 inline constexpr std::uint32_t kReducesMax = 100'000;
 
 }  // namespace trireme::mapreduce

@@ -1,6 +1,7 @@
 #include "mapreduce/cluster/slot_process.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -173,6 +174,8 @@ void MaybeRunSlotProcess(int argc, char** argv) {
   for (int fd : {kSocket, kProgressFd}) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
   const rlimit no_core{0, 0};  // a crash on a record is reported, not dumped
   ::setrlimit(RLIMIT_CORE, &no_core);
+  ::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is an error of the write
+  ::signal(SIGPIPE, SIG_IGN);
   static SlotServer server;  // never destroyed: a thread listens for as long as the process lives
   server.Run();
 }
