@@ -60,7 +60,7 @@ JobCode Portable(JobCode code, const std::string& here) {
   }
   if (auto* commands = std::get_if<StreamingCode>(&code)) {
     for (std::string* command : {&commands->mapper, &commands->combiner, &commands->reducer}) {
-      if (!command->empty()) *command = fmt::format("cd {} && {}", ShellQuote(here), *command);
+      if (!command->empty()) *command = fmt::format("cd {} || exit; {}", ShellQuote(here), *command);
     }
   }
   return code;
@@ -260,9 +260,7 @@ void AddAttempts(const v1::Timeline& timeline, JobReport* to) {
 void Explain(const v1::JobFailure& failure, const std::string& worker, JobReport* to) {
   to->error = failure.message();
   if (failure.attempt() != 0) {
-    to->error = fmt::format("{} task {} failed on {}: {}",
-                            failure.task().reduce() ? "reduce" : "map", failure.task().index(),
-                            worker.empty() ? "a worker" : worker, failure.message());
+    to->error = fmt::format("{} (worker {})", failure.message(), worker);
   }
   if (failure.has_record()) {
     to->error +=

@@ -101,16 +101,21 @@ absl::StatusOr<std::shared_ptr<rpc::Channel>> Fetcher::ChannelTo(const std::stri
   return channel;
 }
 
-absl::StatusOr<io::Fd> Fetcher::Room(std::uint64_t bytes) const {
-  if (bytes <= memory_bytes_max_) {
-    if (io::Fd fd(::memfd_create("trireme-fetched", MFD_CLOEXEC)); fd) return fd;
+absl::Status Fetcher::MakeRoom(FetchedPartition* to) const {
+  // Two fetches at once may both pass and exceed the limit by one of them.
+  if (*in_memory_ + to->bytes <= memory_bytes_max_) {
+    to->fd = io::Fd(::memfd_create("trireme-fetched", MFD_CLOEXEC));
+    if (to->fd) {
+      to->in_memory = in_memory_;
+      *in_memory_ += to->bytes;
+      return absl::OkStatus();
+    }
   }
-  const std::string path = directory_ + "/fetch-XXXXXX";
-  std::string name = path;
-  io::Fd fd(::mkostemp(name.data(), O_CLOEXEC));
-  if (!fd) return io::ErrnoStatus("create", path, errno);
-  ::unlink(name.c_str());
-  return fd;
+  std::string path = directory_ + "/fetch-XXXXXX";
+  to->fd = io::Fd(::mkostemp(path.data(), O_CLOEXEC));
+  if (!to->fd) return io::ErrnoStatus("create", path, errno);
+  ::unlink(path.c_str());
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::shared_ptr<const FetchedPartition>> Fetcher::Run(
@@ -125,7 +130,7 @@ absl::StatusOr<std::shared_ptr<const FetchedPartition>> Fetcher::Run(
   auto fetched = std::make_shared<FetchedPartition>();
   TRIREME_ASSIGN_OR_RETURN(std::vector<Segment> segments, ReadSegments(first));
   for (const Segment& segment : segments) fetched->bytes += segment.bytes;
-  TRIREME_ASSIGN_OR_RETURN(fetched->fd, Room(fetched->bytes));
+  TRIREME_RETURN_IF_ERROR(MakeRoom(fetched.get()));
   TRIREME_RETURN_IF_ERROR(Receive(stream, fetched->fd.get(), fetched->bytes));
   fetched->input.path = fmt::format("/proc/{}/fd/{}", ::getpid(), fetched->fd.get());
   TRIREME_RETURN_IF_ERROR(Verify(fetched->input.path, segments));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -19,15 +20,24 @@ namespace trireme::mapreduce::cluster {
 /// One partition of one map's output, fetched and verified, for as long as this lives. The input's
 /// path leads to it from this process and its children; it has no name in any directory.
 struct FetchedPartition {
+  FetchedPartition() = default;
+  FetchedPartition(const FetchedPartition&) = delete;
+  FetchedPartition& operator=(const FetchedPartition&) = delete;
+  ~FetchedPartition() {
+    if (in_memory != nullptr) *in_memory -= bytes;
+  }
+
   io::Fd fd;
   MapInput input;
   std::uint64_t bytes = 0;
+  /// What all of them hold in memory; null when this one lies in a file.
+  std::shared_ptr<std::atomic<std::uint64_t>> in_memory;
 };
 
 /// Fetches from other hosts' workers, a few at a time. Thread-safe.
 class Fetcher {
  public:
-  /// Partitions up to `memory_bytes_max` are kept in memory, larger ones in `directory`.
+  /// Partitions are kept in memory up to `memory_bytes_max` in all, further ones in `directory`.
   Fetcher(std::string directory, std::size_t memory_bytes_max)
       : directory_(std::move(directory)),
         memory_bytes_max_(memory_bytes_max),
@@ -42,10 +52,12 @@ class Fetcher {
   absl::StatusOr<std::shared_ptr<rpc::Channel>> ChannelTo(const std::string& address);
   absl::StatusOr<std::shared_ptr<const FetchedPartition>> Run(const std::string& address,
                                                               const v1::FetchRequest& request);
-  absl::StatusOr<io::Fd> Room(std::uint64_t bytes) const;
+  absl::Status MakeRoom(FetchedPartition* to) const;
 
   const std::string directory_;
   const std::size_t memory_bytes_max_;
+  const std::shared_ptr<std::atomic<std::uint64_t>> in_memory_ =
+      std::make_shared<std::atomic<std::uint64_t>>(0);
   std::mutex mutex_;
   bool stopped_ = false;                                           // Guarded by mutex_.
   std::map<std::string, std::shared_ptr<rpc::Channel>> channels_;  // Guarded by mutex_.

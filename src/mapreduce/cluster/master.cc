@@ -110,7 +110,10 @@ void Master::ReleaseForgotten(const std::shared_ptr<Session>& session,
                               const v1::Register& message) {
   for (const std::uint64_t job : message.jobs()) {
     const auto snapshot = planner_.Snapshot(JobId{job});
-    if (snapshot && !plan::HasEnded(snapshot->state)) continue;
+    if (snapshot && !plan::HasEnded(snapshot->state)) {
+      session->opened.insert(JobId{job});  // told in an earlier session
+      continue;
+    }
     v1::WorkerOrder order;
     order.mutable_release()->set_job(job);
     answers_.push_back([session, order] { session->link->Send(order); });

@@ -149,7 +149,6 @@ class Master {
   std::map<plan::WorkerId, v1::WorkerPlace> places_;
   std::map<plan::JobId, std::vector<Watched>> watchers_;
   std::set<std::string> preparing_;  ///< output directories of submissions under way
-  std::map<std::uint64_t, plan::JobId> preparing_submissions_;
   std::vector<v1::JournalRecord> records_;  ///< the shell's own of this turn
   std::vector<Done> answers_;
 };

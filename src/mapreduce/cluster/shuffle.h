@@ -20,8 +20,8 @@ inline constexpr std::uint32_t kFetchAheadMax = 32;
 inline constexpr std::int64_t kFetchStallMs = 5'000;
 /// A fetch that failed is tried again, and reported again, after this time.
 inline constexpr std::int64_t kFetchRetryMs = 1'000;
-/// The share of a slot's memory that one fetched partition may take before it goes to a file.
-inline constexpr std::size_t kFetchMemoryFraction = 16;
+/// The share of a slot's memory that fetched partitions may take, all together; more go to files.
+inline constexpr std::size_t kFetchMemoryFraction = 8;
 /// Segments (spills) of one map output that a fetch accepts.
 inline constexpr int kFetchSegmentsMax = 1 << 20;
 

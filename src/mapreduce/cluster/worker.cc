@@ -54,6 +54,14 @@ rpc::Address DefaultListen(const rpc::Address& coordinator, const std::string& d
   return {rpc::Address::Kind::kTcp, {}, "127.0.0.1", 0};
 }
 
+/// A reduce that was stopped in the middle of a fetch must not hold a thread for long.
+rpc::ServerOptions ShuffleOptions() {
+  rpc::ServerOptions options;
+  options.keepalive_interval = absl::Milliseconds(kFetchStallMs);
+  options.keepalive_timeout = absl::Milliseconds(kFetchStallMs);
+  return options;
+}
+
 /// What others should connect to.
 rpc::Address Advertised(rpc::Address bound) {
   if (bound.host == "0.0.0.0" || bound.host == "::") bound.host = HostName();
@@ -174,6 +182,7 @@ Worker::Core::Core(WorkerOptions options, WorkerIdentity identity, ScratchDirect
       identity_(std::move(identity)),
       scratch_(std::move(scratch)),
       shuffle_(scratch_.path()),
+      server_(ShuffleOptions()),
       fetcher_(scratch_.path(),
                SlotMemory(options_.memory_bytes, options_.slots, Isolation::kProcess) /
                    kFetchMemoryFraction),
@@ -349,7 +358,7 @@ void Worker::Core::ReadProgress() {
     const bool reduce = attempt.ref.task.phase == plan::Phase::kReduce;
     const std::uint64_t size = reduce ? inputs_.ExpectedBytes(now.attempt) : attempt.split_bytes;
     const double share = size == 0 ? 0 : static_cast<double>(now.bytes) / static_cast<double>(size);
-    attempt.progress.progress = std::min(share, reduce ? 0.99 : 1.0);
+    attempt.progress.progress = std::min(share, kReadShare);
     attempt.progress.records = now.records + now.bytes;
     attempt.progress.inputs_fetched = now.inputs_fetched;
     attempt.bytes = reduce ? now.bytes : std::min(now.bytes, attempt.split_bytes);

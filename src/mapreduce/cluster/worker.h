@@ -16,6 +16,9 @@ namespace trireme::mapreduce::cluster {
 inline constexpr std::int64_t kBeatsPerLease = 10;
 /// A commit that another attempt may still make is asked for again after this time.
 inline constexpr std::int64_t kCommitRetryMs = 200;
+/// An attempt that has read all its input has still something to do. Counting it as done would hide
+/// one that hangs at the end from those who look for stragglers.
+inline constexpr double kReadShare = 0.9;
 /// How long a worker that was told to stop waits for its attempts, and for the jobs that may still
 /// want its map outputs.
 inline constexpr std::int64_t kDrainPatienceMs = 30'000;

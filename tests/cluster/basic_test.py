@@ -1,0 +1,186 @@
+"""The same output as embedded, and what the commands say."""
+import json
+import os
+import signal
+import subprocess
+import urllib.request
+
+from cluster import ClusterTest, TRIREME, main, wait_until
+
+
+class Output(ClusterTest):
+    def run_and_compare(self, *job):
+        expected = self.embedded(*job)
+        output = self.path("out")
+        done = self.trireme("run", *job, "--output", output, "--coordinator", self.address,
+                            "--json", "--quiet")
+        self.assert_same(output, expected)
+        self.assert_no_leftovers()
+        return json.loads(done.stdout)
+
+    def test_word_count_over_unix_sockets(self):
+        self.start_coordinator()
+        self.start_workers(2)
+        report = self.run_and_compare("wordcount", "--input", self.make_input(), "--reduces", "3",
+                                      "--split-size", "20K")
+        self.assertEqual(report["state"], "succeeded")
+
+    def test_word_count_over_tcp(self):
+        self.start_coordinator(tcp=True)
+        self.start_workers(2)
+        self.run_and_compare("wordcount", "--input", self.make_input(), "--reduces", "3",
+                             "--split-size", "20K")
+
+    def test_word_count_with_everything_fetched(self):
+        self.start_coordinator(tcp=True)
+        self.start_workers(3, "--always-fetch", "--listen", "127.0.0.1:0", "--memory", "200M")
+        self.run_and_compare("wordcount", "--input", self.make_input(), "--reduces", "4",
+                             "--split-size", "20K")
+
+    def test_index_and_sort(self):
+        self.start_coordinator()
+        self.start_workers(2)
+        data = self.make_input(files=5)
+        for job in (["index"], ["sort"], ["grep", "--pattern", "w1.*w2"], ["ngrams", "--n", "2"]):
+            with self.subTest(job=job[0]):
+                arguments = [*job, "--input", data, "--split-size", "50K"]
+                expected = self.embedded(*arguments)
+                output = self.path("out-" + job[0])
+                self.trireme("run", *arguments, "--output", output, "--coordinator", self.address,
+                             "--quiet")
+                self.assert_same(output, expected)
+
+    def test_streaming_with_relative_paths(self):
+        self.start_coordinator()
+        self.start_workers(2)
+        self.make_input(files=4)
+        self.write("m.py", "import sys\nfor line in sys.stdin:\n"
+                           "  for word in line.split(): print(word + '\\t1')\n")
+        self.write("r.py", "import sys, itertools\n"
+                           "rows = (line.rstrip('\\n').split('\\t') for line in sys.stdin)\n"
+                           "for word, group in itertools.groupby(rows, lambda row: row[0]):\n"
+                           "  print(word, sum(int(row[1]) for row in group), sep='\\t')\n")
+        job = ["--mapper", "python3 m.py", "--reducer", "python3 r.py", "--input", "in",
+               "--reduces", "2"]
+        for where in ([], ["--coordinator", self.address]):
+            done = subprocess.run(
+                [TRIREME, "mr", "run", *job, "--output", "out%d" % len(where), "--quiet", *where],
+                cwd=self.root, capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        self.assert_same(self.path("out2"), self.parts(self.path("out0")))
+
+    def test_empty_input(self):
+        self.start_coordinator()
+        self.start_workers(1)
+        self.write("in/empty.txt", "")
+        self.run_and_compare("wordcount", "--input", self.path("in"), "--reduces", "2")
+
+    def test_overwrite(self):
+        self.start_coordinator()
+        self.start_workers(1)
+        data = self.make_input(files=1)
+        output = self.path("out")
+        job = ["wordcount", "--input", data, "--output", output, "--coordinator", self.address]
+        self.trireme("run", *job)
+        before = self.parts(output)
+        self.assertIn("--overwrite", self.trireme("run", *job, check=2).stderr)
+        self.assert_same(output, before)
+        self.trireme("run", *job, "--overwrite")
+        self.assert_same(output, before)
+
+
+class Commands(ClusterTest):
+    def test_submit_status_list_wait_counters(self):
+        self.start_coordinator("--http", "127.0.0.1:0")
+        self.start_workers(2)
+        data = self.make_input()
+        job = self.submit("wordcount", "--input", data, "--output", self.path("out"), "--reduces",
+                          "2", "--split-size", "30K", "--priority", "3")
+        ended = self.wait(job)
+        self.assertEqual(ended["state"], "succeeded")
+        self.assertEqual(ended["maps"]["succeeded"], ended["maps"]["total"])
+        self.assertEqual(ended["priority"], 3)
+        self.assertEqual(self.status(job)["state"], "succeeded")
+        self.assertEqual([j["job"] for j in self.ask("list")], [job])
+        counters = self.ask("counters", job)["mapreduce"]
+        self.assertEqual(counters["launched attempts"], ended["maps"]["total"] + 2)
+        self.assertEqual(counters["map input bytes"],
+                         sum(os.path.getsize(os.path.join(data, f)) for f in os.listdir(data)))
+        self.assertIn(str(job), self.trireme("list", "--coordinator", self.address).stdout)
+        self.assertIn("wordcount", self.trireme("status", str(job), "--coordinator",
+                                                self.address).stdout)
+        for page, word in (("", "wordcount"), (f"jobs/{job}", "Attempts"), ("healthz", "ok"),
+                           ("metrics", "trireme_mr_workers_alive 2")):
+            with urllib.request.urlopen(self.http + page) as answer:
+                self.assertIn(word, answer.read().decode())
+
+    def test_wrong_use_is_one_line_and_status_2(self):
+        nobody = "unix:" + self.path("nobody.sock")
+        self.assertIn(nobody, self.trireme("list", "--coordinator", nobody, check=2).stderr)
+        self.start_coordinator(tcp=True, state="s")
+        for arguments, word in (
+                (["coordinator", "--listen", self.address], self.address.rsplit(":", 1)[1]),
+                (["coordinator", "--listen", "127.0.0.1:0", "--state", self.path("s")],
+                 self.path("s")),
+                (["coordinator", "--listen", "nonsense"], "nonsense"),
+                (["status", "77", "--coordinator", self.address], "77"),
+                (["cancel", "77", "--coordinator", self.address], "77"),
+                (["wait", "77", "--coordinator", self.address], "77"),
+                (["submit", "wordcount", "--input", self.path("none"), "--output",
+                  self.path("o"), "--coordinator", self.address], self.path("none"))):
+            with self.subTest(arguments=arguments):
+                done = self.trireme(*arguments, check=2)
+                self.assertIn(word, done.stderr)
+                self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+
+    def test_a_failed_job_says_why_and_leaves_nothing(self):
+        self.start_coordinator()
+        self.start_workers(1)
+        data = self.make_input(files=1, lines=10)
+        output = self.path("out")
+        done = self.trireme("run", "--mapper", "echo broken >&2; exit 3", "--reducer", "cat",
+                            "--input", data, "--output", output, "--coordinator", self.address,
+                            check=1)
+        self.assertIn("broken", done.stderr)
+        self.assertIn("map task 0", done.stderr)
+        self.assertFalse(os.path.exists(output))
+        self.assert_no_leftovers()
+
+    def test_cancel_leaves_nothing(self):
+        self.start_coordinator()
+        self.start_workers(1)
+        output = self.path("out")
+        job = self.submit("--mapper", "cat; sleep 1000", "--reducer", "cat", "--input",
+                          self.make_input(files=2, lines=10), "--output", output)
+        self.busy_worker(job, "map")
+        self.ask("cancel", job)
+        self.assertEqual(self.wait(job, check=130)["state"], "cancelled")
+        wait_until(lambda: not os.path.exists(output), "the output directory is gone")
+        self.assert_no_leftovers()
+        wait_until(lambda: all(w["busy"] == 0 for w in self.status()["workers"]), "slots are free")
+
+    def test_interrupted_run_cancels_its_job(self):
+        self.start_coordinator()
+        self.start_workers(1)
+        run = self.start(["run", "--mapper", "cat; sleep 1000", "--reducer", "cat", "--input",
+                          self.make_input(files=1, lines=5), "--output", self.path("out"),
+                          "--coordinator", self.address], "run")
+        wait_until(lambda: any(j["running"] for j in self.ask("list")), "the job runs")
+        run.send(signal.SIGINT)
+        self.assertEqual(run.process.wait(timeout=30), 130)
+        self.assertEqual(self.ask("list")[0]["state"], "cancelled")
+        self.assert_no_leftovers()
+
+    def test_clean_ends_leave_no_files(self):
+        coordinator = self.start_coordinator()
+        worker, = self.start_workers(1)
+        self.trireme("run", "wordcount", "--input", self.make_input(files=1), "--output",
+                     self.path("out"), "--coordinator", self.address)
+        self.assertEqual(worker.stop(), 0)
+        self.assertEqual(os.listdir(worker.directory), [])
+        self.assertEqual(coordinator.stop(), 0)
+        self.assertFalse(os.path.exists(self.path("c.sock")))
+
+
+if __name__ == "__main__":
+    main()
