@@ -60,7 +60,8 @@ JobCode Portable(JobCode code, const std::string& here) {
   }
   if (auto* commands = std::get_if<StreamingCode>(&code)) {
     for (std::string* command : {&commands->mapper, &commands->combiner, &commands->reducer}) {
-      if (!command->empty()) *command = fmt::format("cd {} || exit; {}", ShellQuote(here), *command);
+      if (!command->empty())
+        *command = fmt::format("cd {} || exit; {}", ShellQuote(here), *command);
     }
   }
   return code;

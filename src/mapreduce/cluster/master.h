@@ -148,7 +148,7 @@ class Master {
   std::map<plan::WorkerId, std::shared_ptr<Session>> sessions_;
   std::map<plan::WorkerId, v1::WorkerPlace> places_;
   std::map<plan::JobId, std::vector<Watched>> watchers_;
-  std::set<std::string> preparing_;  ///< output directories of submissions under way
+  std::set<std::string> preparing_;         ///< output directories of submissions under way
   std::vector<v1::JournalRecord> records_;  ///< the shell's own of this turn
   std::vector<Done> answers_;
 };

@@ -60,9 +60,8 @@ void Master::Submit(v1::SubmitJobRequest request,
   v1::JobDefinition definition;
   if (definition.ParseFromString(request.spec().definition())) {
     if (const auto known = book_.FindSubmission(definition.submission())) {
-      answers_.push_back([reply = std::move(reply), job = *known]() mutable {
-        reply(ReplyFor(job));
-      });
+      answers_.push_back(
+          [reply = std::move(reply), job = *known]() mutable { reply(ReplyFor(job)); });
       return;
     }
   }
@@ -73,15 +72,14 @@ void Master::Submit(v1::SubmitJobRequest request,
   const std::string directory = definition.output_directory();
   const bool overwrite = request.overwrite();
   preparing_.insert(directory);
-  hands_.prepare_output(directory, overwrite,
-                        [this, directory, request = std::move(request),
-                         reply = std::move(reply)](absl::Status status) mutable {
-                          preparing_.erase(directory);
-                          if (status.ok()) return Admit(std::move(request), std::move(reply));
-                          answers_.push_back([reply = std::move(reply), status]() mutable {
-                            reply(status);
-                          });
-                        });
+  hands_.prepare_output(
+      directory, overwrite,
+      [this, directory, request = std::move(request),
+       reply = std::move(reply)](absl::Status status) mutable {
+        preparing_.erase(directory);
+        if (status.ok()) return Admit(std::move(request), std::move(reply));
+        answers_.push_back([reply = std::move(reply), status]() mutable { reply(status); });
+      });
 }
 
 void Master::Admit(v1::SubmitJobRequest request,
@@ -104,8 +102,7 @@ void Master::Admit(v1::SubmitJobRequest request,
       [reply = std::move(reply), result = std::move(result)]() mutable { reply(result); });
 }
 
-void Master::Cancel(JobId job,
-                    absl::AnyInvocable<void(absl::StatusOr<v1::JobStatus>)> reply) {
+void Master::Cancel(JobId job, absl::AnyInvocable<void(absl::StatusOr<v1::JobStatus>)> reply) {
   const Outcome outcome = Step(plan::JobCancelled{job});
   answers_.push_back([this, job, outcome, reply = std::move(reply)]() mutable {
     if (outcome == Outcome::kUnknownJob) return reply(NoSuchJob(job));
@@ -209,8 +206,8 @@ absl::StatusOr<v1::Timeline> Master::Timeline(JobId job) const {
   const auto snapshot = planner_.Snapshot(job);
   v1::Timeline to;
   *to.mutable_status() = status;
-  to.set_maps_done_ms(snapshot->maps_done_ms == 0 ? 0
-                                                  : snapshot->maps_done_ms - snapshot->submitted_ms);
+  to.set_maps_done_ms(
+      snapshot->maps_done_ms == 0 ? 0 : snapshot->maps_done_ms - snapshot->submitted_ms);
   const auto& sizes = book_.Find(job)->sizes;
   std::map<plan::TaskRef, std::uint32_t> numbers;
   for (const plan::AttemptTrace& trace : planner_.Timeline(job)) {
@@ -239,9 +236,8 @@ absl::StatusOr<v1::Timeline> Master::Timeline(JobId job) const {
 
 void Master::Watch(JobId job, std::unique_ptr<JobWatcher> watcher) {
   if (const auto status = Status(job); !status.ok()) {
-    answers_.push_back([watcher = std::move(watcher), why = status.status()] {
-      watcher->Finish(why);
-    });
+    answers_.push_back(
+        [watcher = std::move(watcher), why = status.status()] { watcher->Finish(why); });
     return;
   }
   watchers_[job].push_back({std::move(watcher), 0, {}});

@@ -11,8 +11,8 @@
 namespace trireme::mapreduce {
 namespace {
 
-constexpr int kWidth = 1000;      // of the pictures, in their own units
-constexpr int kLeft = 90;         // for the names of lanes and the scale
+constexpr int kWidth = 1000;  // of the pictures, in their own units
+constexpr int kLeft = 90;     // for the names of lanes and the scale
 constexpr int kLaneHeight = 22;
 constexpr int kRateHeight = 160;
 
@@ -254,7 +254,8 @@ class Page {
     std::string points;
     for (std::size_t i = 0; i < rates.size(); ++i) {
       const double y = 10 + (1 - rates[i] / top) * (kRateHeight - 10);
-      const double step = static_cast<double>(kWidth - kLeft - 10) / static_cast<double>(rates.size());
+      const double step =
+          static_cast<double>(kWidth - kLeft - 10) / static_cast<double>(rates.size());
       points += fmt::format("{:.1f},{:.1f} {:.1f},{:.1f} ", kLeft + static_cast<double>(i) * step,
                             y, kLeft + static_cast<double>(i + 1) * step, y);
     }

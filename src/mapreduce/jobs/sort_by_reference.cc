@@ -46,9 +46,9 @@ class MappedFiles {
   MappedFiles& operator=(const MappedFiles&) = delete;
 
   const char* Record(std::uint64_t number) const {
-    const auto after = std::upper_bound(
-        parts_.begin(), parts_.end(), number,
-        [](std::uint64_t n, const Part& part) { return n < part.first; });
+    const auto after =
+        std::upper_bound(parts_.begin(), parts_.end(), number,
+                         [](std::uint64_t n, const Part& part) { return n < part.first; });
     const Part& part = *(after - 1);
     return part.data + (number - part.first) * record_bytes_;
   }
@@ -84,8 +84,8 @@ class MappedFiles {
     const std::size_t bytes = file.records * record_bytes_;
     const int fd = ::open(file.path.c_str(), O_RDONLY | O_CLOEXEC);
     struct stat status {};
-    const bool whole = fd >= 0 && ::fstat(fd, &status) == 0 &&
-                       static_cast<std::uint64_t>(status.st_size) >= bytes;
+    const bool whole =
+        fd >= 0 && ::fstat(fd, &status) == 0 && static_cast<std::uint64_t>(status.st_size) >= bytes;
     void* data = whole ? ::mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
     if (fd >= 0) ::close(fd);
     if (data == MAP_FAILED)
@@ -259,9 +259,7 @@ Job SortByReference(std::vector<ReferencedFile> files, std::size_t record_bytes,
   job.mapper = [=] {
     return std::make_unique<ReferenceMapper>(files, record_bytes, key_bytes, partitioner);
   };
-  job.reducer = [=] {
-    return std::make_unique<ReferenceReducer>(files, record_bytes, key_bytes);
-  };
+  job.reducer = [=] { return std::make_unique<ReferenceReducer>(files, record_bytes, key_bytes); };
   return job;
 }
 
