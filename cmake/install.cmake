@@ -1,1 +1,26 @@
-# Filled by the package step.
+# cmake --install: the program, the public headers, and a package for find_package(trireme) with
+#   trireme::mapreduce   a job's program: Main and everything under it
+#   trireme::headers     a plugin, which takes the rest from the program that loads it
+include(CMakePackageConfigHelpers)
+get_property(rooms GLOBAL PROPERTY TRIREME_ROOMS)
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/trireme)
+
+add_library(trireme_headers INTERFACE)
+target_compile_features(trireme_headers INTERFACE cxx_std_20)
+target_include_directories(trireme_headers INTERFACE
+  $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+set_target_properties(trireme_headers PROPERTIES EXPORT_NAME headers)
+
+add_library(trireme_mapreduce INTERFACE)
+target_link_libraries(trireme_mapreduce INTERFACE trireme_headers trireme_cli)
+set_target_properties(trireme_mapreduce PROPERTIES EXPORT_NAME mapreduce)
+
+install(TARGETS trireme)
+install(TARGETS trireme_headers trireme_mapreduce ${rooms} trireme_mapreduce_proto
+  EXPORT trireme-targets)
+install(DIRECTORY include/trireme DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(EXPORT trireme-targets NAMESPACE trireme:: DESTINATION ${package_dir})
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/trireme-config-version.cmake
+  COMPATIBILITY SameMinorVersion)
+install(FILES cmake/trireme-config.cmake cmake/dependencies.cmake
+  ${CMAKE_BINARY_DIR}/trireme-config-version.cmake DESTINATION ${package_dir})

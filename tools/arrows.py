@@ -21,7 +21,7 @@ from cpp_text import functions, without_comments_and_literals  # noqa: E402
 
 FILE_LINES_MAX = 800
 CODE_SUFFIXES = ('.cc', '.h')
-CODE_FOLDERS = ('src', 'include', 'tests', 'bench', 'examples')
+CODE_FOLDERS = ('src', 'include', 'tests', 'bench', 'examples', 'fuzz')
 
 # A pure room knows no thread, lock, clock, file, socket or global random source.
 IMPURE_INCLUDES = re.compile(

@@ -22,9 +22,7 @@ class FirstWordMapper : public mr::Mapper {
 
 class LongestReducer : public mr::Reducer {
  public:
-  void Start(mr::Output& out) override {
-    keep_ = std::stoul(std::string(out.Param("keep", "1")));
-  }
+  void Start(mr::Output& out) override { keep_ = std::stoul(std::string(out.Param("keep", "1"))); }
   void Reduce(std::string_view key, mr::Values& values, mr::Output& out) override {
     std::vector<std::string> lines;
     for (std::string_view value; values.Next(&value);) lines.emplace_back(value);

@@ -27,8 +27,7 @@ constexpr char kWays[] =
 int Run(const std::string& program, const Job& job, std::vector<std::string> arguments) {
   const std::string description =
       fmt::format("{}{}{}", job.name, job.description.empty() ? "" : ": ", job.description);
-  auto parsed =
-      cli::ParseRun(program, cli::JobSource::kOwn, description, std::move(arguments));
+  auto parsed = cli::ParseRun(program, cli::JobSource::kOwn, description, std::move(arguments));
   if (!parsed.ok()) return cli::WrongUse(parsed.status());
   if (const auto* help = std::get_if<cli::HelpAsked>(&*parsed)) {
     fmt::print("{}{}", help->text, kWays);

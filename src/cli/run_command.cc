@@ -46,7 +46,9 @@ int WrongUse(const absl::Status& status) {
 int RunJob(const RunOptions& options) {
   if (!options.coordinator.empty()) return RunJobOnCluster(options);
   mapreduce::LocalFileSystem files;
-  auto prepared = mapreduce::PrepareJob(options.request, files);
+  mapreduce::JobRequest request = options.request;
+  request.one_machine = true;
+  auto prepared = mapreduce::PrepareJob(request, files);
   if (!prepared.ok()) return WrongUse(prepared.status());
   ProgressBar bar(!options.quiet && !options.no_progress);
   mapreduce::EmbeddedOptions embedded;

@@ -23,8 +23,7 @@ template <typename Parse, typename Store>
 auto Checked(const char* name, Parse parse, Store store) {
   return [name, parse, store](const std::string& text) {
     auto value = parse(text);
-    if (!value.ok())
-      throw CLI::ValidationError(name, std::string(value.status().message()));
+    if (!value.ok()) throw CLI::ValidationError(name, std::string(value.status().message()));
     store(*std::move(value));
   };
 }

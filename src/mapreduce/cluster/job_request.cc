@@ -55,8 +55,9 @@ absl::StatusOr<Parameters> CompleteParameters(const JobRequest& request, io::Fil
                                               std::uint32_t reduces) {
   const auto* ready = std::get_if<ReadyCode>(&request.code);
   if (ready == nullptr) return request.parameters;
-  return PrepareReadyJob(ready->name, request.parameters,
-                         {&files, request.inputs, splits, request.format, reduces});
+  return PrepareReadyJob(
+      ready->name, request.parameters,
+      {&files, request.inputs, splits, request.format, reduces, request.one_machine});
 }
 
 }  // namespace

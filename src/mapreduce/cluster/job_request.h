@@ -32,6 +32,7 @@ struct JobRequest {
   bool compress = false;
   bool skip_bad_records = false;
   bool sync = true;
+  bool one_machine = false;  ///< it will run embedded
 };
 
 /// A request that has been checked and planned.

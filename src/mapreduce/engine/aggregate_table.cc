@@ -108,12 +108,18 @@ std::size_t AggregateTable::BytesBesides(std::size_t slot_bytes, std::size_t key
   return slot_bytes + arena_used_ + key_bytes + (size() + 1) * kSortEntryBytes;
 }
 
+/// What the arena held before the last Clear is still there; slots that grow need it.
+void AggregateTable::GiveBackArena() {
+  arena_.Release(arena_used_);
+}
+
 AggregateTable::Room AggregateTable::MakeSmallRoom() {
   const std::size_t others = wide_.bytes();
   if (!small_.must_grow())
     return size() == 0 || BytesBesides(small_.bytes() + others, 0) <= budget_bytes_ ? Room::kHere
                                                                                     : Room::kNone;
   if (BytesBesides(small_.bytes_to_grow() + others, 0) > budget_bytes_) return Room::kNone;
+  GiveBackArena();
   small_.Grow([](const SmallSlot& slot) { return slot.Hash(); });
   return Room::kMoved;
 }
@@ -126,6 +132,7 @@ AggregateTable::Room AggregateTable::MakeWideRoom(std::size_t key_bytes) {
                ? Room::kHere
                : Room::kNone;
   if (BytesBesides(wide_.bytes_to_grow() + others, key_bytes) > budget_bytes_) return Room::kNone;
+  GiveBackArena();
   wide_.Grow([this](const WideSlot& slot) { return HashOf(slot); });
   return Room::kMoved;
 }

@@ -132,6 +132,7 @@ class AggregateTable {
   enum class Room : std::uint8_t { kNone, kHere, kMoved };
   Room MakeSmallRoom();
   Room MakeWideRoom(std::size_t key_bytes);
+  void GiveBackArena();
   std::size_t BytesBesides(std::size_t slot_bytes, std::size_t key_bytes) const;
 
   Aggregation how_ = Aggregation::kSum;

@@ -148,7 +148,8 @@ absl::StatusOr<std::shared_ptr<const RunFile>> RunFile::Open(const std::string& 
   if (!whole || reader.rest() != kMagic || checksum != Checksum(std::string_view(footer, 16)))
     return Damaged(file, at, "no valid footer");
   const std::uint64_t rows = static_cast<std::uint64_t>(run->runs_) * run->partitions_;
-  if (run->rows_offset_ > at || (at - run->rows_offset_) / kRowBytes != rows)
+  if (run->rows_offset_ < kMagic.size() || run->rows_offset_ > at ||
+      (at - run->rows_offset_) % kRowBytes != 0 || (at - run->rows_offset_) / kRowBytes != rows)
     return Damaged(file, at, "footer does not fit the file");
   return run;
 }

@@ -195,10 +195,11 @@ class StreamingRun {
       : job_(job),
         role_(role),
         parameters_(EnvironmentParameters()),
-        context_({job.name, static_cast<std::uint32_t>(NumberVariable("mapreduce_task_partition", 0)),
-                  0, static_cast<std::uint32_t>(NumberVariable("mapreduce_job_reduces", 1)),
-                  role == StreamingRole::kMapper},
-                 &parameters_, &control_),
+        context_(
+            {job.name, static_cast<std::uint32_t>(NumberVariable("mapreduce_task_partition", 0)), 0,
+             static_cast<std::uint32_t>(NumberVariable("mapreduce_job_reduces", 1)),
+             role == StreamingRole::kMapper},
+            &parameters_, &control_),
         sink_(&lines_) {
     control_.progress = &progress_;
     control_.on_status = [](std::string_view text) {

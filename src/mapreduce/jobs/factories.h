@@ -14,6 +14,8 @@ namespace trireme::mapreduce {
 inline constexpr std::string_view kRecordBytesOption = "record-bytes";  ///< of --format fixed:N
 inline constexpr std::string_view kBoundariesOption = "boundaries";     ///< of sort's partitions
 
+inline constexpr std::string_view kReferencesOption = "references";  ///< of sort_by_reference.h
+
 inline constexpr std::uint64_t kNgramWordsMax = 64;
 /// What join keeps in memory: the left lines of one key.
 inline constexpr std::uint64_t kJoinBufferBytesDefault = 256u << 20;

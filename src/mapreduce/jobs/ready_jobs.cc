@@ -10,6 +10,7 @@
 #include "fmt/format.h"
 #include "mapreduce/engine/range_partition.h"
 #include "mapreduce/jobs/factories.h"
+#include "mapreduce/jobs/sort_by_reference.h"
 
 namespace trireme::mapreduce {
 namespace {
@@ -45,6 +46,8 @@ constexpr std::array kSortOptions = {
     kRecordBytes,
     ReadyJobOption{
         .name = kBoundariesOption, .help = "between the partitions, sampled", .internal = true},
+    ReadyJobOption{
+        .name = kReferencesOption, .help = "files to gather records from", .internal = true},
 };
 
 constexpr std::array kIndexOptions = {kRecordBytes};
@@ -128,6 +131,10 @@ absl::Status AddBoundaries(const ReadyJobInput& input, Parameters& options) {
       const std::vector<std::string> boundaries,
       SampleBoundaries(input.files, input.splits, input.format, key_of, input.reduces));
   options[std::string(kBoundariesOption)] = EncodeBoundaries(boundaries);
+  const std::uint32_t record_bytes = input.format.record_bytes;
+  if (input.one_machine && input.format.kind == InputFormat::Kind::kFixed &&
+      PaysByReference(input.splits, record_bytes))
+    options[std::string(kReferencesOption)] = EncodeReferences(input.splits, record_bytes);
   return absl::OkStatus();
 }
 

@@ -42,6 +42,7 @@ struct ReadyJobInput {
   std::vector<Split> splits;
   InputFormat format;
   std::uint32_t reduces = 1;
+  bool one_machine = false;  ///< every task runs where the job is submitted
 };
 
 /// The options as every task of the job needs them: checked, with what follows from the input added

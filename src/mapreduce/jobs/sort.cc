@@ -7,6 +7,7 @@
 #include "base/status_macros.h"
 #include "mapreduce/engine/range_partition.h"
 #include "mapreduce/jobs/factories.h"
+#include "mapreduce/jobs/sort_by_reference.h"
 
 namespace trireme::mapreduce {
 namespace {
@@ -63,9 +64,18 @@ absl::StatusOr<Job> MakeSort(const JobOptions& options) {
                            options.Number(kRecordBytesOption, 0, 1, 0xffffffff));
   TRIREME_ASSIGN_OR_RETURN(std::vector<std::string> boundaries,
                            DecodeBoundaries(options.String(kBoundariesOption)));
+  auto partitioner = New<RangePartitioner>(std::move(boundaries));
+  if (options.Has(kReferencesOption)) {
+    TRIREME_ASSIGN_OR_RETURN(std::vector<ReferencedFile> files,
+                             DecodeReferences(options.String(kReferencesOption)));
+    Job job = SortByReference(std::move(files), record_bytes, std::min(key_bytes, record_bytes),
+                              std::move(partitioner));
+    job.output_format = New<RecordOutput>(false);
+    return job;
+  }
   return Job{.mapper = New<SortMapper>(static_cast<std::size_t>(key_bytes),
                                        static_cast<std::size_t>(record_bytes)),
-             .partitioner = New<RangePartitioner>(std::move(boundaries)),
+             .partitioner = std::move(partitioner),
              .output_format = New<RecordOutput>(record_bytes == 0)};
 }
 

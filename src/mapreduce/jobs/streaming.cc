@@ -149,8 +149,8 @@ class LineCommand final : public io::Command::Listener {
       line = newline + 1;
     }
     if (static_cast<std::size_t>(end - line) > kCommandLineBytesMax)
-      return absl::AbortedError(fmt::format("a command wrote a line of more than {} bytes",
-                                            kCommandLineBytesMax));
+      return absl::AbortedError(
+          fmt::format("a command wrote a line of more than {} bytes", kCommandLineBytesMax));
     return static_cast<std::size_t>(line - begin);
   }
   absl::Status OnOutputEnd(std::string_view rest) override {

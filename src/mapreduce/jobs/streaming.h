@@ -16,9 +16,9 @@
 /// A line of a mapper's output is `key<TAB>value`; without a TAB all of it is the key. The reducer
 /// gets the very lines that the mapper wrote, sorted by key, so that `cat` as mapper and reducer
 /// sorts its input (Hadoop itself adds a TAB to lines without one). Lines that the reducer writes
-/// are the output. On standard error `reporter:counter:GROUP,NAME,AMOUNT` and `reporter:status:TEXT`
-/// are obeyed; the rest is the attempt's. Each input file has a mapper process of its own, since
-/// its name is in the environment.
+/// are the output. On standard error `reporter:counter:GROUP,NAME,AMOUNT` and
+/// `reporter:status:TEXT` are obeyed; the rest is the attempt's. Each input file has a mapper
+/// process of its own, since its name is in the environment.
 namespace trireme::mapreduce {
 
 struct StreamingCommands {
