@@ -204,12 +204,17 @@ Master::Hands Coordinator::Core::MakeHands() {
     });
   };
   io::FileSystem* files = options_.files;
-  hands.prepare_output = [=](std::string directory, bool overwrite, auto done) {
+  hands.check_output = [=](std::string directory, bool overwrite, auto done) {
     work(
         [=]() -> absl::Status {
-          OutputDirectory output(files, directory, io::Durability::kPowerLoss);
-          TRIREME_RETURN_IF_ERROR(output.Check(overwrite));
-          return output.Prepare();
+          return OutputDirectory(files, directory, io::Durability::kPowerLoss).Check(overwrite);
+        },
+        std::move(done));
+  };
+  hands.make_output = [=](std::string directory, auto done) {
+    work(
+        [=]() -> absl::Status {
+          return OutputDirectory(files, directory, io::Durability::kPowerLoss).Prepare();
         },
         std::move(done));
   };

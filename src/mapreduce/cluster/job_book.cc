@@ -109,6 +109,11 @@ void JobBook::Replay(const v1::JournalRecord& record) {
     case v1::JournalRecord::kJobTotals:
       early_totals_[record.job_totals().job()] = record.job_totals();
       break;
+    case v1::JournalRecord::kOutputReady:
+      if (JobEntry* entry = Find(JobId{record.output_ready().job()}); entry != nullptr) {
+        entry->output_ready = true;
+      }
+      break;
     case v1::JournalRecord::kJobFinished:
       if (JobEntry* entry = Find(JobId{record.job_finished().job()}); entry != nullptr) {
         entry->finished = true;
@@ -154,6 +159,7 @@ void JobBook::Checkpoint(std::vector<v1::JournalRecord>* to) const {
 
 void JobBook::CheckpointFinished(std::vector<v1::JournalRecord>* to) const {
   for (const auto& [id, entry] : jobs_) {
+    if (entry.output_ready) to->push_back(MakeOutputReady(id));
     if (entry.finished) to->push_back(MakeJobFinished(id, entry));
   }
 }
@@ -162,6 +168,12 @@ v1::JournalRecord MakeTaskReported(const plan::AttemptRef& attempt, const TaskRe
   v1::JournalRecord record;
   *record.mutable_task_reported()->mutable_attempt() = ToWire(attempt);
   *record.mutable_task_reported()->mutable_result() = ToWire(result);
+  return record;
+}
+
+v1::JournalRecord MakeOutputReady(JobId job) {
+  v1::JournalRecord record;
+  record.mutable_output_ready()->set_job(static_cast<std::uint64_t>(job));
   return record;
 }
 

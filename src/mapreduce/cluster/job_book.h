@@ -30,6 +30,8 @@ struct JobEntry {
   std::uint64_t map_input_bytes = 0, reduce_input_bytes = 0;
   std::map<plan::AttemptId, Size> sizes;
   bool closed = false;  ///< the job has ended
+  /// Its output directory has been made; no attempt starts before that.
+  bool output_ready = false;
   /// The job's end has been carried out: its `_SUCCESS` written or its output removed.
   bool finished = false;
   absl::Status finish_error;
@@ -76,6 +78,7 @@ class JobBook {
 };
 
 v1::JournalRecord MakeTaskReported(const plan::AttemptRef& attempt, const TaskResult& result);
+v1::JournalRecord MakeOutputReady(plan::JobId job);
 v1::JournalRecord MakeJobFinished(plan::JobId job, const JobEntry& entry);
 
 }  // namespace trireme::mapreduce::cluster

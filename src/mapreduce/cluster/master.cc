@@ -228,6 +228,7 @@ void Master::Do(const plan::AssignAttempt& action) {
   const plan::TaskRef& task = action.attempt.task;
   const JobEntry* entry = book_.Find(task.job);
   if (session == nullptr || entry == nullptr) return;
+  if (!entry->output_ready) return held_[task.job].push_back(action);
   Open(*session, task.job);
   if (task.phase == plan::Phase::kReduce) TellOutputs(*session, task.job);
   v1::WorkerOrder order;
@@ -297,9 +298,38 @@ void Master::Do(const plan::MapOutputMoved& action) {
 
 void Master::Do(const plan::JobStateChanged& action) {
   JobEntry* entry = book_.Find(action.job);
-  if (entry == nullptr || !plan::HasEnded(action.state)) return;
+  if (entry == nullptr) return;
+  if (!plan::HasEnded(action.state)) {
+    if (action.state == plan::JobState::kMapping && !entry->output_ready) MakeOutput(action.job);
+    return;
+  }
+  held_.erase(action.job);
   book_.Close(action.job);
   if (!entry->finished) Finish(action.job, action.state == plan::JobState::kSucceeded);
+}
+
+// Only once the job is on record: otherwise a coordinator that dies leaves a directory that nobody
+// owns.
+void Master::MakeOutput(JobId job) {
+  hands_.make_output(book_.Find(job)->definition.output_directory(),
+                     [this, job](const absl::Status& status) { OnOutputMade(job, status); });
+}
+
+void Master::OnOutputMade(JobId job, const absl::Status& status) {
+  JobEntry* entry = book_.Find(job);
+  if (entry == nullptr || entry->closed) return;
+  if (!status.ok()) {
+    entry->finish_error = status;
+    (void)Step(plan::JobCancelled{job});
+    return;
+  }
+  entry->output_ready = true;
+  records_.push_back(MakeOutputReady(job));
+  answers_.push_back([this, job] {
+    const auto held = held_.extract(job);
+    if (held.empty()) return;
+    for (const plan::AssignAttempt& action : held.mapped()) Do(action);
+  });
 }
 
 void Master::Finish(JobId job, bool keep) {
@@ -308,7 +338,7 @@ void Master::Finish(JobId job, bool keep) {
                          JobEntry* entry = book_.Find(job);
                          if (entry == nullptr) return;
                          entry->finished = true;
-                         entry->finish_error = status;
+                         if (!status.ok()) entry->finish_error = status;
                          entry->elapsed_ms = UnixMs() - entry->definition.submitted_unix_ms();
                          records_.push_back(MakeJobFinished(job, *entry));
                          answers_.push_back([this] { TellWatchers(); });

@@ -54,9 +54,12 @@ class Master {
     /// Milliseconds on a monotonic clock.
     std::function<plan::TimeMs()> now;
     /// The three steps of an output directory, on another thread; `done` is called on the owner's.
+    /// The first writes nothing.
     std::function<void(std::string directory, bool overwrite,
                        absl::AnyInvocable<void(absl::Status)> done)>
-        prepare_output;
+        check_output;
+    std::function<void(std::string directory, absl::AnyInvocable<void(absl::Status)> done)>
+        make_output;
     std::function<void(std::string directory, bool keep,
                        absl::AnyInvocable<void(absl::Status)> done)>
         finish_output;
@@ -135,6 +138,8 @@ class Master {
   void Do(const plan::ReleaseJob& action);
   void Open(Session& session, plan::JobId job);
   void TellOutputs(Session& session, plan::JobId job);
+  void MakeOutput(plan::JobId job);
+  void OnOutputMade(plan::JobId job, const absl::Status& status);
   void Finish(plan::JobId job, bool keep);
   Session* FindSession(plan::WorkerRef worker) const;
   const v1::WorkerPlace* FindPlace(plan::WorkerRef worker) const;
@@ -151,7 +156,9 @@ class Master {
   std::map<plan::WorkerId, std::shared_ptr<Session>> sessions_;
   std::map<plan::WorkerId, v1::WorkerPlace> places_;
   std::map<plan::JobId, std::vector<Watched>> watchers_;
-  std::set<std::string> preparing_;         ///< output directories of submissions under way
+  std::set<std::string> checking_;  ///< output directories of submissions under way
+  /// Assignments of jobs whose output directory is being made.
+  std::map<plan::JobId, std::vector<plan::AssignAttempt>> held_;
   std::vector<v1::JournalRecord> records_;  ///< the shell's own of this turn
   std::vector<Done> answers_;
 };

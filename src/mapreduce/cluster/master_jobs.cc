@@ -48,7 +48,7 @@ absl::Status Master::Validate(const v1::JobSpec& spec, v1::JobDefinition* defini
         fmt::format("--output {}: job {} is writing there; wait for it or name another directory",
                     directory, std::uint64_t(*writer)));
   }
-  if (preparing_.contains(directory)) {
+  if (checking_.contains(directory)) {
     return absl::AlreadyExistsError(
         fmt::format("--output {}: another job is being submitted with it", directory));
   }
@@ -71,12 +71,12 @@ void Master::Submit(v1::SubmitJobRequest request,
   }
   const std::string directory = definition.output_directory();
   const bool overwrite = request.overwrite();
-  preparing_.insert(directory);
-  hands_.prepare_output(
+  checking_.insert(directory);
+  hands_.check_output(
       directory, overwrite,
       [this, directory, request = std::move(request),
        reply = std::move(reply)](absl::Status status) mutable {
-        preparing_.erase(directory);
+        checking_.erase(directory);
         if (status.ok()) return Admit(std::move(request), std::move(reply));
         answers_.push_back([reply = std::move(reply), status]() mutable { reply(status); });
       });
@@ -146,7 +146,7 @@ v1::JobStatus Master::StatusOf(const plan::JobSnapshot& snapshot, const JobEntry
                                      : UnixMs() - entry.definition.submitted_unix_ms());
     // Over is what is whole: until `_SUCCESS` is there, the job is not.
     if (!entry.finished) to.set_state(v1::JOB_STATE_REDUCING);
-    if (!entry.finish_error.ok() && snapshot.state == plan::JobState::kSucceeded) {
+    if (!entry.finish_error.ok()) {
       to.set_state(v1::JOB_STATE_FAILED);
       to.mutable_failure()->set_message(std::string(entry.finish_error.message()));
     }

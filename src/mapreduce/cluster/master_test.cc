@@ -122,9 +122,10 @@ class MasterTest : public ::testing::Test {
   Master::Hands Hands() {
     Master::Hands hands;
     hands.now = [this] { return now_; };
-    hands.prepare_output = [this](std::string, bool, auto done) {
-      ++prepared_;
-      done(absl::OkStatus());
+    hands.check_output = [](std::string, bool, auto done) { done(absl::OkStatus()); };
+    hands.make_output = [this](std::string, auto done) {
+      ++made_;
+      done(make_status_);
     };
     hands.finish_output = [this](std::string directory, bool keep, auto done) {
       finished_.push_back(directory + (keep ? " kept" : " dropped"));
@@ -194,7 +195,8 @@ class MasterTest : public ::testing::Test {
 
   std::string directory_;
   plan::TimeMs now_ = 1000;
-  int prepared_ = 0;
+  int made_ = 0;
+  absl::Status make_status_;
   std::vector<std::string> finished_;
   std::unique_ptr<Master> master_;
 };
@@ -216,13 +218,26 @@ TEST_F(MasterTest, ASubmissionSentTwiceIsOneJobAlsoAfterARestart) {
   const auto first = Submit(Request(7, 2, "/out"));
   const auto second = Submit(Request(7, 2, "/out"));
   ASSERT_TRUE(first.ok() && second.ok());
+  End();
   EXPECT_EQ(*first, *second);
   Start();
   const auto third = Submit(Request(7, 2, "/out"));
   ASSERT_TRUE(third.ok()) << third.status();
   EXPECT_EQ(*first, *third);
   EXPECT_EQ(master_->Jobs().jobs_size(), 1);
-  EXPECT_EQ(prepared_, 1);
+  EXPECT_EQ(made_, 1) << "what an attempt committed must not be removed by a restart";
+}
+
+TEST_F(MasterTest, AnOutputThatCannotBeMadeFailsTheJob) {
+  Start();
+  std::vector<FakeWorker> workers{FakeWorker(1)};
+  workers[0].Attach(*master_);
+  make_status_ = absl::PermissionDeniedError("read-only");
+  const auto job = Submit(Request(7, 2, "/out"));
+  ASSERT_TRUE(job.ok() && Run(workers, *job, 100));
+  EXPECT_EQ(Status(*job).state(), v1::JOB_STATE_FAILED);
+  EXPECT_EQ(Status(*job).failure().message(), "read-only");
+  EXPECT_TRUE(workers[0].maps_done().empty());
 }
 
 TEST_F(MasterTest, OneWriterForEachOutputDirectory) {
