@@ -46,7 +46,8 @@ void DecodeFrames(std::string_view bytes) {
   const bool fine = at_once.Feed(bytes, [&](std::string m) { whole += m + "|"; }).ok();
   bool pieces_fine = true;
   for (std::size_t at = 0; at < bytes.size() && pieces_fine; at += 3) {
-    pieces_fine = in_pieces.Feed(bytes.substr(at, 3), [&](std::string m) { pieces += m + "|"; }).ok();
+    pieces_fine =
+        in_pieces.Feed(bytes.substr(at, 3), [&](std::string m) { pieces += m + "|"; }).ok();
   }
   TRIREME_CHECK(fine == pieces_fine && whole == pieces);
 }
@@ -85,7 +86,7 @@ class Connections {
     auto transport = std::make_shared<Transport>(loop_, pair[0], TlsRole(), "fuzz");
     transport->Start(std::make_shared<Sniffer>(transport, context_, [](Transport*) {}));
     for (std::size_t at = 0; at < bytes.size() && transport->handler() != nullptr; at += 100) {
-      Transport::Handler* const handler = transport->handler();
+      const std::shared_ptr<Transport::Handler> handler = transport->handler();
       const bool fine = handler->OnInput(bytes.substr(at, 100)).ok();
       transport->Flush();
       if (!fine) break;

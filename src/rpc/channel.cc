@@ -307,11 +307,13 @@ void Channel::Close() {
   const std::shared_ptr<Loop>& loop = core_->loop();
   if (loop->InThread()) return loop->Turn([this] { core_->Close(); });
   std::promise<void> closed;
-  loop->Post([&] {
-    core_->Close();
+  std::future<void> finished = closed.get_future();
+  // A stopped loop drops the task and its promise with it, which ends the wait too.
+  loop->Post([core = core_, closed = std::move(closed)]() mutable {
+    core->Close();
     closed.set_value();
   });
-  closed.get_future().wait();
+  finished.wait();
 }
 
 const Address& Channel::address() const {

@@ -20,7 +20,13 @@ ClientStream::ClientStream(std::shared_ptr<Loop> loop, std::string_view method, 
       options_(std::move(options)),
       handler_(std::move(handler)) {}
 
-ClientStream::~ClientStream() = default;
+ClientStream::~ClientStream() {
+  // Its loop was stopped under it, or nobody resumed its reading: OnDone is owed all the same.
+  if (handler_ == nullptr || done_) return;
+  handler_->OnDone(WithOutcome(absl::CancelledError("the call was abandoned"),
+                               sent_ ? Outcome::kUnknown : Outcome::kNotExecuted),
+                   {});
+}
 
 // ---- Life.
 

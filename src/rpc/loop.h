@@ -55,7 +55,8 @@ class Loop {
   void Post(absl::AnyInvocable<void()> task);
   /// Thread-safe.
   bool InThread() const { return std::this_thread::get_id() == thread_id_.load(); }
-  /// Ends the thread after the current turn and joins it (not when called on it). Idempotent.
+  /// Ends the thread after the current turn and joins it (not when called on it). Idempotent. Close
+  /// the channels that use the loop first: their calls and connections go no further.
   void Stop();
 
   boost::asio::io_context& context() { return context_; }

@@ -39,11 +39,13 @@ struct Shard {
 template <class Work>
 void RunOn(Loop& loop, Work work) {
   std::promise<void> done;
-  loop.Post([&] {
+  std::future<void> finished = done.get_future();
+  // A stopped loop drops the task and its promise with it, which ends the wait too.
+  loop.Post([&work, done = std::move(done)]() mutable {
     work();
     done.set_value();
   });
-  done.get_future().wait();
+  finished.wait();
 }
 
 }  // namespace
@@ -199,7 +201,7 @@ void Server::Drain(absl::Duration grace) {
       std::vector<std::shared_ptr<Transport>> open;
       for (const auto& [raw, transport] : shard->connections) open.push_back(transport);
       for (const auto& transport : open) {
-        if (transport->handler() != nullptr) transport->handler()->Drain();
+        if (const auto handler = transport->handler()) handler->Drain();
       }
     });
   }

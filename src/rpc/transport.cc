@@ -51,7 +51,7 @@ bool Transport::ContinueHandshake() {
 }
 
 void Transport::AwaitReadable() {
-  if (awaiting_readable_ || closed_) return;
+  if (awaiting_readable_ || closed_ || close_when_flushed_) return;
   awaiting_readable_ = true;
   descriptor_.async_wait(Descriptor::wait_read,
                          [self = shared_from_this()](const boost::system::error_code&) {

@@ -57,7 +57,8 @@ class Transport : public Loop::Flushable, public std::enable_shared_from_this<Tr
   bool closed() const { return closed_; }
   const std::shared_ptr<Loop>& loop() const { return loop_; }
   const std::string& peer() const { return peer_; }
-  Handler* handler() const { return handler_.get(); }
+  /// Copy it before calling: the call may replace it. Null once closed.
+  const std::shared_ptr<Handler>& handler() const { return handler_; }
   /// Bytes produced that the socket has not taken.
   std::size_t unsent_bytes() const { return out_.size(); }
 

@@ -357,6 +357,17 @@ TEST_F(LifeTest, ClosingTheChannelFromACallback) {
   EXPECT_TRUE(WaitUntil([&] { return server->stats().live_connections == 0; }));
 }
 
+TEST_F(LifeTest, StoppedLoopEndsItsCallsAndChannels) {
+  rpc::ChannelOptions options;
+  options.loop = rpc::Loop::Create();
+  const auto loop = options.loop;
+  Connect(StartServer(), std::move(options));
+  loop->Stop();
+  const absl::Status status = stub->Say(request).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(rpc::OutcomeOf(status), rpc::Outcome::kNotExecuted);
+}
+
 TEST_F(LifeTest, CallsOutliveTheirServerAndChannel) {
   std::shared_ptr<rpc::ServerCall> kept;
   std::promise<void> came;
