@@ -5,6 +5,12 @@
 #include <boost/asio/post.hpp>
 
 namespace trireme::rpc {
+namespace {
+
+/// Handlers run after Stop; two for each connection that was just closed are enough.
+constexpr int kLastHandlersMax = 1 << 20;
+
+}  // namespace
 
 Loop::Loop() = default;
 Loop::~Loop() = default;
@@ -17,6 +23,10 @@ std::shared_ptr<Loop> Loop::Create() {
     loop->thread_id_ = std::this_thread::get_id();
     auto work = boost::asio::make_work_guard(loop->context_);
     loop->context_.run();
+    // Connections closed last are held by their cancelled waits, and hold this loop in turn.
+    loop->context_.restart();
+    for (int i = 0; i < kLastHandlersMax && loop->context_.poll_one() > 0; ++i) {
+    }
   });
   Loop* raw = loop.get();
   return std::shared_ptr<Loop>(raw, [loop = std::move(loop)](Loop*) { loop->Stop(); });
