@@ -312,12 +312,8 @@ Loop::Clock::duration Http2Session::TickPeriod() const {
 
 void Http2Session::OnKeepaliveTimer() {
   const Loop::Clock::time_point now = Loop::Clock::now();
-  if (streams_.empty() && now - last_stream_end_ >= ToLoopDuration(idle_timeout_)) {
-    nghttp2_session_terminate_session(session_, NGHTTP2_NO_ERROR);
-    transport_->CloseWhenFlushed(absl::UnavailableError(
-        fmt::format("connection closed: no call for {}", absl::FormatDuration(idle_timeout_))));
-    return;
-  }
+  // A call may be on its way while we give up waiting for one, so not at once.
+  if (streams_.empty() && now - last_stream_end_ >= ToLoopDuration(idle_timeout_)) Drain();
   const auto interval = ToLoopDuration(keepalive_interval_);
   const auto timeout = ToLoopDuration(keepalive_timeout_);
   const bool silent = now - last_input_ >= interval;
