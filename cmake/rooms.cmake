@@ -36,11 +36,6 @@ function(trireme_room path)
   endif()
 endfunction()
 
-if(TRIREME_SANITIZE STREQUAL "thread")
-  set(TRIREME_TEST_ENVIRONMENT
-    ENVIRONMENT "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp")
-endif()
-
 # A test program; each of its cases is a ctest case.
 function(trireme_test name)
   cmake_parse_arguments(TEST "" "TIMEOUT" "SOURCES;LIBS" ${ARGN})
@@ -51,5 +46,5 @@ function(trireme_test name)
   target_compile_options(${name} PRIVATE -Wall -Wextra -Wno-missing-field-initializers)
   target_link_libraries(${name} PRIVATE ${TEST_LIBS} GTest::gtest_main GTest::gmock)
   gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST
-    PROPERTIES TIMEOUT ${TEST_TIMEOUT} ${TRIREME_TEST_ENVIRONMENT})
+    PROPERTIES TIMEOUT ${TEST_TIMEOUT})
 endfunction()
