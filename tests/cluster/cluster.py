@@ -1,6 +1,7 @@
 """A cluster of real processes on loopback, for tests. Waits for conditions, never for time."""
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -28,12 +29,17 @@ def wait_until(condition, what, deadline=DEADLINE):
 
 
 class Process:
-    def __init__(self, arguments, log, env=None):
+    def __init__(self, arguments, log, env=None, file_bytes_max=None):
+        def limit():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes_max, file_bytes_max))
         self.log = log
         self.err = open(log + ".err", "ab")
         self.process = subprocess.Popen(
             [TRIREME, "mr", *arguments], stdout=subprocess.PIPE, stderr=self.err, text=True,
-            env={**os.environ, **(env or {})})
+            env={**os.environ, **(env or {})},
+            # Without the signal a write beyond the limit fails, as on a full disk.
+            restore_signals=file_bytes_max is None,
+            preexec_fn=limit if file_bytes_max else None)
 
     def line(self, prefix):
         """The rest of the first line on stdout that begins so."""
@@ -73,7 +79,8 @@ class Process:
 
 
 class Proxy:
-    """A TCP proxy that can swallow everything, as a network that is cut does."""
+    """A TCP proxy that can swallow everything, as a network that is cut does. A connection that has
+    lost bytes stays silent for ever: TCP never goes on behind a gap."""
 
     def __init__(self, target):
         host, port = target.rsplit(":", 1)
@@ -92,13 +99,16 @@ class Proxy:
             except OSError:
                 return
             self.sockets += [near, far]
+            silent = threading.Event()
             for a, b in ((near, far), (far, near)):
-                threading.Thread(target=self.pump, args=(a, b), daemon=True).start()
+                threading.Thread(target=self.pump, args=(a, b, silent), daemon=True).start()
 
-    def pump(self, source, sink):
+    def pump(self, source, sink, silent):
         try:
             while data := source.recv(65536):
-                if not self.cut.is_set():
+                if self.cut.is_set():
+                    silent.set()
+                if not silent.is_set():
                     sink.sendall(data)
         except OSError:
             pass
@@ -152,17 +162,17 @@ class ClusterTest(unittest.TestCase):
 
     # ---- Processes
 
-    def start(self, arguments, name, env=None):
-        process = Process(arguments, self.path(name), env)
+    def start(self, arguments, name, env=None, **options):
+        process = Process(arguments, self.path(name), env, **options)
         self.processes.append(process)
         return process
 
-    def start_coordinator(self, *arguments, tcp=False, state=None, address=None):
+    def start_coordinator(self, *arguments, tcp=False, state=None, address=None, **options):
         where = address or ("127.0.0.1:0" if tcp else "unix:" + self.path("c.sock"))
         all_arguments = ["coordinator", "--listen", where, *arguments]
         if state:
             all_arguments += ["--state", self.path(state)]
-        self.coordinator = self.start(all_arguments, "coordinator")
+        self.coordinator = self.start(all_arguments, "coordinator", **options)
         self.address = self.coordinator.line("listening on ")
         if "--http" in arguments:
             self.http = self.coordinator.line("pages on ")

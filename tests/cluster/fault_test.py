@@ -239,6 +239,22 @@ class Faults(ClusterTest):
         self.assertIn(path, done.stderr)
         self.assertIn("offset", done.stderr)
 
+    def test_coordinator_that_cannot_write_its_journal_stops(self):
+        self.make_input(files=8, lines=100)
+        job = ["wordcount", "--input", self.path("in"), "--split-size", "1K", "--output"]
+        self.start_coordinator(state="s", file_bytes_max=300)
+        # The definition alone is larger: nobody may hear that the job was accepted.
+        done = self.trireme("submit", *job, self.path("out"), "--coordinator", self.address,
+                            check=2)
+        self.assertEqual(done.stdout, "")
+        self.assertEqual(self.coordinator.process.wait(timeout=30), 1)
+        with open(self.path("coordinator.err")) as text:
+            self.assertIn(self.path("s", "journal"), text.read())
+        self.start_coordinator(state="s", address=self.address)
+        self.assertEqual(self.ask("list"), [])
+        self.start_workers(1)
+        self.assertEqual(self.wait(self.submit(*job, self.path("out")))["state"], "succeeded")
+
     # ---- Damaged map outputs
 
     def damage(self, how, *worker_arguments):

@@ -180,7 +180,7 @@ absl::Status Master::EndTurn() {
   TRIREME_RETURN_IF_ERROR(Write(output.records));
   for (Done& answer : std::exchange(answers_, {})) answer();
   for (const plan::Action& action : output.actions) CarryOut(action);
-  return CompactIfLarge();
+  return journal_ != nullptr && journal_->WantsCompaction() ? Compact() : absl::OkStatus();
 }
 
 absl::Status Master::Write(const std::vector<plan::JournalRecord>& records) {
@@ -199,8 +199,7 @@ absl::Status Master::Write(const std::vector<plan::JournalRecord>& records) {
   return journal_->Append(batch.SerializeAsString());
 }
 
-absl::Status Master::CompactIfLarge() {
-  if (journal_ == nullptr || !journal_->WantsCompaction()) return absl::OkStatus();
+absl::Status Master::Compact() {
   std::vector<v1::JournalRecord> records;
   book_.Checkpoint(&records);
   for (const plan::JournalRecord& record : planner_.Checkpoint()) records.push_back(ToWire(record));

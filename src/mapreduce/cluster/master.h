@@ -95,6 +95,10 @@ class Master {
   /// Not OK: the journal failed. Nothing was answered; the coordinator must stop.
   [[nodiscard]] absl::Status EndTurn();
 
+  /// Cuts the journal down to what restores this state; EndTurn does it when it is worth while.
+  /// Between turns only.
+  [[nodiscard]] absl::Status Compact();
+
   std::uint32_t epoch() const { return planner_.epoch(); }
   std::uint64_t journal_bytes() const { return journal_ ? journal_->bytes() : 0; }
 
@@ -123,7 +127,6 @@ class Master {
   absl::Status Validate(const v1::JobSpec& spec, v1::JobDefinition* definition) const;
 
   absl::Status Write(const std::vector<plan::JournalRecord>& records);
-  absl::Status CompactIfLarge();
   void CarryOut(const plan::Action& action);
   void Do(const plan::AssignAttempt& action);
   void Do(const plan::CancelAttempt& action);

@@ -260,6 +260,10 @@ TEST_F(MasterTest, ARestartAtAnyPointLosesAndRepeatsNothingThatWasFinished) {
       over = Run(workers, *job, static_cast<int>(1 + random.Below(6)));
       if (over) break;
       const std::uint32_t before = Status(*job).maps().succeeded();
+      if (random.OneIn(4)) ASSERT_TRUE(master_->Compact().ok());
+      for (FakeWorker& worker : workers) {
+        if (random.OneIn(2)) worker.Work(*master_);  // received, and never written down
+      }
       Start();
       EXPECT_GE(Status(*job).maps().succeeded(), before) << "seed " << seed;
       for (FakeWorker& worker : workers) worker.Attach(*master_);

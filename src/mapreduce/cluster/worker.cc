@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <filesystem>
 #include <future>
 #include <thread>
 #include <utility>
@@ -454,7 +455,9 @@ void Worker::Core::Open(const v1::JobOpened& opened) {
   auto setup = std::make_shared<JobSetup>();
   if (!Decode(opened.setup(), setup.get())) return;  // its attempts are refused
   setup->id = opened.job();
-  if (options_.isolation) setup->isolation = *options_.isolation;
+  // A program's own job runs only in that program.
+  const bool own_program = std::holds_alternative<BinaryCode>(setup->code);
+  if (options_.isolation && !own_program) setup->isolation = *options_.isolation;
   OpenJob& job = jobs_[id];
   job.id = id;
   job.setup = std::move(setup);
@@ -614,6 +617,9 @@ Worker::~Worker() = default;
 absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(WorkerOptions options) {
   if (options.slots == 0) options.slots = DefaultSlots();
   if (options.memory_bytes == 0) options.memory_bytes = DefaultMemoryBytes();
+  if (!options.directory.empty()) {  // other workers are told of it
+    options.directory = std::filesystem::absolute(options.directory).lexically_normal().string();
+  }
   TRIREME_ASSIGN_OR_RETURN(WorkerIdentity identity, WorkerIdentity::Claim(options.directory));
   TRIREME_ASSIGN_OR_RETURN(ScratchDirectory scratch, ScratchDirectory::Make(options.directory));
   auto core = std::make_unique<Core>(std::move(options), std::move(identity), std::move(scratch));

@@ -1,0 +1,84 @@
+#include "mapreduce/cluster/wire.h"
+
+#include <gtest/gtest.h>
+
+#include <variant>
+#include <vector>
+
+namespace trireme::mapreduce::cluster {
+namespace {
+
+const plan::WorkerRef kWorker{plan::WorkerId{~0ull}, plan::Incarnation{7}};
+const plan::AttemptRef kAttempt{{plan::JobId{3}, plan::Phase::kReduce, 4},
+                                plan::MakeAttemptId(9, 1)};
+
+/// One of each kind, with every field away from its default.
+std::vector<plan::JournalRecord> EveryRecord() {
+  const plan::JobSpec spec{"name", 5, 6, 7, -8, false, true, 1234, std::string("\0\xff", 2)};
+  const plan::RecordPosition place{"file", 77};
+  const plan::JobFailure failure{kAttempt.task, kAttempt.id, kWorker, "why", place, "\xfftail"};
+  const plan::JobStats stats{1, 2, 3, 4, 5, 6, 7, 8, 9};
+  return {plan::EpochStarted{2},
+          plan::JobAdmitted{plan::JobId{3}, spec},
+          plan::MapSucceeded{plan::JobId{3}, 4, {kWorker, kAttempt.id, 99}},
+          plan::CommitGranted{kAttempt, kWorker},
+          plan::TaskCommitted{kAttempt, kWorker, 98},
+          plan::FailureCounted{kAttempt, kWorker, place},
+          plan::FailureCounted{kAttempt, kWorker, std::nullopt},
+          plan::RecordSkipped{kAttempt.task, place},
+          plan::JobEnded{plan::JobId{3}, plan::JobState::kFailed, failure, stats},
+          plan::JobEnded{plan::JobId{3}, plan::JobState::kCancelled, std::nullopt, stats},
+          plan::JobForgotten{plan::JobId{3}}};
+}
+
+TEST(WireTest, EveryRecordOfTheJournalComesBack) {
+  std::size_t kinds = 0;
+  for (const plan::JournalRecord& record : EveryRecord()) {
+    const std::string bytes = ToWire(record).SerializeAsString();
+    v1::JournalRecord parsed;
+    ASSERT_TRUE(parsed.ParseFromString(bytes));
+    const auto back = FromWire(parsed);
+    ASSERT_TRUE(back.has_value()) << record.index();
+    EXPECT_EQ(back->index(), record.index());
+    EXPECT_EQ(ToWire(*back).SerializeAsString(), bytes) << record.index();
+    kinds = std::max(kinds, record.index() + 1);
+  }
+  EXPECT_EQ(kinds, std::variant_size_v<plan::JournalRecord>);
+}
+
+TEST(WireTest, FieldsKeepTheirValues) {
+  const plan::JobSpec spec{"name", 5, 6, 7, -8, false, true, 1234, std::string("\0\xff", 2)};
+  const plan::JobSpec back = FromWire(ToWire(spec));
+  EXPECT_EQ(back.name, spec.name);
+  EXPECT_EQ(back.maps, 5u);
+  EXPECT_EQ(back.reduces, 6u);
+  EXPECT_EQ(back.max_attempts, 7u);
+  EXPECT_EQ(back.priority, -8);
+  EXPECT_FALSE(back.backup_tasks);
+  EXPECT_TRUE(back.skip_bad_records);
+  EXPECT_EQ(back.task_timeout_ms, 1234);
+  EXPECT_EQ(back.definition, spec.definition);
+  EXPECT_EQ(FromWire(ToWire(kAttempt)), kAttempt);
+  EXPECT_EQ(FromWire(ToWire(kWorker)), kWorker);
+}
+
+TEST(WireTest, CountersOfOneNameAreSummed) {
+  v1::TaskResult wire;
+  for (int i = 0; i < 2; ++i) {
+    v1::Counter* counter = wire.add_counters();
+    counter->set_group("g");
+    counter->set_name("n");
+    counter->set_value(-4);
+  }
+  EXPECT_EQ(FromWire(wire).counters, (Counters{{{"g", "n"}, -8}}));
+}
+
+TEST(WireTest, NumbersOutOfRangeAreNoStates) {
+  EXPECT_EQ(FromWire(static_cast<v1::FailureKind>(99)), plan::FailureKind::kInternal);
+  EXPECT_EQ(FromWire(static_cast<v1::JobState>(99)), plan::JobState::kFailed);
+  v1::JournalRecord nothing;
+  EXPECT_FALSE(FromWire(nothing).has_value());
+}
+
+}  // namespace
+}  // namespace trireme::mapreduce::cluster
