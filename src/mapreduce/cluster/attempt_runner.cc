@@ -102,6 +102,12 @@ class Run {
   TaskFailure failure_;
 };
 
+void Free(CollectorMemory& memory) {
+  memory.table.Free();
+  memory.buffer.Free();
+  memory.entries = {};
+}
+
 std::string ScratchOf(const AttemptSpec& spec, const std::string& scratch) {
   return fmt::format("{}/attempt-{}", scratch, spec.id);
 }
@@ -133,6 +139,8 @@ AttemptOutcome RunAttempt(const LoadedJob& job, const AttemptSpec& spec,
   const std::string directory = environment.scratch_directory;
   RebasedFileSystem rebased(environment.files, spec.job->working_directory);
   io::FileSystem* files = environment.files = &rebased;
+  // A merge needs the memory that the maps before it were collected in.
+  if (spec.phase == plan::Phase::kReduce) Free(*environment.memory);
   control->on_status = [&host](std::string_view text) { host.OnStatus(text); };
   AttemptOutcome outcome =
       RunInScratch(job, spec, std::move(environment), command_memory_bytes, control, host);

@@ -48,7 +48,7 @@ Keeper::~Keeper() {
 Keeper::Outcome Keeper::Run(const AttemptSpec& spec, Mailbox* mailbox) {
   spec_ = &spec;
   mailbox_ = mailbox;
-  cancelled_ = done_ = false;
+  cancelled_ = done_ = over_memory_ = false;
   kill_at_ms_ = 0;
   killed_because_.clear();
   (void)tail_.Take();
@@ -111,7 +111,12 @@ void Keeper::WatchMemory() {
   if (now < memory_looked_ms_ + kMemoryPollMs || !killed_because_.empty()) return;
   memory_looked_ms_ = now;
   const std::uint64_t used = io::PrivateMemoryOfTree(process_.pid());
-  if (used <= options_.memory_bytes) return;
+  // Twice in a row: while it starts a child by vfork, its memory is there twice for a moment.
+  const bool over = used > options_.memory_bytes;
+  if (!over || !std::exchange(over_memory_, over)) {
+    over_memory_ = over;
+    return;
+  }
   killed_because_ = fmt::format(
       "the attempt used {} MiB of memory, a slot may use {} MiB: give the job more --memory or "
       "fewer --slots",

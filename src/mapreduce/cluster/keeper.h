@@ -67,6 +67,7 @@ class Keeper {
   Mailbox* mailbox_ = nullptr;
   Tail tail_{kStderrTailBytes};
   bool cancelled_ = false;
+  bool over_memory_ = false;  // when last looked at
   std::int64_t kill_at_ms_ = 0;
   std::int64_t memory_looked_ms_ = 0;
   std::string killed_because_;

@@ -141,10 +141,10 @@ AttemptFailure Slot::RunHere(const AttemptSpec& spec, absl::StatusOr<TaskResult>
     return DescribeFailure(spec, job.status(), {}, progress_);
   }
   ThreadHost host(spec.id, &mailbox_, listener_);
-  const TaskEnvironment environment{
-      options_.files, EngineMemory(options_.memory_bytes, Isolation::kThread), {}, &memory_};
+  const MemoryShare share = ShareMemory(options_.memory_bytes, *spec.job);
+  const TaskEnvironment environment{options_.files, share.engine_bytes, {}, &memory_};
   AttemptOutcome outcome = RunAttempt(**job, spec, environment, options_.scratch_directory,
-                                      options_.memory_bytes, &control_, host);
+                                      share.command_bytes, &control_, host);
   *result = std::move(outcome.result);
   if (result->ok()) return {};
   AttemptFailure failure = DescribeFailure(spec, result->status(), outcome.failure, progress_);

@@ -25,11 +25,16 @@ std::size_t SlotMemory(std::uint64_t all_bytes, std::uint32_t slots, Isolation i
   return std::max<std::size_t>(left / slots, kSlotMemoryMin);
 }
 
-std::size_t EngineMemory(std::size_t slot_memory_bytes, Isolation isolation) {
-  const std::size_t overhead =
-      isolation == Isolation::kProcess ? kProcessOverheadBytes : kThreadOverheadBytes;
-  const std::size_t left = slot_memory_bytes > overhead ? slot_memory_bytes - overhead : 0;
-  return std::max(left, kEngineMemoryMin);
+MemoryShare ShareMemory(std::size_t slot_memory_bytes, const JobSetup& job) {
+  const bool process = job.isolation == Isolation::kProcess;
+  const std::size_t overhead = process ? kProcessOverheadBytes : kThreadOverheadBytes;
+  std::size_t left = slot_memory_bytes > overhead ? slot_memory_bytes - overhead : 0;
+  if (std::holds_alternative<StreamingCode>(job.code)) {
+    left = std::max(left / 2, kEngineMemoryMin);
+    return {left, left};
+  }
+  if (process) left = left / 4 * 3;
+  return {std::max(left, kEngineMemoryMin), 0};
 }
 
 SlotPool::SlotPool(Options options, Listener* listener) : options_(std::move(options)) {

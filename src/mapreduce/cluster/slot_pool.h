@@ -81,7 +81,13 @@ class SlotPool {
 
 /// The share of one of `slots` in what all processes together may use.
 std::size_t SlotMemory(std::uint64_t all_bytes, std::uint32_t slots, Isolation isolation);
-/// Memory of a slot that is the engine's own, out of all that the slot may use.
-std::size_t EngineMemory(std::size_t slot_memory_bytes, Isolation isolation);
+
+/// How an attempt's memory is divided.
+struct MemoryShare {
+  std::size_t engine_bytes = 0;   ///< for collecting and merging
+  std::size_t command_bytes = 0;  ///< for each command of a streaming job
+};
+/// In a process a quarter is left for the user's code; commands get as much as the engine.
+MemoryShare ShareMemory(std::size_t slot_memory_bytes, const JobSetup& job);
 
 }  // namespace trireme::mapreduce

@@ -124,10 +124,10 @@ class SlotServer {
     } else {
       spec.job = job_;
       WireHost host(&mailbox_);
-      const TaskEnvironment environment{
-          &files_, EngineMemory(limits_.memory_bytes, Isolation::kProcess), {}, &memory_};
-      outcome =
-          RunAttempt(*code_, spec, environment, limits_.scratch_directory, 0, &control_, host);
+      const MemoryShare share = ShareMemory(limits_.memory_bytes, *job_);
+      const TaskEnvironment environment{&files_, share.engine_bytes, {}, &memory_};
+      outcome = RunAttempt(*code_, spec, environment, limits_.scratch_directory,
+                           share.command_bytes, &control_, host);
     }
     Report(outcome);
   }
