@@ -69,6 +69,27 @@ class Output(ClusterTest):
             self.assertEqual(done.returncode, 0, done.stderr)
         self.assert_same(self.path("out2"), self.parts(self.path("out0")))
 
+    def test_plugin_and_own_program(self):
+        binaries = os.path.dirname(TRIREME)
+        self.start_coordinator()
+        self.start_workers(2)
+        data = self.make_input(files=4)
+        for job in (["--plugin", os.path.join(binaries, "longest_line.so")],
+                    ["--binary", os.path.join(binaries, "example_wordcount")]):
+            with self.subTest(job=job[0]):
+                self.check_own_code(job, data)
+
+    def check_own_code(self, job, data):
+        rest = ["--input", data, "--reduces", "2", "--split-size", "20K", "--quiet"]
+        program = [TRIREME, "mr", "run", *job]
+        if job[0] == "--binary":
+            program = [job[1]]
+        for output, where in (("alone", []), ("out", ["--coordinator", self.address])):
+            done = subprocess.run([*program, *rest, *where, "--overwrite", "--output",
+                                   self.path(output)], capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        self.assert_same(self.path("out"), self.parts(self.path("alone")))
+
     def test_empty_input(self):
         self.start_coordinator()
         self.start_workers(1)
