@@ -33,7 +33,8 @@ MemoryShare ShareMemory(std::size_t slot_memory_bytes, const JobSetup& job) {
     left = std::max(left / 2, kEngineMemoryMin);
     return {left, left};
   }
-  if (process) left = left / 4 * 3;
+  // Beside its budget the engine sorts, and buffers files: measured, up to a fifth of the budget.
+  left = process ? left / 4 * 3 : left / 8 * 7;
   return {std::max(left, kEngineMemoryMin), 0};
 }
 
