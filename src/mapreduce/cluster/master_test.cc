@@ -275,7 +275,9 @@ TEST_F(MasterTest, ARestartAtAnyPointLosesAndRepeatsNothingThatWasFinished) {
       over = Run(workers, *job, static_cast<int>(1 + random.Below(6)));
       if (over) break;
       const std::uint32_t before = Status(*job).maps().succeeded();
-      if (random.OneIn(4)) ASSERT_TRUE(master_->Compact().ok());
+      if (random.OneIn(4)) {
+        ASSERT_TRUE(master_->Compact().ok());
+      }
       for (FakeWorker& worker : workers) {
         if (random.OneIn(2)) worker.Work(*master_);  // received, and never written down
       }
@@ -293,7 +295,9 @@ TEST_F(MasterTest, ARestartAtAnyPointLosesAndRepeatsNothingThatWasFinished) {
     }
     EXPECT_EQ(std::set<std::string>(maps.begin(), maps.end()).size(), 12u);
     for (const v1::Counter& counter : status.counters()) {
-      if (counter.name() == "records") EXPECT_EQ(counter.value(), 12 + 3) << "seed " << seed;
+      if (counter.name() == "records") {
+        EXPECT_EQ(counter.value(), 12 + 3) << "seed " << seed;
+      }
     }
     EXPECT_THAT(finished_, ::testing::Each("/out kept"));
   }
