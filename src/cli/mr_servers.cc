@@ -1,6 +1,5 @@
 #include "cli/mr_servers.h"
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +15,8 @@
 #include "cli/run_command.h"
 #include "cli/sizes.h"
 #include "fmt/format.h"
+#include "io/log.h"
+#include "io/process.h"
 #include "mapreduce/cluster/coordinator.h"
 #include "mapreduce/cluster/worker.h"
 #include "mapreduce/fs/local.h"
@@ -59,12 +60,15 @@ class InterruptWatch {
   std::thread thread_;
 };
 
-/// Connections and fetched files take descriptors.
-void RaiseFileLimit() {
-  struct rlimit limit = {};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  (void)::setrlimit(RLIMIT_NOFILE, &limit);
+void AddLogLevel(CLI::App& app) {
+  app.add_option_function<std::string>(
+         "--log-level",
+         [](const std::string& level) {
+           if (const absl::Status status = io::SetLogLevel(level); !status.ok())
+             throw CLI::ValidationError(std::string(status.message()));
+         },
+         "debug, info, warn (default) or error")
+      ->type_name("LEVEL");
 }
 
 int Serve(CoordinatorOptions options) {
@@ -127,12 +131,13 @@ int RunCoordinator(std::vector<std::string> arguments) {
       "--worker-lease",
       By(ParseDuration, [&](std::int64_t ms) { options.limits.worker_lease_ms = ms; }),
       "a worker not heard of for so long is lost (default 3s)");
+  AddLogLevel(app);
   if (const auto status = ParseArguments(app, std::move(arguments))) return *status;
   if (options.limits.worker_lease_ms < 100) {
     return WrongUse(absl::InvalidArgumentError("--worker-lease must be at least 100ms"));
   }
   options.limits.attempt_unlisted_ms = options.limits.worker_lease_ms / 2;
-  RaiseFileLimit();
+  io::RaiseFileLimit();
   return Serve(std::move(options));
 }
 
@@ -167,11 +172,12 @@ int RunWorker(std::vector<std::string> arguments) {
       "on SIGTERM: how long to finish attempts and serve map outputs (default 30s)");
   app.add_flag("--always-fetch", options.always_fetch,
                "fetch over the network even what lies on this machine");
+  AddLogLevel(app);
   if (const auto status = ParseArguments(app, std::move(arguments))) return *status;
   if (options.slots > 4096) {
     return WrongUse(absl::InvalidArgumentError("--slots must be at most 4096"));
   }
-  RaiseFileLimit();
+  io::RaiseFileLimit();
   auto started = Worker::Start(std::move(options));
   if (!started.ok()) return WrongUse(started.status());
   fmt::print("serving map outputs on {}\n", (*started)->shuffle_address().ToString());

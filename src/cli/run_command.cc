@@ -11,6 +11,8 @@
 #include "cli/show_report.h"
 #include "cli/sizes.h"
 #include "fmt/format.h"
+#include "io/log.h"
+#include "io/process.h"
 #include "mapreduce/cluster/embedded.h"
 #include "mapreduce/fs/local.h"
 
@@ -44,6 +46,9 @@ int WrongUse(const absl::Status& status) {
 }
 
 int RunJob(const RunOptions& options) {
+  if (const absl::Status status = io::SetLogLevel(options.log_level); !status.ok())
+    return WrongUse(status);
+  io::RaiseFileLimit();
   if (!options.coordinator.empty()) return RunJobOnCluster(options);
   mapreduce::LocalFileSystem files;
   mapreduce::JobRequest request = options.request;

@@ -98,6 +98,9 @@ class Process {
 /// A process that vanishes meanwhile counts as nothing.
 std::uint64_t PrivateMemoryOfTree(pid_t pid);
 
+/// Lets this process open as many files as it may: merges, connections and fetches take many.
+void RaiseFileLimit();
+
 /// This process's environment as SpawnOptions takes it.
 std::vector<std::string> CurrentEnvironment();
 

@@ -13,11 +13,13 @@
 
 #include "base/status_macros.h"
 #include "fmt/format.h"
+#include "io/log.h"
 #include "mapreduce/cluster/job_counters.h"
 #include "mapreduce/cluster/output_directory.h"
 #include "mapreduce/cluster/scratch.h"
 #include "mapreduce/cluster/slot_pool.h"
 #include "mapreduce/fs/local.h"
+#include "mapreduce/plan/describe.h"
 #include "mapreduce/plan/planner.h"
 
 namespace trireme::mapreduce {
@@ -153,8 +155,11 @@ class EmbeddedRun {
   /// The plan's actions may lead to events at once, and these to more actions.
   void CarryOut() {
     for (plan::Output out = planner_.TakeOutput(); !out.empty(); out = planner_.TakeOutput()) {
-      for (const plan::Action& action : out.actions)
+      for (const plan::Action& action : out.actions) {
+        if (io::Logs(io::LogLevel::kDebug))
+          io::Log(io::LogLevel::kDebug, "plan", {{"action", plan::Describe(action)}});
         std::visit([this](const auto& a) { Act(a); }, action);
+      }
     }
   }
 
@@ -276,6 +281,8 @@ class EmbeddedRun {
     bar.end = failure.kind == plan::FailureKind::kKilled ? plan::AttemptEnd::kKilled
                                                          : plan::AttemptEnd::kFailed;
     if (bar.note.empty()) bar.note = failure.message;
+    io::Log(io::LogLevel::kInfo, "attempt failed",
+            {{"attempt", plan::Describe(attempt.ref)}, {"message", failure.message}});
     (void)Step(failed);
   }
 

@@ -5,6 +5,8 @@
 
 #include "base/status_macros.h"
 #include "fmt/format.h"
+#include "io/log.h"
+#include "mapreduce/plan/describe.h"
 
 namespace trireme::mapreduce::cluster {
 
@@ -59,8 +61,14 @@ Outcome Master::Handle(const std::shared_ptr<Session>& session, v1::WorkerMessag
       return Beat(*session, *message.mutable_heartbeat());
     case v1::WorkerMessage::kSucceeded:
       return Succeed(*session, message.succeeded());
-    case v1::WorkerMessage::kFailed:
-      return Step(FromWire(message.failed(), worker));
+    case v1::WorkerMessage::kFailed: {
+      const plan::AttemptFailed failed = FromWire(message.failed(), worker);
+      io::Log(io::LogLevel::kInfo, "attempt failed",
+              {{"attempt", plan::Describe(failed.attempt)},
+               {"worker", plan::Describe(worker)},
+               {"message", failed.message}});
+      return Step(failed);
+    }
     case v1::WorkerMessage::kCommit:
       return Step(plan::CommitRequested{FromWire(message.commit().attempt()), worker});
     case v1::WorkerMessage::kFetchFailed: {
@@ -83,6 +91,8 @@ Outcome Master::Register(const std::shared_ptr<Session>& session, const v1::Regi
   for (const auto& attempt : message.running()) event.running.push_back(FromWire(attempt));
   const Outcome outcome = Step(event);
   if (outcome != Outcome::kOk) return outcome;
+  io::Log(io::LogLevel::kInfo, "worker attached",
+          {{"worker", plan::Describe(event.worker)}, {"slots", std::to_string(event.slots)}});
   const std::shared_ptr<Session> before = std::exchange(sessions_[event.worker.id], session);
   session->worker = event.worker;
   session->registered = true;
@@ -143,6 +153,7 @@ Outcome Master::Succeed(const Session& session, const v1::AttemptSucceeded& mess
 void Master::Detach(const std::shared_ptr<Session>& session) {
   session->running.clear();
   if (!session->registered) return;
+  io::Log(io::LogLevel::kInfo, "worker detached", {{"worker", plan::Describe(session->worker)}});
   const auto found = sessions_.find(session->worker.id);
   if (found != sessions_.end() && found->second == session) sessions_.erase(found);
 }
@@ -219,6 +230,9 @@ absl::Status Master::Compact() {
 }
 
 void Master::CarryOut(const plan::Action& action) {
+  const bool is_state = std::holds_alternative<plan::JobStateChanged>(action);
+  const io::LogLevel level = is_state ? io::LogLevel::kInfo : io::LogLevel::kDebug;
+  if (io::Logs(level)) io::Log(level, "plan", {{"action", plan::Describe(action)}});
   std::visit([this](const auto& one) { Do(one); }, action);
 }
 
