@@ -24,8 +24,8 @@ spdlog::level::level_enum LevelOf(LogLevel level) {
 
 spdlog::logger& Logger() {
   static const std::shared_ptr<spdlog::logger> logger = [] {
-    auto made = std::make_shared<spdlog::logger>(
-        "trireme", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    auto made = std::make_shared<spdlog::logger>("trireme",
+                                                 std::make_shared<spdlog::sinks::stderr_sink_mt>());
     made->set_pattern("time=%Y-%m-%dT%H:%M:%S.%e%z level=%l %v");
     made->set_level(spdlog::level::warn);
     return made;
@@ -63,7 +63,9 @@ absl::Status SetLogLevel(std::string_view name) {
       fmt::format("--log-level '{}': choose debug, info, warn or error", name));
 }
 
-bool Logs(LogLevel level) { return Logger().should_log(LevelOf(level)); }
+bool Logs(LogLevel level) {
+  return Logger().should_log(LevelOf(level));
+}
 
 void Log(LogLevel level, std::string_view event,
          std::initializer_list<std::pair<std::string_view, std::string>> fields) {

@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "mapreduce/engine/aggregate_table.h"
@@ -23,9 +25,12 @@ constexpr std::size_t kSparseTable = 64;
 class IndexMapper final : public Mapper {
  public:
   explicit IndexMapper(bool blocks) : blocks_(blocks) {
-    words_.Reset(Aggregation::kMax, kWordTableBytes);
-    words_.Aim(batches_.data());
+    if (words_ == nullptr) words_ = std::make_unique<AggregateTable>();
+    words().Reset(Aggregation::kMax, kWordTableBytes);
+    words().Aim(batches_.data());
   }
+
+  ~IndexMapper() override { kept_ = std::move(words_); }
 
   void Map(const Record& record, Emitter& out) override { Add(record.value, record.file, out); }
   bool MapBlock(const Block& block, Emitter& out) override {
@@ -35,6 +40,8 @@ class IndexMapper final : public Mapper {
   void Finish(Emitter& out) override { EmitWords(out); }
 
  private:
+  AggregateTable& words() { return *words_; }
+
   void Add(std::string_view text, std::string_view file, Emitter& out) {
     if (file != file_) {
       EmitWords(out);
@@ -68,18 +75,18 @@ class IndexMapper final : public Mapper {
   void AddBatch(internal::Batch& batch, Emitter& out) {
     std::size_t done = 0;
     while (done < batch.count) {
-      done += words_.AddBatch(batch, done);
+      done += words().AddBatch(batch, done);
       if (done < batch.count) EmitTable(out);
     }
     batch.count = 0;
-    words_.Aim(batches_.data());
+    words().Aim(batches_.data());
   }
 
   void AddLong(std::string_view word, Emitter& out) {
     const std::uint64_t hash = HashKey(word);
-    if (words_.Add(word, hash, 1)) return;
+    if (words().Add(word, hash, 1)) return;
     EmitTable(out);
-    if (!words_.Add(word, hash, 1)) out.Emit(word, file_);  // alone too long for the table
+    if (!words().Add(word, hash, 1)) out.Emit(word, file_);  // alone too long for the table
   }
 
   void EmitWords(Emitter& out) {
@@ -88,24 +95,21 @@ class IndexMapper final : public Mapper {
   }
 
   void EmitTable(Emitter& out) {
-    if (words_.size() == 0) return;
-    words_.ForEach([&](std::uint32_t id, const internal::KeyPrefix&, std::uint64_t) {
-      out.Emit(words_.Key(id), file_);
+    if (words().size() == 0) return;
+    words().ForEach([&](std::uint32_t id, const internal::KeyPrefix&, std::uint64_t) {
+      out.Emit(words().Key(id), file_);
     });
-    words_max_ = std::max(words_max_, words_.size());
-    if (words_.size() < words_max_ / kSparseTable) {
-      words_.Free();
-      words_max_ = 0;
-    }
-    words_.Reset(Aggregation::kMax, kWordTableBytes);
-    words_.Aim(batches_.data());
+    if (words().size() < words().capacity() / kSparseTable) words().Free();
+    words().Reset(Aggregation::kMax, kWordTableBytes);
+    words().Aim(batches_.data());
   }
 
   const bool blocks_;
   std::string file_;
   std::array<internal::Batch, 2> batches_;  // as AggregateTable::Aim wants them
-  AggregateTable words_;                    // of file_; the values are of no use
-  std::size_t words_max_ = 0;               // that words_ has had room for
+  /// Of file_; the values are of no use. A slot's next task finds the table's memory warm.
+  std::unique_ptr<AggregateTable> words_ = std::exchange(kept_, nullptr);
+  inline static thread_local std::unique_ptr<AggregateTable> kept_;
 };
 
 /// Writes word, number of files, their names. Files come in the order of the input, which is
