@@ -44,6 +44,7 @@ int WrongUse(const absl::Status& status) {
 }
 
 int RunJob(const RunOptions& options) {
+  if (const auto report = CheckReport(options); !report.ok()) return WrongUse(report);
   if (!options.coordinator.empty()) return RunJobOnCluster(options);
   mapreduce::LocalFileSystem files;
   mapreduce::JobRequest request = options.request;
