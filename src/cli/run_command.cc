@@ -49,6 +49,7 @@ int RunJob(const RunOptions& options) {
   if (const absl::Status status = io::SetLogLevel(options.log_level); !status.ok())
     return WrongUse(status);
   io::RaiseFileLimit();
+  if (const auto report = CheckReport(options); !report.ok()) return WrongUse(report);
   if (!options.coordinator.empty()) return RunJobOnCluster(options);
   mapreduce::LocalFileSystem files;
   mapreduce::JobRequest request = options.request;

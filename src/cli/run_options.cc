@@ -136,6 +136,7 @@ class RunParser {
     app_.add_flag("-q,--quiet", options_.quiet, "print nothing but errors");
     app_.add_flag("--no-progress", options_.no_progress, "no progress bar");
     app_.add_option("--log-level", options_.log_level, "debug, info, warn (default) or error")
+        ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
         ->type_name("LEVEL");
   }
 

@@ -1,6 +1,9 @@
 #include "cli/show_report.h"
 
+#include <unistd.h>
+
 #include <cstdio>
+#include <filesystem>
 #include <string>
 
 #include "base/status_macros.h"
@@ -57,6 +60,21 @@ absl::Status WritePage(const std::string& path, const JobReport& report) {
 
 }  // namespace
 
+absl::Status CheckReport(const RunOptions& options) {
+  const std::filesystem::path page(options.report);
+  if (page.empty() || options.report.starts_with(options.request.output + "/"))
+    return absl::OkStatus();
+  std::error_code error;
+  if (std::filesystem::is_directory(page, error))
+    return absl::InvalidArgumentError(
+        fmt::format("--report {} is a directory: name a file", options.report));
+  const std::string parent = page.has_parent_path() ? page.parent_path().string() : ".";
+  if (::access(parent.c_str(), W_OK) == 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      fmt::format("--report {} cannot be written: make the directory {} first, or name another",
+                  options.report, parent));
+}
+
 int ShowReport(const RunOptions& options, const JobReport& report, int exit_status) {
   if (exit_status != kDone) {
     ShowFailure(report);
@@ -64,7 +82,10 @@ int ShowReport(const RunOptions& options, const JobReport& report, int exit_stat
     ShowSummary(report);
   }
   if (options.json) fmt::print("{}\n", mapreduce::ReportJson(report));
-  std::fflush(stdout);
+  if (std::fflush(stdout) != 0 && exit_status == kDone) {
+    fmt::print(stderr, "trireme: cannot write to standard output\n");
+    exit_status = kFailed;
+  }
   if (options.report.empty()) return exit_status;
   const absl::Status written = WritePage(options.report, report);
   if (written.ok()) return exit_status;

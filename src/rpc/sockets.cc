@@ -4,6 +4,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include <cerrno>
@@ -54,11 +55,15 @@ absl::Status CannotListen(const Address& address, int error) {
       fmt::format("cannot listen on {}: {}{}", address.ToString(), std::strerror(error), remedy));
 }
 
-/// A socket file left behind by a dead process would be in the way for ever.
+/// A socket file left behind by a dead process would be in the way for ever. A file of any other
+/// kind refuses connections as well, but is somebody's data and stays.
 void RemoveStaleSocket(const SocketAddress& address) {
+  const char* path = reinterpret_cast<const sockaddr_un*>(&address.storage)->sun_path;
+  struct stat status;
+  if (::lstat(path, &status) != 0 || !S_ISSOCK(status.st_mode)) return;
   const OwnedDescriptor probe(NewSocket(AF_UNIX));
   if (::connect(probe.get(), address.get(), address.size) == 0 || errno != ECONNREFUSED) return;
-  ::unlink(reinterpret_cast<const sockaddr_un*>(&address.storage)->sun_path);
+  ::unlink(path);
 }
 
 std::uint16_t BoundPort(int descriptor) {

@@ -59,6 +59,7 @@ class WrongUse(harness.Case):
                              (["--compress", "rar"], "rar"), (["--isolation", "jail"], "jail"),
                              (["--set", "novalue"], "novalue"), (["--colour"], "--colour"),
                              (["--task-timeout", "soon"], "soon"),
+                             (["--log-level", "loud"], "loud"),
                              (["--max-attempts", "0"], "--max-attempts")):
             with self.subTest(option):
                 self.refuse("wordcount", "--input", path, "--output", self.out, *option,
@@ -66,6 +67,18 @@ class WrongUse(harness.Case):
 
     def test_missing_output(self):
         self.refuse("wordcount", "--input", self.input(), says=["--output"])
+
+    def test_empty_output(self):
+        self.refuse("wordcount", "--input", self.input(), "--output", "", says=["--output is ''"])
+
+    def test_input_without_a_size(self):
+        self.refuse("wordcount", "--input", "/proc/version", "--output", self.out,
+                    says=["/proc/version", "copy it"])
+
+    def test_report_that_cannot_be_written(self):
+        for page in (self.dir, self.dir / "missing" / "page.html"):
+            self.refuse("wordcount", "--input", self.input(), "--output", self.out, "--report",
+                        page, says=["--report", str(page)])
 
     def test_option_of_the_job_is_required(self):
         self.refuse("grep", "--input", self.input(), "--output", self.out, says=["--pattern"])

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <future>
 #include <mutex>
 #include <thread>
@@ -406,6 +407,18 @@ TEST_F(LifeTest, UnixSocketFilesAreReplacedAndRemoved) {
   EXPECT_NE(taken.status().message().find("trireme_life.sock"), std::string::npos);
   server.reset();
   EXPECT_NE(::access(address.path.c_str(), F_OK), 0);
+}
+
+TEST_F(LifeTest, AFileInTheSocketsPlaceIsNotRemoved) {
+  const std::string path = testing::TempDir() + "trireme_life.txt";
+  std::ofstream(path) << "precious";
+  rpc::Server mistaken;
+  EXPECT_EQ(mistaken.Listen(*rpc::ParseAddress("unix:" + path)).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+  std::string kept;
+  std::ifstream(path) >> kept;
+  EXPECT_EQ(kept, "precious");
+  ::unlink(path.c_str());
 }
 
 TEST_F(LifeTest, PortTakenSaysSo) {

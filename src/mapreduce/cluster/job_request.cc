@@ -26,7 +26,9 @@ std::uint32_t ReducesOf(const JobRequest& request, const Job& job, std::uint64_t
   return request.reduces.value_or(DefaultReduces(input_bytes));
 }
 
-absl::Status CheckNumbers(const JobRequest& request) {
+absl::Status CheckRequest(const JobRequest& request) {
+  if (request.output.empty())
+    return absl::InvalidArgumentError("--output is '': name a directory for the part files");
   if (request.reduces.value_or(1) > kReducesMax)
     return absl::InvalidArgumentError(
         fmt::format("--reduces {} is more than {}", *request.reduces, kReducesMax));
@@ -63,7 +65,7 @@ absl::StatusOr<Parameters> CompleteParameters(const JobRequest& request, io::Fil
 }  // namespace
 
 absl::StatusOr<PreparedJob> PrepareJob(const JobRequest& request, io::FileSystem& files) {
-  TRIREME_RETURN_IF_ERROR(CheckNumbers(request));
+  TRIREME_RETURN_IF_ERROR(CheckRequest(request));
   PreparedJob prepared;
   prepared.output = request.output;
   prepared.overwrite = request.overwrite;

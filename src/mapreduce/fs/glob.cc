@@ -119,10 +119,23 @@ class Expander {
           "input '{}' leads to more than {} files: name fewer, or pack them into larger ones",
           argument_, kInputFilesMax));
     }
-    if (const auto opened = files_.Open(path); !opened.ok()) return Unreadable(opened.status());
+    const auto opened = files_.Open(path);
+    if (!opened.ok()) return Unreadable(opened.status());
+    if (size_bytes == 0) TRIREME_RETURN_IF_ERROR(CheckEmpty(path, **opened));
     matched_ = true;
     found_.push_back({path, size_bytes});
     return absl::OkStatus();
+  }
+
+  /// Files of /proc have bytes and no size; planned by size, they would be read as empty.
+  absl::Status CheckEmpty(const std::string& path, const io::ReadableFile& file) {
+    char byte;
+    const absl::StatusOr<std::size_t> read = file.ReadAt(0, &byte, 1);
+    if (!read.ok()) return Unreadable(read.status());
+    if (*read == 0) return absl::OkStatus();
+    return absl::InvalidArgumentError(fmt::format(
+        "input '{}' has contents but no size (as the files of /proc): copy it to a file first",
+        path));
   }
 
   absl::StatusOr<std::vector<io::DirectoryEntry>> List(const std::string& path) {
