@@ -98,6 +98,8 @@ struct Output {
   std::vector<LogReadRequest> log_reads;
   std::vector<SnapshotReadRequest> snapshot_reads;
 
+  /// Empties it, but keeps the memory of its lists.
+  void Clear();
   bool empty() const {
     return persist.empty() && messages.empty() && !restore && committed.last < committed.first &&
            reads.empty() && lost.empty() && log_reads.empty() && snapshot_reads.empty();
