@@ -1,0 +1,157 @@
+#include "sim/world.h"
+
+#include <utility>
+
+#include "fmt/format.h"
+#include "raft/core/configuration.h"
+#include "sim/describe.h"
+#include "sim/model_storage.h"
+
+namespace trireme::sim {
+
+World::World(const Options& options, Trace::Sink sink)
+    : options_(options),
+      trace_(&queue_, std::move(sink)),
+      network_(&options_, &queue_, &trace_, options.seed * 5'000'011 + 2),
+      around_{&options_, &queue_, &network_, &trace_, &panel_},
+      faults_(around_, &nodes_) {
+  MakeNodes();
+  for (std::uint64_t i = 1; i <= options_.clients; ++i) {
+    clients_.push_back(std::make_unique<Client>(i, around_, &history_));
+  }
+}
+
+void World::MakeNodes() {
+  raft::Configuration first;
+  for (std::uint64_t i = 1; i <= options_.voters; ++i) first.voters.push_back(raft::NodeId{i});
+  if (options_.witness != 0) first.witnesses.push_back(first.voters.back());
+  for (std::uint64_t i = 1; i <= options_.voters + options_.spares; ++i) {
+    const raft::NodeId id{i};
+    auto storage = std::make_unique<ModelStorage>(i <= options_.voters ? first
+                                                                       : raft::Configuration{});
+    nodes_.push_back(std::make_unique<Node>(id, raft::IsWitness(first, id), std::move(storage),
+                                            around_));
+    nodes_.back()->Start();
+  }
+}
+
+RunResult World::Run() {
+  trace_.Line("-------- {}", options_.Text());
+  faults_.Begin();
+  if (RunFor(options_.safety_ms * kMillisecond)) Settle();
+  if (panel_.violation().empty()) CheckEnd();
+  if (!panel_.violation().empty()) trace_.Line("-------- violation: {}", panel_.violation());
+  return {panel_.violation(), queue_.now(), events_, history_.size(),
+          panel_.ledger().committed_last().value};
+}
+
+bool World::RunFor(Micros duration) {
+  const Micros end = queue_.now() + duration;
+  while (!queue_.empty() && queue_.next_at() <= end) {
+    Step();
+    if (!panel_.violation().empty()) return false;
+  }
+  queue_.AdvanceTo(end);
+  return true;
+}
+
+bool World::RunUntil(const std::function<bool()>& done, Micros bound) {
+  const Micros end = queue_.now() + bound;
+  while (!done()) {
+    if (queue_.empty() || queue_.next_at() > end) return false;
+    Step();
+    if (!panel_.violation().empty()) return false;
+  }
+  return true;
+}
+
+void World::Step() {
+  ++events_;
+  Dispatch(queue_.Take());
+}
+
+void World::Dispatch(const Event& event) {
+  switch (event.kind) {
+    case EventKind::kTick:
+      return node(event.who).OnTick(event.what);
+    case EventKind::kDisk:
+      return node(event.who).OnDisk(event.what);
+    case EventKind::kStart:
+      if (!node(event.who).up()) node(event.who).Start();
+      return;
+    case EventKind::kDeliver:
+      return Deliver(event.what);
+    case EventKind::kWake:
+      return clients_[event.who - 1]->OnWake(event.what);
+    case EventKind::kFault:
+      return faults_.OnFault(event.who);
+    case EventKind::kFaultEnds:
+      return faults_.OnFaultEnds(event.what);
+  }
+}
+
+void World::Deliver(std::uint64_t number) {
+  Packet packet;
+  if (!network_.Take(number, &packet)) return;
+  if (packet.to < kFirstClient) return node(packet.to).OnPacket(std::move(packet));
+  clients_[packet.to - kFirstClient - 1]->OnReply(std::get<Reply>(packet.payload));
+}
+
+Node* World::Leader() {
+  Node* leader = nullptr;
+  for (const std::unique_ptr<Node>& node : nodes_) {
+    if (!node->leads() || node->paused()) continue;
+    if (leader == nullptr || node->core().Status().term > leader->core().Status().term) {
+      leader = node.get();
+    }
+  }
+  return leader;
+}
+
+void World::Settle() {
+  network_.Heal();
+  faults_.End();
+  for (const std::unique_ptr<Client>& client : clients_) client->BeginLast();
+  if (RunUntil([this] { return IsSettled(); }, options_.settle_ms * kMillisecond)) return;
+  const Node* leader = Leader();
+  panel_.Violation(fmt::format(
+      "no progress: {} ms after the last fault {}", options_.settle_ms,
+      leader == nullptr ? std::string("nobody leads")
+                        : fmt::format("node {} leads, but not everything is done and applied "
+                                      "everywhere",
+                                      leader->id().value)));
+}
+
+std::vector<Node*> World::Members(const Node& leader) {
+  std::vector<Node*> members;
+  for (const raft::NodeId id : raft::Members(leader.core().Membership())) {
+    members.push_back(&node(id.value));
+  }
+  return members;
+}
+
+bool World::IsSettled() {
+  for (const std::unique_ptr<Client>& client : clients_) {
+    if (!client->finished()) return false;
+  }
+  Node* leader = Leader();
+  if (leader == nullptr || leader->core().Membership().joint()) return false;
+  const raft::CoreStatus status = leader->core().Status();
+  if (status.commit != status.last.index) return false;
+  for (const Node* member : Members(*leader)) {
+    if (!member->up() || member->core().Status().applied != status.commit) return false;
+  }
+  return true;
+}
+
+void World::CheckEnd() {
+  EndState end;
+  end.history = &history_;
+  for (const Node* member : Members(*Leader())) {
+    if (member->witness()) continue;
+    end.members.push_back({member->id(), member->applied(), &member->machine()});
+  }
+  panel_.Tell(&Oracle::Ends, end);
+}
+
+}  // namespace trireme::sim
