@@ -141,7 +141,9 @@ void Node::Receive(Address from, Request& request) {
   const Ticket ticket{++last_ticket_};
   const bool read = request.command.kind == KvKind::kGet && !request.through_log;
   raft::Answer answer;
-  if (read) {
+  if (read && witness_) {  // has nothing to read
+    answer.outcome = raft::Outcome::kNotLeader;
+  } else if (read) {
     around_.panel->Tell(&Oracle::AsksRead, id_, ticket);
     answer = core_->Read(ticket);
   } else {

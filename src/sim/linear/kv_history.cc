@@ -1,10 +1,11 @@
 #include "sim/linear/kv_history.h"
 
+#include <algorithm>
 #include <map>
+#include <set>
 #include <string_view>
 #include <utility>
 
-#include "absl/container/flat_hash_set.h"
 #include "fmt/format.h"
 #include "sim/linear/kv_model.h"
 
@@ -36,7 +37,7 @@ std::string ResultText(const KvCall& call) {
   return fmt::format("'{}' version {}", result.value, result.version);
 }
 
-/// The values that some operation has read, whole. With appends a value may be seen as a part.
+/// The values that reads have returned.
 class Seen {
  public:
   explicit Seen(const std::vector<const KvCall*>& calls) {
@@ -47,11 +48,17 @@ class Seen {
       }
     }
   }
-  bool MayBe(const KvCall& call) const { return appends_ || values_.contains(call.value); }
+  /// Whether a read may have seen what `call` wrote: whole, or, when values grow, as a part.
+  bool MayBe(const KvCall& call) const {
+    if (!appends_) return values_.contains(call.value);
+    return std::any_of(values_.begin(), values_.end(), [&](std::string_view value) {
+      return value.find(call.value) != value.npos;
+    });
+  }
 
  private:
   bool appends_ = false;
-  absl::flat_hash_set<std::string_view> values_;
+  std::set<std::string_view> values_;
 };
 
 /// What is written with unknown outcome and never read may as well all be the same value: so they
