@@ -1,5 +1,5 @@
-// Hostile bytes for the Raft core: the decoder, and a core that is given whatever decodes. A message
-// that is refused must leave the core as it was; whatever is accepted must not break it.
+// Hostile bytes for the Raft core: the decoder, and a core that is given whatever decodes. A
+// message that is refused must leave the core as it was; whatever is accepted must not break it.
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -37,9 +37,9 @@ void Drain(Core& core) {
 std::string Seen(const Core& core) {
   const CoreStatus status = core.Status();
   return std::to_string(status.term.value) + " " + std::to_string(status.vote.value) + " " +
-         std::to_string(static_cast<int>(status.role)) + " " +
-         std::to_string(status.leader.value) + " " + std::to_string(status.commit.value) + " " +
-         std::to_string(status.last.index.value) + " " + std::to_string(status.last.term.value);
+         std::to_string(static_cast<int>(status.role)) + " " + std::to_string(status.leader.value) +
+         " " + std::to_string(status.commit.value) + " " + std::to_string(status.last.index.value) +
+         " " + std::to_string(status.last.term.value);
 }
 
 void Give(Core& core, const Message& message) {

@@ -1,6 +1,7 @@
-/* Three nodes in one C program, driven through include/trireme/c/raft.h alone: elections, proposals,
- * crashes with reload, a partition, snapshots, reads, transfer and membership. A node's storage, network
- * and application are arrays here; the order in which they are served is the one the header asks for. */
+/* Three nodes in one C program, driven through include/trireme/c/raft.h alone: elections,
+ * proposals, crashes with reload, a partition, snapshots, reads, transfer and membership. A node's
+ * storage, network and application are arrays here; the order in which they are served is the one
+ * the header asks for. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,12 +9,12 @@
 
 #include "trireme/c/raft.h"
 
-#define CHECK(condition)                                                   \
-  do {                                                                     \
-    if (!(condition)) {                                                    \
+#define CHECK(condition)                                                      \
+  do {                                                                        \
+    if (!(condition)) {                                                       \
       fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-      exit(1);                                                             \
-    }                                                                      \
+      exit(1);                                                                \
+    }                                                                         \
   } while (0)
 
 enum { kNodes = 3, kEntriesMax = 4096, kMessagesMax = 8192, kDataMax = 64 };
@@ -37,7 +38,7 @@ typedef struct {
 } storage;
 
 typedef struct {
-  tr_raft_core *core; /* NULL: crashed */
+  tr_raft_core* core; /* NULL: crashed */
   storage disk;
   uint64_t applied, sum;
   uint64_t done, lost; /* tickets that ended so */
@@ -46,7 +47,7 @@ typedef struct {
 typedef struct {
   uint32_t from, to;
   size_t len;
-  uint8_t *data;
+  uint8_t* data;
 } message;
 
 static node nodes[kNodes];
@@ -61,8 +62,8 @@ static tr_raft_config config_of(uint32_t self) {
 }
 
 static void start(uint32_t self) {
-  node *n = &nodes[self];
-  const storage *disk = &n->disk;
+  node* n = &nodes[self];
+  const storage* disk = &n->disk;
   const tr_raft_config config = config_of(self);
   n->core = tr_raft_create(&config);
   CHECK(n->core != NULL);
@@ -71,11 +72,11 @@ static void start(uint32_t self) {
   }
   if (disk->snapshot_index > 0) {
     CHECK(tr_raft_load_snapshot(n->core, disk->snapshot_index, disk->snapshot_term,
-                                (const uint8_t *)&disk->snapshot_sum, 8) == TR_RAFT_OK);
+                                (const uint8_t*)&disk->snapshot_sum, 8) == TR_RAFT_OK);
     CHECK(tr_raft_load_membership(n->core, disk->membership, disk->membership_len) == TR_RAFT_OK);
   }
   for (uint64_t i = disk->snapshot_index + 1; i <= disk->last; ++i) {
-    const stored_entry *entry = &disk->log[i];
+    const stored_entry* entry = &disk->log[i];
     CHECK(tr_raft_load_entry(n->core, i, entry->term, entry->kind, entry->data, entry->len) == 0);
   }
   CHECK(tr_raft_tick(n->core) == TR_RAFT_INVALID);
@@ -90,10 +91,10 @@ static void crash(uint32_t self) {
   nodes[self].core = NULL;
 }
 
-static void store(node *n, const tr_raft_ready *ready) {
-  storage *disk = &n->disk;
+static void store(node* n, const tr_raft_ready* ready) {
+  storage* disk = &n->disk;
   if (ready->has_snapshot) {
-    const tr_raft_snapshot *snapshot = &ready->snapshot;
+    const tr_raft_snapshot* snapshot = &ready->snapshot;
     const int kept = snapshot->index <= disk->last && snapshot->index > disk->snapshot_index &&
                      disk->log[snapshot->index].term == snapshot->term;
     CHECK(snapshot->data.len == 8);
@@ -105,8 +106,8 @@ static void store(node *n, const tr_raft_ready *ready) {
                                 &disk->membership_len) == TR_RAFT_OK);
   }
   for (size_t i = 0; i < ready->n_entries; ++i) {
-    const tr_raft_entry *from = &ready->entries[i];
-    stored_entry *to = &disk->log[from->index];
+    const tr_raft_entry* from = &ready->entries[i];
+    stored_entry* to = &disk->log[from->index];
     CHECK(from->index <= disk->last + 1 && from->index > disk->snapshot_index);
     CHECK(from->data.len <= kDataMax && from->ticket == 0);
     to->term = from->term;
@@ -121,12 +122,12 @@ static void store(node *n, const tr_raft_ready *ready) {
   }
 }
 
-static void send_all(uint32_t self, const tr_raft_ready *ready, uint32_t early) {
+static void send_all(uint32_t self, const tr_raft_ready* ready, uint32_t early) {
   for (size_t i = 0; i < ready->n_messages; ++i) {
-    const tr_raft_message *from = &ready->messages[i];
+    const tr_raft_message* from = &ready->messages[i];
     if ((from->flags & TR_RAFT_MSG_EARLY) != early) continue;
     CHECK(from->to < kNodes && from->to != self && n_network < kMessagesMax);
-    message *to = &network[n_network++];
+    message* to = &network[n_network++];
     to->from = self;
     to->to = from->to;
     to->len = from->data.len;
@@ -135,13 +136,13 @@ static void send_all(uint32_t self, const tr_raft_ready *ready, uint32_t early) 
   }
 }
 
-static void apply(node *n, const tr_raft_ready *ready) {
+static void apply(node* n, const tr_raft_ready* ready) {
   if (ready->has_snapshot) {
     n->applied = ready->snapshot.index;
     memcpy(&n->sum, ready->snapshot.data.data, 8);
   }
   for (size_t i = 0; i < ready->n_committed; ++i) {
-    const tr_raft_entry *entry = &ready->committed[i];
+    const tr_raft_entry* entry = &ready->committed[i];
     CHECK(entry->index == n->applied + 1);
     n->applied = entry->index;
     if (entry->kind == TR_RAFT_ENTRY_COMMAND) {
@@ -157,7 +158,7 @@ static void apply(node *n, const tr_raft_ready *ready) {
 static void serve(uint32_t self) {
   tr_raft_ready ready;
   tr_raft_ready second;
-  node *n = &nodes[self];
+  node* n = &nodes[self];
   while (n->core != NULL && tr_raft_take_ready(n->core, &ready) == 1) {
     CHECK(tr_raft_take_ready(n->core, &second) == 0); /* one at a time */
     send_all(self, &ready, TR_RAFT_MSG_EARLY);
@@ -228,16 +229,16 @@ static void expect_sum(uint64_t sum) {
 }
 
 static void compact(uint32_t self) {
-  node *n = &nodes[self];
-  storage *disk = &n->disk;
+  node* n = &nodes[self];
+  storage* disk = &n->disk;
   CHECK(tr_raft_compact(n->core, n->applied + 1, NULL, 0) == TR_RAFT_NOT_YET);
   CHECK(tr_raft_membership_at(n->core, n->applied, disk->membership, kDataMax,
                               &disk->membership_len) == TR_RAFT_OK);
   disk->snapshot_term = disk->log[n->applied].term;
   disk->snapshot_index = n->applied;
   disk->snapshot_sum = n->sum;
-  CHECK(tr_raft_compact(n->core, n->applied, (const uint8_t *)&n->sum, 8) == TR_RAFT_OK);
-  CHECK(tr_raft_compact(n->core, n->applied, (const uint8_t *)&n->sum, 8) == TR_RAFT_STALE);
+  CHECK(tr_raft_compact(n->core, n->applied, (const uint8_t*)&n->sum, 8) == TR_RAFT_OK);
+  CHECK(tr_raft_compact(n->core, n->applied, (const uint8_t*)&n->sum, 8) == TR_RAFT_STALE);
   CHECK(status_of(self).snapshot_index == n->applied);
 }
 
@@ -255,7 +256,7 @@ static void reads_see_the_latest(uint32_t leader) {
 }
 
 static void bad_input_changes_nothing(uint32_t leader) {
-  tr_raft_core *core = nodes[leader].core;
+  tr_raft_core* core = nodes[leader].core;
   const tr_raft_status before = status_of(leader);
   const uint8_t junk[] = {1, 4, 200, 200, 200, 9};
   const uint32_t peer = (leader + 1) % kNodes;
@@ -292,7 +293,7 @@ static void bad_configurations_are_refused(void) {
 
 static void loading_is_checked(void) {
   const tr_raft_config config = config_of(0);
-  tr_raft_core *core = tr_raft_create(&config);
+  tr_raft_core* core = tr_raft_create(&config);
   CHECK(tr_raft_load_entry(core, 1, 1, 0, NULL, 0) == TR_RAFT_INVALID); /* above the hard state */
   CHECK(tr_raft_load_hard_state(core, 5, kNodes) == TR_RAFT_INVALID);
   CHECK(tr_raft_load_hard_state(core, 5, -1) == TR_RAFT_OK);

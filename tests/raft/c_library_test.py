@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import unittest
+from pathlib import Path
 
 RUNTIME = re.compile(r'^(libstdc\+\+|libgcc_s|libm|libc|ld-linux-[\w-]+)\.so\.\d+$')
 
@@ -25,7 +26,7 @@ class CLibraryTest(unittest.TestCase):
     def test_shows_what_the_header_declares(self):
         shown = set(re.findall(r' [TWVBDRu] (\S+)$', run('nm', '-D', '--defined-only', LIBRARY),
                                re.MULTILINE))
-        text = re.sub(r'/\*.*?\*/', '', open(HEADER).read(), flags=re.DOTALL)
+        text = re.sub(r'/\*.*?\*/', '', Path(HEADER).read_text(), flags=re.DOTALL)
         declared = set(re.findall(r'\b(tr_raft_\w+)\s*\(', text))
         self.assertGreater(len(declared), 20)
         self.assertEqual(shown, declared)

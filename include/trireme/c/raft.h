@@ -184,7 +184,7 @@ int tr_raft_compact(tr_raft_core *c, uint64_t index, const uint8_t *data, size_t
 int tr_raft_unreachable(tr_raft_core *c, uint32_t peer);
 
 /* ---- outputs ----------------------------------------------------------- */
-/* 1: *out is filled and tr_raft_advance is owed.  0: nothing to do.                
+/* 1: *out is filled and tr_raft_advance is owed.  0: nothing to do.
  * Messages are built here, not in the input calls, so that any number of
  * proposals since the last batch leaves as ONE append per peer.               */
 int  tr_raft_take_ready(tr_raft_core *c, tr_raft_ready *out);

@@ -77,8 +77,9 @@ int tr_raft_core::LoadSnapshot(std::uint64_t index, std::uint64_t term, std::str
     return Say(TR_RAFT_INVALID, "the snapshot is loaded before entries, and once");
   }
   if (index == 0 || term == 0 || Term{term} > restored.hard_state.term) {
-    return Say(TR_RAFT_INVALID, "the snapshot has index 0, term 0, or a later term than the hard "
-                                "state");
+    return Say(TR_RAFT_INVALID,
+               "the snapshot has index 0, term 0, or a later term than the hard "
+               "state");
   }
   restored.snapshot.last = {Index{index}, Term{term}};
   restored.snapshot.size_bytes = data.size();
@@ -105,8 +106,9 @@ int tr_raft_core::LoadEntry(std::uint64_t index, std::uint64_t term, std::uint32
   if (started()) return Say(TR_RAFT_INVALID, "entries are loaded before tr_raft_start");
   if (Index{index} != last.index + 1) return Say(TR_RAFT_INVALID, "a gap between entries");
   if (term == 0 || Term{term} < last.term || Term{term} > restored.hard_state.term) {
-    return Say(TR_RAFT_INVALID, "an entry's term is below the one before it, or above the hard "
-                                "state's");
+    return Say(TR_RAFT_INVALID,
+               "an entry's term is below the one before it, or above the hard "
+               "state's");
   }
   if (kind != TR_RAFT_ENTRY_COMMAND && kind != TR_RAFT_ENTRY_INTERNAL) {
     return Say(TR_RAFT_INVALID, "no such kind of entry");
@@ -184,8 +186,8 @@ void tr_raft_core::CollectReads() {
 }
 
 bool tr_raft_core::HasWork() const {
-  return !output.persist.empty() || !output.messages.empty() ||
-         !output.committed.entries.empty() || !output.lost.empty();
+  return !output.persist.empty() || !output.messages.empty() || !output.committed.entries.empty() ||
+         !output.lost.empty();
 }
 
 void tr_raft_core::Advance() {

@@ -40,7 +40,8 @@ void ReadyBatch::Build(const Output& output, const SnapshotStore& snapshots, Tok
   if (persist.hard_state) {
     const NodeId vote = persist.hard_state->vote;
     ready->has_hard_state = 1;
-    ready->hard_state = {persist.hard_state->term.value, vote == kNobody ? -1 : PeerOf(vote)};
+    ready->hard_state = {persist.hard_state->term.value,
+                         vote == kNobody ? -1 : static_cast<std::int64_t>(PeerOf(vote))};
   }
   if (persist.snapshot) {
     const LogPosition last = persist.snapshot->last;
