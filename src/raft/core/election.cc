@@ -5,9 +5,16 @@
 
 namespace trireme::raft {
 
-/// A learner, a removed server and a witness never lead.
+/// A learner, a removed server and a witness do not lead. But a server "that is not part of its own
+/// latest configuration should still start new elections, as it might still be needed until the
+/// C_new entry is committed" (thesis, 4.2.2): its log may be the only one that has the entry.
 bool Core::State::IsPromotable() const {
-  return IsVoter(active(), self()) && !IsWitness(active(), self());
+  const auto may_lead = [this](const Configuration& configuration) {
+    return IsVoter(configuration, self()) && !IsWitness(configuration, self());
+  };
+  if (may_lead(active())) return true;
+  const Index since = configurations_.active_index();
+  return since > commit_ && may_lead(configurations_.At(since - 1));
 }
 
 /// Who hears a leader holds to it: a server that was removed, or cut off for a while, must not be

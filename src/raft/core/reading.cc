@@ -13,6 +13,9 @@ std::size_t Core::State::WaitingReads() const {
 }
 
 Answer Core::State::Read(Ticket ticket) {
+  if (IsWitness(active(), self())) {
+    return Refuse(Outcome::kInvalid, "a witness has no state to read");
+  }
   if (WaitingReads() >= config_.reads_max) {
     return Refuse(Outcome::kBusy,
                   "reads_max (" + std::to_string(config_.reads_max) + ") reads are waiting");

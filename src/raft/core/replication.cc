@@ -89,7 +89,9 @@ void Core::State::SendAppends(Leader& leading, Progress& peer) {
          !peer.inflight.Full(config_.inflight_appends_max, config_.inflight_bytes_max)) {
     if (!SendNextAppend(leading, peer)) return;
   }
-  if (peer.replicating() && peer.tail_check_due) SendTailCheck(leading, peer);
+  if (peer.replicating() && peer.tail_check_due && !NeedsSnapshot(peer)) {
+    SendTailCheck(leading, peer);
+  }
 }
 
 /// False: the entries must come from elsewhere first.

@@ -149,7 +149,7 @@ struct SimulatedServer {
   /// entries before it.
   trireme::raft::Answer Compact(std::uint64_t keep, std::size_t bytes) {
     const std::optional<SnapshotMeta> meta = core->MetaAt(applied);
-    TRIREME_CHECK(meta.has_value());
+    if (!meta) return Refuse(Outcome::kStale, "a newer snapshot is being installed");
     const Index drop_to = applied.value > keep ? applied - keep : Index{};
     trireme::raft::Answer answer = core->Compact(applied, bytes, drop_to);
     if (!answer.ok()) return answer;
