@@ -183,13 +183,15 @@ void Faults::Membership() {
   if (!now.joint()) leader->ChangeMembership(DrawMembership(now));
 }
 
-/// One to three servers change their part at once.
+/// One to three servers change their part at once. A witness must never be needed to elect: it may
+/// hold what no electable server has, and would then refuse them all for ever.
 raft::Configuration Faults::DrawMembership(const raft::Configuration& now) {
   raft::Configuration target = now;
   for (std::uint64_t changes = 1 + random_.Below(3); changes > 0; --changes) {
     Toggle(AnyNode(), &target);
   }
-  return target;
+  const std::size_t full = target.voters.size() - target.witnesses.size();
+  return 2 * full > target.voters.size() ? target : now;
 }
 
 namespace {

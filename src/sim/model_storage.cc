@@ -33,13 +33,15 @@ absl::Status ModelStorage::WriteSnapshot(const raft::SnapshotMeta& meta, std::st
                                          Index drop_to) {
   OwnSnapshot own{meta, SharedBytes::Copy(bytes), drop_to};
   own.meta.size_bytes = bytes.size();
-  written_.Do(own);
   between_.emplace_back(std::move(own));
   return absl::OkStatus();
 }
 
 absl::Status ModelStorage::Sync() {
-  for (const Step& step : between_) synced_.Do(step);
+  for (const Step& step : between_) {
+    synced_.Do(step);
+    if (const auto* own = std::get_if<OwnSnapshot>(&step)) written_.Do(*own);
+  }
   between_.clear();
   return absl::OkStatus();
 }

@@ -21,6 +21,7 @@ class ModelStorage final : public Storage {
   absl::Status Sync() override;
   std::vector<raft::Entry> Read(raft::Index first, raft::Index last,
                                 std::uint64_t bytes_max) const override;
+  raft::Index SnapshotIndex() const override { return written_.snapshot.last.index; }
   SharedBytes ReadSnapshot(raft::Index snapshot, std::uint64_t offset,
                            std::uint64_t bytes_max) const override;
   void Crash(Random& random) override;

@@ -232,7 +232,7 @@ void Node::Restore(const raft::SnapshotMeta& meta) {
   around_.trace->Line("{} installs the snapshot of {}", Name(address()), Describe(meta.last));
   around_.panel->Tell(&Oracle::Installs, id_, meta);
   const SharedBytes bytes = storage_->ReadSnapshot(meta.last.index, 0, kAllBytes);
-  if (!machine_.Restore(bytes.view())) {
+  if (!witness_ && !machine_.Restore(bytes.view())) {
     around_.panel->Violation(
         fmt::format("node {} cannot read the snapshot of {}", id_.value, meta.last.index.value));
   }
@@ -244,6 +244,7 @@ void Node::Restore(const raft::SnapshotMeta& meta) {
 void Node::Apply() {
   raft::Committed& committed = output_.committed;
   if (committed.last < committed.first) return;
+  if (witness_) return core_->Applied(applied_ = committed.last);
   auto mine = committed.mine.begin();
   for (Index next = committed.first; next <= committed.last;) {
     if (committed.entries.empty()) {
@@ -289,7 +290,7 @@ void Node::AnswerRequestsOfCore() {
                    storage_->Read(request.first, request.last, request.bytes_max));
   }
   for (const raft::SnapshotReadRequest& request : output_.snapshot_reads) {
-    core_->SnapshotRead(request.peer, request.snapshot, request.offset,
+    core_->SnapshotRead(request.peer, storage_->SnapshotIndex(), request.offset,
                         storage_->ReadSnapshot(request.snapshot, request.offset,
                                                request.bytes_max));
   }

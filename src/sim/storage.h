@@ -21,7 +21,8 @@ class Storage {
 
   /// Durable after the next Sync. RESOURCE_EXHAUSTED: nothing was written, there is no room.
   [[nodiscard]] virtual absl::Status Write(const raft::Persist& batch) = 0;
-  /// A snapshot of this node's own, behind which the log up to `drop_to` goes.
+  /// A snapshot of this node's own, behind which the log up to `drop_to` goes. It counts, and the
+  /// entries go, at the next Sync: that is when the core hears of it.
   [[nodiscard]] virtual absl::Status WriteSnapshot(const raft::SnapshotMeta& meta,
                                                    std::string_view bytes,
                                                    raft::Index drop_to) = 0;
@@ -31,6 +32,8 @@ class Storage {
   /// `first` is not there.
   virtual std::vector<raft::Entry> Read(raft::Index first, raft::Index last,
                                         std::uint64_t bytes_max) const = 0;
+  /// The latest snapshot's last entry. 0: there is none.
+  virtual raft::Index SnapshotIndex() const = 0;
   /// Of the latest snapshot; nothing when that is another one.
   virtual SharedBytes ReadSnapshot(raft::Index snapshot, std::uint64_t offset,
                                    std::uint64_t bytes_max) const = 0;

@@ -113,13 +113,29 @@ void World::Settle() {
   faults_.End();
   for (const std::unique_ptr<Client>& client : clients_) client->BeginLast();
   if (RunUntil([this] { return IsSettled(); }, options_.settle_ms * kMillisecond)) return;
-  const Node* leader = Leader();
-  panel_.Violation(fmt::format(
-      "no progress: {} ms after the last fault {}", options_.settle_ms,
-      leader == nullptr ? std::string("nobody leads")
-                        : fmt::format("node {} leads, but not everything is done and applied "
-                                      "everywhere",
-                                      leader->id().value)));
+  if (!panel_.violation().empty()) return;
+  panel_.Violation(fmt::format("no progress {} ms after the last fault:{}", options_.settle_ms,
+                               Standstill()));
+}
+
+/// Who is where, for a message.
+std::string World::Standstill() {
+  std::string text;
+  for (const std::unique_ptr<Client>& client : clients_) {
+    if (!client->finished()) text += fmt::format(" client {} waits;", client->number());
+  }
+  for (const std::unique_ptr<Node>& node : nodes_) {
+    if (!node->up()) {
+      text += fmt::format(" {} is down;", Name(node->address()));
+      continue;
+    }
+    const raft::CoreStatus status = node->core().Status();
+    text += fmt::format(" {}{} term {} log {} commit {} applied {} ({});", Name(node->address()),
+                        node->leads() ? " leads," : "", status.term.value, Describe(status.last),
+                        status.commit.value, status.applied.value,
+                        Describe(node->core().Membership()));
+  }
+  return text;
 }
 
 std::vector<Node*> World::Members(const Node& leader) {

@@ -53,6 +53,7 @@ class World {
   void Deliver(std::uint64_t number);
   void Settle();
   bool IsSettled();
+  std::string Standstill();
   void CheckEnd();
   std::vector<Node*> Members(const Node& leader);
 
