@@ -89,9 +89,12 @@ void Core::State::SendAppends(Leader& leading, Progress& peer) {
          !peer.inflight.Full(config_.inflight_appends_max, config_.inflight_bytes_max)) {
     if (!SendNextAppend(leading, peer)) return;
   }
-  if (peer.replicating() && peer.tail_check_due && !NeedsSnapshot(peer)) {
-    SendTailCheck(leading, peer);
-  }
+  if (!peer.replicating() || !peer.tail_check_due) return;
+  if (!NeedsSnapshot(peer)) return SendTailCheck(leading, peer);
+  // The entries under way have left the log meanwhile, so no append can ask for them; and while they
+  // fill the window nothing else goes that would show that they are lost.
+  peer.tail_check_due = false;
+  StartSnapshot(leading, peer);
 }
 
 /// False: the entries must come from elsewhere first.
