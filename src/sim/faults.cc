@@ -95,9 +95,10 @@ void Faults::CrashAll() {
 void Faults::Pause() {
   Node* leader = random_.OneIn(2) ? Leader() : nullptr;
   Node& node = leader != nullptr ? *leader : AnyNode();
-  const Micros duration = Duration();
-  around_.trace->Line("{} pauses for {} us", Name(node.address()), duration);
-  node.Pause(around_.queue->now() + duration);
+  const Micros now = around_.queue->now();
+  const Micros until = std::min(now + Duration(), around_.options->safety_ms * kMillisecond);
+  around_.trace->Line("{} pauses for {} us", Name(node.address()), until - now);
+  node.Pause(until);
 }
 
 /// Two sides that do not hear each other; one that does not hear the other; single links.

@@ -61,10 +61,6 @@ class Seen {
   std::set<std::string_view> values_;
 };
 
-/// What is written with unknown outcome and never read may as well all be the same value: so they
-/// become interchangeable.
-constexpr std::string_view kUnread = "(never read)";
-
 class KeyChecker {
  public:
   KeyChecker(bool versions, const Limits& limits) : model_(versions), search_(&model_, limits) {}
@@ -88,7 +84,7 @@ class KeyChecker {
  private:
   KvModel::Operation Operation(const KvCall& call, const Seen& seen) {
     KvModel::Operation operation = model_.Interned(call);
-    if (!operation.known && !seen.MayBe(call)) operation.value = model_.interner().Of(kUnread);
+    if (!operation.known && !seen.MayBe(call)) operation.value = KvModel::kUnread;
     return operation;
   }
 

@@ -26,11 +26,15 @@ KvCode KvModel::Run(const Operation& operation, State* state) {
       Write(operation.value, state);
       return KvCode::kOk;
     case KvKind::kAppend:
-      Write(state->exists ? interner_.Joined(state->value, operation.value) : operation.value,
-            state);
+      Write(Appended(*state, operation.value), state);
       return KvCode::kOk;
   }
   return KvCode::kOk;
+}
+
+Interner::Id KvModel::Appended(const State& state, Interner::Id value) {
+  if (!state.exists || value == kUnread) return value;
+  return state.value == kUnread ? kUnread : interner_.Joined(state.value, value);
 }
 
 void KvModel::Write(Interner::Id value, State* state) const {

@@ -34,7 +34,11 @@ class KvModel {
     std::uint64_t version = 0;
   };
 
-  explicit KvModel(bool versions) : versions_(versions) {}
+  explicit KvModel(bool versions) : versions_(versions) { interner_.Of("(never read)"); }
+
+  /// Stands for all values that no operation has read: as nobody can tell them from each other, nor
+  /// from any value made of one by appending, they may as well be one.
+  static constexpr Interner::Id kUnread = 0;
 
   static State Initial() { return {}; }
   bool Apply(const Operation& operation, State* state);
@@ -42,10 +46,10 @@ class KvModel {
     return operation.kind == KvKind::kGet || operation.code != KvCode::kOk;
   }
   static bool Interchangeable(const Operation& a, const Operation& b) {
+    if (MakesUnread(a) && MakesUnread(b)) return true;
     return a.kind == b.kind && a.value == b.value && a.expected == b.expected;
   }
 
-  Interner& interner() { return interner_; }
   /// Whether `call` can be left out: a read of unknown outcome says nothing.
   static bool SaysNothing(const KvCall& call) {
     return !call.result.has_value() && call.kind == KvKind::kGet;
@@ -54,6 +58,11 @@ class KvModel {
   std::string Text(const State& state) const;
 
  private:
+  static bool MakesUnread(const Operation& operation) {
+    return operation.value == kUnread &&
+           (operation.kind == KvKind::kPut || operation.kind == KvKind::kAppend);
+  }
+  Interner::Id Appended(const State& state, Interner::Id value);
   KvCode Run(const Operation& operation, State* state);
   void Write(Interner::Id value, State* state) const;
 
