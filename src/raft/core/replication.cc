@@ -89,9 +89,7 @@ void Core::State::SendAppends(Leader& leading, Progress& peer) {
          !peer.inflight.Full(config_.inflight_appends_max, config_.inflight_bytes_max)) {
     if (!SendNextAppend(leading, peer)) return;
   }
-  if (peer.replicating() && peer.tail_check_due && !NeedsSnapshot(peer)) {
-    SendTailCheck(leading, peer);
-  }
+  if (peer.replicating() && peer.tail_check_due) SendTailCheck(leading, peer);
 }
 
 /// False: the entries must come from elsewhere first.
@@ -127,6 +125,7 @@ void Core::State::SendAppend(Leader& leading, Progress& peer, std::vector<Entry>
 }
 
 void Core::State::SendTailCheck(Leader& leading, Progress& peer) {
+  if (NeedsSnapshot(peer)) return StartSnapshot(leading, peer);
   peer.tail_check_due = false;
   const Index prev = peer.next - 1;
   Send(peer.id, AppendRequest{term(), {prev, *log_.TermAt(prev)}, commit_, leading.round, {}});
