@@ -3,6 +3,7 @@
 
 #include "cli/mr_commands.h"
 #include "cli/run_command.h"
+#include "cli/sim_commands.h"
 #include "fmt/format.h"
 #include "mapreduce/cluster/slot_process.h"
 
@@ -12,6 +13,7 @@ constexpr char kHelp[] = "trireme " TRIREME_VERSION
                          "\n"
                          "\n"
                          "  trireme mr ...        MapReduce: see `trireme mr help`\n"
+                         "  trireme sim ...       simulated Raft clusters: see `trireme sim --help`\n"
                          "  trireme --version\n";
 
 }  // namespace
@@ -26,6 +28,7 @@ int main(int argc, char** argv) {
   const std::string command = arguments[0];
   arguments.erase(arguments.begin());
   if (command == "mr") return trireme::cli::RunMr(std::move(arguments));
+  if (command == "sim") return trireme::cli::RunSim(std::move(arguments));
   if (command == "--version") {
     fmt::print("trireme " TRIREME_VERSION "\n");
     return trireme::cli::kDone;

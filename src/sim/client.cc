@@ -40,6 +40,7 @@ void Client::OnWake(std::uint64_t turn) {
 }
 
 KvKind Client::DrawKind() {
+  if (finishing_) return KvKind::kPut;  // a leader without an entry of its term serves no read
   if (Chance(random_, around_.options->read_ppm)) return KvKind::kGet;
   const std::uint64_t draw = random_.Below(10);
   return draw < 5 ? KvKind::kPut : draw < 8 ? KvKind::kAppend : KvKind::kComparePut;

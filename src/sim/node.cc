@@ -38,6 +38,7 @@ raft::Config Node::CoreConfig() {
   config.heartbeat_ticks = static_cast<std::uint32_t>(o.heartbeat_ticks);
   config.pre_vote = o.pre_vote != 0;
   config.check_quorum = o.check_quorum != 0;
+  config.leader_noop = o.leader_noop != 0;
   config.append_entries_max = static_cast<std::uint32_t>(o.append_entries_max);
   config.inflight_appends_max = static_cast<std::uint32_t>(o.inflight_appends_max);
   config.log_cache_bytes_max = o.log_cache_bytes_max;

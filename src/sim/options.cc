@@ -20,6 +20,7 @@ constexpr OptionField kFields[] = {
     {"heartbeat_ticks", &Options::heartbeat_ticks, false},
     {"pre_vote", &Options::pre_vote, false},
     {"check_quorum", &Options::check_quorum, false},
+    {"leader_noop", &Options::leader_noop, false},
     {"lease_ticks", &Options::lease_ticks, true},
     {"clock_drift_ppm_max", &Options::clock_drift_ppm_max, false},
     {"clock_drift_ppm", &Options::clock_drift_ppm, true},
@@ -89,8 +90,9 @@ void DrawCluster(Draws& draws, Options* o) {
   o->heartbeat_ticks = draws.Between(1, 5);
   o->election_ticks = o->heartbeat_ticks + draws.Between(5, 15);
   o->pre_vote = draws.OneIn(4) ? 0 : 1;
+  o->leader_noop = draws.OneIn(4) ? 0 : 1;
   o->check_quorum = draws.OneIn(6) ? 0 : 1;
-  o->lease_ticks = draws.OneIn(3) ? draws.Between(3, 40) : 0;
+  o->lease_ticks = draws.OneIn(3) && o->leader_noop != 0 ? draws.Between(3, 40) : 0;
   o->clock_drift_ppm_max = draws.OneOf({100, 10'000, 100'000});
   o->clock_drift_ppm = draws.OneIn(2) ? 0 : o->clock_drift_ppm_max;
   o->append_entries_max = draws.OneOf({1, 2, 8, 64, 1'024});

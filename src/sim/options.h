@@ -27,6 +27,7 @@ struct Options {
   Number heartbeat_ticks = 4;
   Number pre_vote = 1;
   Number check_quorum = 1;
+  Number leader_noop = 1;
   Number lease_ticks = 0;
   Number clock_drift_ppm_max = 1'000;  ///< What the cores believe.
   Number clock_drift_ppm = 0;          ///< What the clocks do; with leases at most as much.

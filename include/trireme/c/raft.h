@@ -1,3 +1,4 @@
+/* clang-format off */
 /*
  * trireme/c/raft.h - C ABI of a deterministic, I/O-free Raft core.
  *
@@ -19,7 +20,6 @@
  * All indexes start at 1; index 0 / term 0 means "none".  Peers are numbered
  * 0..n_peers-1.
  */
-/* clang-format off */
 #ifndef TRIREME_C_RAFT_H
 #define TRIREME_C_RAFT_H
 

@@ -62,7 +62,7 @@ TEST(Codec, NothingShorterOrLongerIsAMessage) {
     for (std::size_t size = 0; size < bytes.size(); ++size) {
       const auto cut = DecodeMessage(SharedBytes::Copy(bytes.substr(0, size)));
       // A chunk has no length of its own: the frame's end is its end.
-      if (cut) EXPECT_EQ(cut->index(), Message(SnapshotChunk()).index());
+      EXPECT_TRUE(!cut || std::holds_alternative<SnapshotChunk>(*cut));
     }
     if (!std::holds_alternative<SnapshotChunk>(message)) {
       EXPECT_EQ(DecodeMessage(SharedBytes::Copy(bytes + "x")), std::nullopt) << message.index();

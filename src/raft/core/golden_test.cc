@@ -6,10 +6,12 @@
 // rewrites them; review the difference. The commands:
 //   servers N [spare M] [lease T] [witness W] [nopre] [noquorum] [nonoop] [window K] [batch K] ...
 //   log S TERM...        S has stored a log with these terms, and the last term as current
+//   term S T             S has stored this term, with no vote in it
 //   elect S              S times out; all messages and writes arrive until nothing is left
 //   timeout S            S times out; its messages wait
-//   propose S TEXT       tickets count from 1
+//   propose S TEXT [bytes B] [times N]     tickets count from 1
 //   tick S|all N         N ticks; then as with elect
+//   pass S N             N ticks; its messages wait
 //   run                  all messages and writes arrive, until nothing is left
 //   deliver S T          the messages from S to T that wait now, arrive
 //   drop S T             they are lost
@@ -20,6 +22,7 @@
 //   crash S, start S     what was not durable is lost
 //   compact S KEEP BYTES a snapshot; KEEP entries before it stay in the log
 //   change S voters N... learners N... witnesses N...
+//   quietly ...          the same, but nothing of it is written down
 //   transfer S T, read S, unreachable S T, status
 #include <algorithm>
 #include <filesystem>
@@ -78,8 +81,12 @@ class Script {
       std::istringstream words(line.substr(2));
       words_.clear();
       for (std::string word; words >> word;) words_.push_back(word);
+      const bool quietly = words_[0] == "quietly";
+      if (quietly) words_.erase(words_.begin());
+      const std::size_t size = out_.size();
       Command();
       PumpAll();
+      if (quietly) out_.resize(size);
     }
     return out_;
   }
@@ -106,14 +113,21 @@ class Script {
   bool OfServer(const std::string& verb, SimulatedServer& server) {
     if (verb == "log") {
       StoreLog(server);
+    } else if (verb == "term") {
+      server.Crash(0);
+      server.disk.hard_state = {Term{Number(2)}, kNobody};
+      server.Start();
     } else if (verb == "elect" || verb == "timeout") {
       TimeOut(server);
       if (verb == "elect") RunDry();
     } else if (verb == "propose") {
       Propose(server);
-    } else if (verb == "tick") {
-      for (std::uint64_t i = Number(2); i > 0; --i) server.core->Tick();
-      RunDry();
+    } else if (verb == "tick" || verb == "pass") {
+      for (std::uint64_t i = Number(2); i > 0; --i) {
+        server.core->Tick();
+        PumpAll();
+      }
+      if (verb == "tick") RunDry();
     } else if (verb == "deliver" || verb == "swap") {
       Deliver(server.id(), NodeId{Number(2)}, verb == "swap" ? Order::kReversed : Order::kAsSent);
     } else if (verb == "drop") {
@@ -174,6 +188,7 @@ class Script {
       config.seed = i;
       servers_.emplace_back(config, i <= Number(1) ? first : Configuration(), hooks_);
       servers_.back().Start();
+      seen_[NodeId{i}] = State(servers_.back());
     }
   }
 
@@ -188,21 +203,28 @@ class Script {
     server.Start();
   }
 
-  static void TimeOut(SimulatedServer& server) {
-    const CoreStatus before = server.core->Status();
+  /// Ticks until it asks for votes.
+  void TimeOut(SimulatedServer& server) {
+    PumpAll();
     for (int i = 0; i < 1000; ++i) {
+      const CoreStatus before = server.core->Status();
+      const std::size_t sent = network_.size() + server.waiting.size();
       server.core->Tick();
+      PumpAll();
       const CoreStatus now = server.core->Status();
-      if (now.role != before.role || now.term != before.term) return;
+      const bool stands = now.role != RoleName::kFollower && now.role != RoleName::kLeader;
+      if (stands && (now.role != before.role || now.term != before.term)) return;
+      if (stands && network_.size() + server.waiting.size() > sent) return;
     }
     ADD_FAILURE() << "server " << server.id().value << " does not time out";
   }
 
   void Propose(SimulatedServer& server) {
-    std::string text = words_[2];
-    if (words_.size() > 3) text += std::string(Number(3), '.');
-    const Proposed proposed = server.core->Propose(Ticket{++tickets_}, SharedBytes::Copy(text));
-    if (!proposed.answer.ok()) Say(server.id(), "refuses: " + proposed.answer.why);
+    const std::string text = words_[2] + std::string(Option("bytes", 0), '.');
+    for (std::uint64_t i = Option("times", 1); i > 0; --i) {
+      const Proposed proposed = server.core->Propose(Ticket{++tickets_}, SharedBytes::Copy(text));
+      if (!proposed.answer.ok()) Say(server.id(), "refuses: " + proposed.answer.why);
+    }
   }
 
   Configuration Target() {

@@ -27,6 +27,7 @@ void Progress::BecomeReplicate() {
 void Progress::BecomeSendSnapshot(const SnapshotMeta& snapshot) {
   state = SendSnapshot{snapshot};
   inflight.clear();
+  tail_check_due = false;
   log_read_pending = false;
 }
 

@@ -18,7 +18,7 @@
 namespace trireme::raft {
 namespace {
 
-constexpr std::uint64_t kStepsOfChaos = 1500;
+constexpr std::uint64_t kStepsOfChaos = 3000;
 
 /// What a seed draws.
 struct Options {
@@ -30,7 +30,8 @@ struct Options {
         duplication(random.Below(3) * 5),
         crashes(random.Below(3)),
         membership(random.OneIn(2)),
-        partitions(random.OneIn(2)) {
+        partitions(random.OneIn(2)),
+        turmoil(random.OneIn(2)) {
     config.pre_vote = !random.OneIn(3);
     config.check_quorum = !random.OneIn(3);
     config.leader_noop = !random.OneIn(4);
@@ -43,8 +44,8 @@ struct Options {
     config.snapshot_streams_max = 1 + static_cast<std::uint32_t>(random.Below(2));
     config.log_cache_bytes_max = random.OneIn(3) ? 100 : 1 << 20;
     config.apply_bytes_max = 1 + random.Below(200);
-    config.lease_ticks = random.OneIn(3) ? 5 + static_cast<std::uint32_t>(random.Below(10)) : 0;
-    config.clock_drift_ppm_max = 500'000;  // ticks come in any order here; see DriftAllows
+    config.lease_ticks = random.OneIn(2) ? 5 + static_cast<std::uint32_t>(random.Below(25)) : 0;
+    config.clock_drift_ppm_max = 0;  // with leases, ticks come to all alike: see TickSome
     if (!config.leader_noop) config.lease_ticks = 0;
   }
   std::uint64_t voters;
@@ -55,6 +56,7 @@ struct Options {
   std::uint64_t crashes;
   bool membership;
   bool partitions;
+  bool turmoil;  // many elections, and crashes in the middle of them
   Config config;
 };
 
@@ -78,7 +80,8 @@ class Cluster {
   }
 
   void Chaos() {
-    for (std::uint64_t i = 0; i < kStepsOfChaos && !testing::Test::HasFailure(); ++i) Act();
+    const std::uint64_t steps = kStepsOfChaos * (HasLeases() ? 3 : 1);
+    for (std::uint64_t i = 0; i < steps && !testing::Test::HasFailure(); ++i) Act();
   }
 
   /// Everything works from here on: within so many ticks a proposal commits on all members.
@@ -124,6 +127,8 @@ class Cluster {
     return latest;
   }
 
+  bool HasLeases() const { return options_.config.lease_ticks > 0; }
+
   void Act() {
     const std::uint64_t dice = random_.Below(100);
     SimulatedServer& server = Any();
@@ -133,9 +138,9 @@ class Cluster {
       TickSome();
     } else if (dice < 83) {
       if (!server.writing.empty()) server.CompleteWrite();
-    } else if (dice < 93) {
+    } else if (dice < 91) {
       Client(server);
-    } else if (dice < 96) {
+    } else if (dice < 94) {
       Operate(server);
     } else {
       Disturb(server);
@@ -143,9 +148,11 @@ class Cluster {
     for (SimulatedServer& each : servers_) Settle(each);
   }
 
-  /// Ticks come to all alive servers alike, as far as the drift bound lets leases be relied on.
+  /// Leases rely on a drift bound: with them, ticks come to all servers at once. They come rarely,
+  /// and partitions last, so that an old leader is there when a new one has waited for its lease.
   void TickSome() {
-    if (options_.config.lease_ticks == 0 && random_.OneIn(2)) {
+    if (HasLeases() && !random_.OneIn(3)) return;
+    if (!HasLeases() && random_.OneIn(2)) {
       if (SimulatedServer& server = Any(); server.alive()) server.core->Tick();
       return;
     }
@@ -155,17 +162,26 @@ class Cluster {
   }
 
   void Client(SimulatedServer& any) {
+    if (random_.OneIn(3)) return Read(random_.OneIn(4) ? any : SomeLeader(any));
     SimulatedServer* leader = Leader();
     SimulatedServer& server = leader != nullptr && !random_.OneIn(4) ? *leader : any;
-    if (!server.alive()) return;
-    if (random_.OneIn(4)) {
-      const Ticket ticket{++last_ticket_};
-      const std::uint64_t floor = committed_.size();
-      if (server.core->Read(ticket).ok()) reads_[ticket.value] = floor;
-      return;
-    }
     Index index;
-    Propose(server, &index);
+    if (server.alive()) Propose(server, &index);
+  }
+
+  void Read(SimulatedServer& server) {
+    const Ticket ticket{++last_ticket_};
+    const std::uint64_t floor = committed_.size();
+    if (server.alive() && server.core->Read(ticket).ok()) reads_[ticket.value] = floor;
+  }
+
+  /// Any of those that think they lead: one that was deposed and does not know is the danger.
+  SimulatedServer& SomeLeader(SimulatedServer& otherwise) {
+    std::vector<SimulatedServer*> leaders;
+    for (SimulatedServer& server : servers_) {
+      if (server.leads()) leaders.push_back(&server);
+    }
+    return leaders.empty() ? otherwise : *leaders[random_.Below(leaders.size())];
   }
 
   Ticket Propose(SimulatedServer& server, Index* index) {
@@ -222,17 +238,52 @@ class Cluster {
   }
 
   void Disturb(SimulatedServer& server) {
-    const std::uint64_t dice = random_.Below(10);
+    const std::uint64_t dice = random_.Below(options_.turmoil ? 16 : 10);
     if (dice < options_.crashes) {
-      if (!server.alive()) return;
-      ForgetWaiting(server);
-      server.Crash(random_.Below(server.writing.size() + 1));
+      Crash(server, random_.Below(server.writing.size() + 1));
     } else if (dice < 6) {
       if (!server.alive()) server.Start();
-    } else if (dice < 8 && options_.partitions) {
+    } else if (dice < 7 && options_.partitions) {
       cut_.insert({server.id(), Any().id()});
+    } else if (dice < 8 && options_.partitions) {
+      Isolate(SomeLeaderOr(server));
+    } else if (dice < 10) {
+      if (!HasLeases() || random_.OneIn(5)) cut_.clear();
+    } else if (dice < 13) {
+      Flicker(SomeLeaderOr(server));
     } else {
-      cut_.clear();
+      CampaignTogether();
+    }
+  }
+
+  SimulatedServer& SomeLeaderOr(SimulatedServer& server) {
+    SimulatedServer* leader = Leader();
+    return leader != nullptr && random_.OneIn(2) ? *leader : server;
+  }
+
+  void Crash(SimulatedServer& server, std::size_t written) {
+    if (!server.alive()) return;
+    ForgetWaiting(server);
+    server.Crash(written);
+  }
+
+  /// Down and up again before anybody notices, with nothing of what it was writing.
+  void Flicker(SimulatedServer& server) {
+    Crash(server, 0);
+    server.Start();
+  }
+
+  /// Several at once, often in the same term.
+  void CampaignTogether() {
+    for (SimulatedServer& server : servers_) {
+      if (server.alive() && random_.OneIn(2)) (void)server.core->Campaign();
+    }
+  }
+
+  void Isolate(const SimulatedServer& server) {
+    for (const SimulatedServer& other : servers_) {
+      cut_.insert({server.id(), other.id()});
+      cut_.insert({other.id(), server.id()});
     }
   }
 
@@ -429,7 +480,7 @@ std::uint64_t Number(const char* name, std::uint64_t otherwise) {
 }
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::uint64_t kSeeds = 200;
+constexpr std::uint64_t kSeeds = 100;
 #else
 constexpr std::uint64_t kSeeds = 3000;
 #endif

@@ -85,16 +85,20 @@ void Core::State::SendAppends(Leader& leading, Progress& peer) {
     if (!probe->sent) SendNextAppend(leading, peer);
     return;
   }
-  while (peer.replicating() && peer.next <= log_.last().index &&
+  while (peer.replicating() && peer.next <= LastFor(peer) &&
          !peer.inflight.Full(config_.inflight_appends_max, config_.inflight_bytes_max)) {
     if (!SendNextAppend(leading, peer)) return;
   }
-  if (!peer.replicating() || !peer.tail_check_due) return;
-  if (!NeedsSnapshot(peer)) return SendTailCheck(leading, peer);
-  // The entries under way have left the log meanwhile, so no append can ask for them; and while they
-  // fill the window nothing else goes that would show that they are lost.
-  peer.tail_check_due = false;
-  StartSnapshot(leading, peer);
+  if (peer.replicating() && peer.tail_check_due) SendTailCheck(leading, peer);
+}
+
+/// What this follower may be sent. A witness gets only what is durable here: if a crash took
+/// entries from this server that the witness has stored, nobody who can lead could win its vote
+/// again.
+Index Core::State::LastFor(const Progress& peer) const {
+  const Index last = log_.last().index;
+  if (active().witnesses.empty() || !IsWitness(active(), peer.id)) return last;
+  return std::min(last, durability_.durable());
 }
 
 /// False: the entries must come from elsewhere first.
@@ -103,14 +107,15 @@ bool Core::State::SendNextAppend(Leader& leading, Progress& peer) {
     StartSnapshot(leading, peer);
     return false;
   }
-  if (peer.next <= log_.last().index && peer.next < log_.memory_first()) {
+  const Index last = LastFor(peer);
+  if (peer.next <= last && peer.next < log_.memory_first()) {
     AskLog(peer);
     return false;
   }
   std::vector<Entry> entries;
   std::uint64_t bytes = 0;
-  if (peer.next <= log_.last().index) {
-    bytes = log_.CopyTo(&entries, peer.next, log_.last().index, config_.append_bytes_max,
+  if (peer.next <= last) {
+    bytes = log_.CopyTo(&entries, peer.next, last, config_.append_bytes_max,
                         config_.append_entries_max);
   }
   SendAppend(leading, peer, std::move(entries), bytes);
@@ -130,6 +135,7 @@ void Core::State::SendAppend(Leader& leading, Progress& peer, std::vector<Entry>
 }
 
 void Core::State::SendTailCheck(Leader& leading, Progress& peer) {
+  if (NeedsSnapshot(peer)) return StartSnapshot(leading, peer);
   peer.tail_check_due = false;
   const Index prev = peer.next - 1;
   Send(peer.id, AppendRequest{term(), {prev, *log_.TermAt(prev)}, commit_, leading.round, {}});

@@ -155,6 +155,11 @@ Restored Core::UnsafeRecover(Restored restored, NodeId self, std::vector<NodeId>
   Configuration configuration;
   configuration.voters = std::move(survivors);
   TRIREME_CHECK(Validate(configuration).ok() && IsVoter(configuration, self));
+  if (IsReplacedBySnapshot(restored)) {
+    restored.entries.clear();
+    restored.older_terms.clear();
+    restored.older_configurations.clear();
+  }
   restored.hard_state = {Next(restored.hard_state.term), self};
   const Index last = std::max(LastOf(restored), restored.snapshot.last.index);
   restored.entries.push_back({last + 1, restored.hard_state.term, EntryKind::kConfiguration,

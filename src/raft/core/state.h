@@ -130,6 +130,7 @@ class Core::State {
   void Flush(Leader& leader);
   void FlushPeer(Leader& leader, Progress& peer);
   void SendAppends(Leader& leader, Progress& peer);
+  Index LastFor(const Progress& peer) const;
   bool SendNextAppend(Leader& leader, Progress& peer);
   void SendAppend(Leader& leader, Progress& peer, std::vector<Entry> entries, std::uint64_t bytes);
   void SendTailCheck(Leader& leader, Progress& peer);
