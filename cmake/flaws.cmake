@@ -33,4 +33,5 @@ function(trireme_flaw name)
   trireme_test(sim_flaw_${name}_tests SOURCES ${CMAKE_SOURCE_DIR}/tests/sim/flaw_test.cc ${sources}
     LIBS trireme_sim)
   target_compile_definitions(sim_flaw_${name}_tests PRIVATE FLAW_NAME="${name}")
+  target_compile_options(sim_flaw_${name}_tests PRIVATE -Wno-unused-parameter)
 endfunction()

@@ -41,8 +41,8 @@ absl::StatusOr<Seeds> ParseSeeds(const std::string& text) {
   Seeds seeds;
   const char* end = text.data() + text.size();
   const auto first = std::from_chars(text.data(), end, seeds.first);
-  const bool dots = first.ec == std::errc() && end - first.ptr > 2 &&
-                    std::string_view(first.ptr, 2) == "..";
+  const bool dots =
+      first.ec == std::errc() && end - first.ptr > 2 && std::string_view(first.ptr, 2) == "..";
   if (dots) {
     const auto last = std::from_chars(first.ptr + 2, end, seeds.last);
     if (last.ec == std::errc() && last.ptr == end && seeds.first <= seeds.last) return seeds;
@@ -116,9 +116,8 @@ class Sweep {
     std::vector<std::thread> threads;
     for (std::uint64_t i = 0; i < arguments_.jobs; ++i) threads.emplace_back([this] { Work(); });
     for (std::thread& thread : threads) thread.join();
-    std::sort(failures_.begin(), failures_.end(), [](const Failure& a, const Failure& b) {
-      return a.options.seed < b.options.seed;
-    });
+    std::sort(failures_.begin(), failures_.end(),
+              [](const Failure& a, const Failure& b) { return a.options.seed < b.options.seed; });
     for (std::size_t i = 0; i < std::min(failures_.size(), kFailuresShownMax); ++i) {
       PrintFailure(failures_[i].options, failures_[i].result, arguments_.shrink && i == 0);
     }
@@ -172,10 +171,11 @@ int RunMany(const SimArguments& arguments) {
 
 int RunSim(std::vector<std::string> arguments) {
   SimArguments a;
-  CLI::App app("Runs whole Raft clusters in virtual time, each drawn from a seed with all its "
-               "faults, and checks what must hold.\nExit status: 0 all is well, 1 a world fails, "
-               "2 wrong use.",
-               "trireme sim");
+  CLI::App app(
+      "Runs whole Raft clusters in virtual time, each drawn from a seed with all its "
+      "faults, and checks what must hold.\nExit status: 0 all is well, 1 a world fails, "
+      "2 wrong use.",
+      "trireme sim");
   auto* one = app.add_option("--seed", a.seed, "run this world")->capture_default_str();
   app.add_option("--seeds", a.seeds, "run these worlds: FIRST..LAST")->excludes(one);
   app.add_option("--jobs", a.jobs, "threads for --seeds")
@@ -192,8 +192,8 @@ int RunSim(std::vector<std::string> arguments) {
     fmt::print("{}", app.help());
     return kDone;
   } catch (const CLI::ParseError& error) {
-    return WrongUse(absl::InvalidArgumentError(
-        fmt::format("{}: see `trireme sim --help`", error.what())));
+    return WrongUse(
+        absl::InvalidArgumentError(fmt::format("{}: see `trireme sim --help`", error.what())));
   }
   return a.seeds.empty() ? RunOne(a) : RunMany(a);
 }

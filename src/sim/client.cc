@@ -39,8 +39,15 @@ void Client::OnWake(std::uint64_t turn) {
   Send();
 }
 
+void Client::BeginLast() {
+  finishing_ = true;
+  if (open_ && request_.command.kind != KvKind::kGet) return;
+  open_ = retrying_ = false;
+  WakeAfter(0);
+}
+
 KvKind Client::DrawKind() {
-  if (finishing_) return KvKind::kPut;  // a leader without an entry of its term serves no read
+  if (finishing_) return KvKind::kPut;
   if (Chance(random_, around_.options->read_ppm)) return KvKind::kGet;
   const std::uint64_t draw = random_.Below(10);
   return draw < 5 ? KvKind::kPut : draw < 8 ? KvKind::kAppend : KvKind::kComparePut;

@@ -21,8 +21,9 @@ class Client {
   void OnWake(std::uint64_t turn);
   void OnReply(const Reply& reply);
 
-  /// One more operation, which has to be done; then no further ones.
-  void BeginLast() { last_begun_ = false, finishing_ = true; }
+  /// One more write, which has to be done; then nothing further. A read that is open is given up: a
+  /// leader that begins its term without an entry of its own serves none before somebody writes.
+  void BeginLast();
   bool finished() const { return finishing_ && last_begun_ && !open_; }
   std::uint64_t number() const { return number_; }
 

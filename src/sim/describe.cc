@@ -31,15 +31,14 @@ struct Words {
     return fmt::format("vote {} t{}", m.granted ? "yes" : "no", m.term.value);
   }
   std::string operator()(const raft::AppendRequest& m) const {
-    return fmt::format("append t{} after {} +{} commit {} round {}", m.term.value,
-                       Describe(m.prev), m.entries.size(), m.commit.value, m.round);
+    return fmt::format("append t{} after {} +{} commit {} round {}", m.term.value, Describe(m.prev),
+                       m.entries.size(), m.commit.value, m.round);
   }
   std::string operator()(const raft::AppendAccepted& m) const {
     return fmt::format("accepted t{} match {} round {}", m.term.value, m.match.value, m.round);
   }
   std::string operator()(const raft::AppendRejected& m) const {
-    return fmt::format("rejected t{} {} hint {}", m.term.value, m.rejected.value,
-                       Describe(m.hint));
+    return fmt::format("rejected t{} {} hint {}", m.term.value, m.rejected.value, Describe(m.hint));
   }
   std::string operator()(const raft::Heartbeat& m) const {
     return fmt::format("heartbeat t{} commit {} round {}", m.term.value, m.commit.value, m.round);
@@ -48,8 +47,8 @@ struct Words {
     return fmt::format("alive t{} round {}", m.term.value, m.round);
   }
   std::string operator()(const raft::SnapshotChunk& m) const {
-    return fmt::format("snapshot t{} of {} bytes {}+{} of {}", m.term.value,
-                       Describe(m.meta.last), m.offset, m.data.size(), m.meta.size_bytes);
+    return fmt::format("snapshot t{} of {} bytes {}+{} of {}", m.term.value, Describe(m.meta.last),
+                       m.offset, m.data.size(), m.meta.size_bytes);
   }
   std::string operator()(const raft::SnapshotProgress& m) const {
     return fmt::format("snapshot of {} wants {}", m.snapshot.value, m.next_offset);

@@ -8,7 +8,7 @@
 /// Words for traces.
 namespace trireme::sim {
 
-std::string Name(Address address);  ///< "n3", "c1"
+std::string Name(Address address);                 ///< "n3", "c1"
 std::string Describe(raft::LogPosition position);  ///< "17@4": index 17, term 4
 std::string Describe(const raft::Configuration& configuration);
 std::string Describe(const raft::Message& message);

@@ -10,13 +10,13 @@
 namespace trireme::sim {
 
 enum class EventKind : std::uint8_t {
-  kTick,        ///< who: node, what: its life
-  kDeliver,     ///< what: packet
-  kDisk,        ///< who: node, what: its life. A write and its sync are over.
-  kStart,       ///< who: node
-  kWake,        ///< who: client, what: its turn
-  kFault,       ///< who: kind of fault
-  kFaultEnds,   ///< what: number of the fault
+  kTick,       ///< who: node, what: its life
+  kDeliver,    ///< what: packet
+  kDisk,       ///< who: node, what: its life. A write and its sync are over.
+  kStart,      ///< who: node
+  kWake,       ///< who: client, what: its turn
+  kFault,      ///< who: kind of fault
+  kFaultEnds,  ///< what: number of the fault
 };
 
 struct Event {

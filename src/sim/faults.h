@@ -12,7 +12,8 @@
 
 namespace trireme::sim {
 
-/// What happens to the cluster from outside. Each kind comes at random, as often as its option says.
+/// What happens to the cluster from outside. Each kind comes at random, as often as its option
+/// says.
 class Faults {
  public:
   Faults(Surroundings around, std::vector<std::unique_ptr<Node>>* nodes);
@@ -60,8 +61,8 @@ class Faults {
   Random random_;
   bool over_ = false;
   std::uint64_t last_number_ = 0;
-  std::map<std::uint64_t, Links> cuts_;           ///< Those that last.
-  std::map<std::uint64_t, Node*> slow_;           ///< Disks.
+  std::map<std::uint64_t, Links> cuts_;  ///< Those that last.
+  std::map<std::uint64_t, Node*> slow_;  ///< Disks.
 };
 
 }  // namespace trireme::sim

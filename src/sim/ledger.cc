@@ -82,9 +82,10 @@ std::string Ledger::Commit(NodeId node, const Entry& entry, Term node_term) {
   if (entry.index <= committed_last()) {
     const CommittedEntry& known = Committed(entry.index);
     if (known.term == entry.term && known.hash == hash) return {};
-    return fmt::format("node {} applies at {} an entry of term {}, node {} had applied one of term {}{}",
-                       node.value, entry.index.value, entry.term.value, known.said_by.value,
-                       known.term.value, known.term == entry.term ? " with other data" : "");
+    return fmt::format(
+        "node {} applies at {} an entry of term {}, node {} had applied one of term {}{}",
+        node.value, entry.index.value, entry.term.value, known.said_by.value, known.term.value,
+        known.term == entry.term ? " with other data" : "");
   }
   if (entry.index != committed_last() + 1) {
     return fmt::format("node {} applies {} although nobody has applied {}", node.value,

@@ -15,7 +15,7 @@ class Ledger {
  public:
   /// One node's log, by terms alone.
   struct Log {
-    raft::LogPosition base;        ///< What is before the first.
+    raft::LogPosition base;         ///< What is before the first.
     std::vector<raft::Term> terms;  ///< From base.index + 1 on.
     raft::Index last() const { return base.index + terms.size(); }
     /// 0: not in it.
@@ -24,7 +24,7 @@ class Ledger {
   struct CommittedEntry {
     raft::Term term;
     std::uint64_t hash = 0;
-    raft::Term known_in;   ///< The term of the node that was first to say so.
+    raft::Term known_in;  ///< The term of the node that was first to say so.
     raft::NodeId said_by;
   };
 

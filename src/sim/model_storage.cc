@@ -16,11 +16,8 @@ ModelStorage::ModelStorage(raft::Configuration first) {
 }
 
 absl::StatusOr<raft::Restored> ModelStorage::Open() {
-  return raft::Restored{written_.hard_state,
-                        written_.snapshot,
-                        {written_.log.begin(), written_.log.end()},
-                        {},
-                        {}};
+  return raft::Restored{
+      written_.hard_state, written_.snapshot, {written_.log.begin(), written_.log.end()}, {}, {}};
 }
 
 absl::Status ModelStorage::Write(const raft::Persist& batch) {

@@ -133,9 +133,8 @@ void Node::OnPacket(Packet packet) {
 void Node::Receive(Address from, raft::Message& message) {
   const raft::Answer answer = core_->Step(NodeId{from}, std::move(message));
   if (answer.outcome != raft::Outcome::kInvalid) return;
-  around_.panel->Violation(
-      fmt::format("node {} takes a message of node {} for impossible: {}", id_.value, from,
-                  answer.why));
+  around_.panel->Violation(fmt::format("node {} takes a message of node {} for impossible: {}",
+                                       id_.value, from, answer.why));
 }
 
 void Node::Receive(Address from, Request& request) {
@@ -287,13 +286,12 @@ void Node::ApplyEntry(const raft::Entry& entry, Waiting* waiting) {
 
 void Node::AnswerRequestsOfCore() {
   for (const raft::LogReadRequest& request : output_.log_reads) {
-    core_->LogRead(request.peer,
-                   storage_->Read(request.first, request.last, request.bytes_max));
+    core_->LogRead(request.peer, storage_->Read(request.first, request.last, request.bytes_max));
   }
   for (const raft::SnapshotReadRequest& request : output_.snapshot_reads) {
-    core_->SnapshotRead(request.peer, storage_->SnapshotIndex(), request.offset,
-                        storage_->ReadSnapshot(request.snapshot, request.offset,
-                                               request.bytes_max));
+    core_->SnapshotRead(
+        request.peer, storage_->SnapshotIndex(), request.offset,
+        storage_->ReadSnapshot(request.snapshot, request.offset, request.bytes_max));
   }
 }
 
@@ -354,9 +352,8 @@ void Node::Refuse(const Waiting& waiting) {
 }
 
 void Node::Answer(const Waiting& waiting, KvResult result) {
-  around_.network->Send(
-      address(), waiting.client,
-      Reply{waiting.command.sequence, ReplyKind::kDone, std::move(result), 0});
+  around_.network->Send(address(), waiting.client,
+                        Reply{waiting.command.sequence, ReplyKind::kDone, std::move(result), 0});
 }
 
 bool Node::Transfer(NodeId to) {

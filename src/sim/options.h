@@ -18,10 +18,10 @@ struct Options {
   Number seed = 1;
 
   // The cluster.
-  Number voters = 3;     ///< Nodes 1 to `voters`.
-  Number spares = 0;     ///< Further nodes, for changes of membership to take in.
-  Number witness = 0;    ///< 1: the last voter is a witness.
-  Number real_log = 0;   ///< 1: the durable log's real code over a disk in memory.
+  Number voters = 3;    ///< Nodes 1 to `voters`.
+  Number spares = 0;    ///< Further nodes, for changes of membership to take in.
+  Number witness = 0;   ///< 1: the last voter is a witness.
+  Number real_log = 0;  ///< 1: the durable log's real code over a disk in memory.
   Number tick_us = 10'000;
   Number election_ticks = 15;
   Number heartbeat_ticks = 4;
@@ -62,7 +62,7 @@ struct Options {
   Number transfer_ms = 0;
   Number campaign_ms = 0;
   Number membership_ms = 0;
-  Number snapshot_ms = 0;    ///< At a node and moment of no meaning.
+  Number snapshot_ms = 0;      ///< At a node and moment of no meaning.
   Number fault_mean_ms = 800;  ///< How long each of them lasts.
 
   // The clients.

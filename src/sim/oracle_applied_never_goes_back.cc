@@ -51,7 +51,7 @@ class AppliedNeverGoesBack final : public Oracle {
 
  private:
   struct Node {
-    raft::Index applied;       ///< In this life.
+    raft::Index applied;  ///< In this life.
     raft::Index applied_ever;
     raft::Index snapshot;
   };

@@ -4,7 +4,8 @@ namespace trireme::sim {
 namespace {
 
 /// Log matching (thesis, figure 3.2): entries with the same index and term are the same, and so are
-/// all before them. It is enough that what comes before each entry is always the same (thesis, 3.5).
+/// all before them. It is enough that what comes before each entry is always the same
+/// (thesis, 3.5).
 class LogMatching final : public Oracle {
  public:
   explicit LogMatching(Ledger* ledger) : ledger_(*ledger) {}

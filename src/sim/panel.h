@@ -21,7 +21,8 @@ class Panel {
       if (violation_.empty() && !oracle->violation().empty()) violation_ = oracle->violation();
     }
   }
-  /// For what no oracle can see: a node's storage that its code refuses, a cluster that stands still.
+  /// For what no oracle can see: a node's storage that its code refuses, a cluster that stands
+  /// still.
   void Violation(std::string what) {
     if (violation_.empty()) violation_ = std::move(what);
   }

@@ -16,8 +16,8 @@ struct Shrunk {
   std::uint64_t runs = 0;
 };
 
-/// A world that fails with fewer faults, fewer clients and in less time than `failing` does. Greedy:
-/// leaves out whatever can be left out alone, until nothing can.
+/// A world that fails with fewer faults, fewer clients and in less time than `failing` does.
+/// Greedy: leaves out whatever can be left out alone, until nothing can.
 Shrunk Shrink(const Options& failing);
 
 }  // namespace trireme::sim

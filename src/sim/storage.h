@@ -24,8 +24,7 @@ class Storage {
   /// A snapshot of this node's own, behind which the log up to `drop_to` goes. It counts, and the
   /// entries go, at the next Sync: that is when the core hears of it.
   [[nodiscard]] virtual absl::Status WriteSnapshot(const raft::SnapshotMeta& meta,
-                                                   std::string_view bytes,
-                                                   raft::Index drop_to) = 0;
+                                                   std::string_view bytes, raft::Index drop_to) = 0;
   [[nodiscard]] virtual absl::Status Sync() = 0;
 
   /// Entries from `first` on, at least one and otherwise at most bytes_max of data; none when

@@ -27,10 +27,10 @@ void World::MakeNodes() {
   if (options_.witness != 0) first.witnesses.push_back(first.voters.back());
   for (std::uint64_t i = 1; i <= options_.voters + options_.spares; ++i) {
     const raft::NodeId id{i};
-    auto storage = std::make_unique<ModelStorage>(i <= options_.voters ? first
-                                                                       : raft::Configuration{});
-    nodes_.push_back(std::make_unique<Node>(id, raft::IsWitness(first, id), std::move(storage),
-                                            around_));
+    auto storage =
+        std::make_unique<ModelStorage>(i <= options_.voters ? first : raft::Configuration{});
+    nodes_.push_back(
+        std::make_unique<Node>(id, raft::IsWitness(first, id), std::move(storage), around_));
     nodes_.back()->Start();
   }
 }
@@ -114,8 +114,8 @@ void World::Settle() {
   for (const std::unique_ptr<Client>& client : clients_) client->BeginLast();
   if (RunUntil([this] { return IsSettled(); }, options_.settle_ms * kMillisecond)) return;
   if (!panel_.violation().empty()) return;
-  panel_.Violation(fmt::format("no progress {} ms after the last fault:{}", options_.settle_ms,
-                               Standstill()));
+  panel_.Violation(
+      fmt::format("no progress {} ms after the last fault:{}", options_.settle_ms, Standstill()));
 }
 
 /// Who is where, for a message.
@@ -130,10 +130,10 @@ std::string World::Standstill() {
       continue;
     }
     const raft::CoreStatus status = node->core().Status();
-    text += fmt::format(" {}{} term {} log {} commit {} applied {} ({});", Name(node->address()),
-                        node->leads() ? " leads," : "", status.term.value, Describe(status.last),
-                        status.commit.value, status.applied.value,
-                        Describe(node->core().Membership()));
+    text +=
+        fmt::format(" {}{} term {} log {} commit {} applied {} ({});", Name(node->address()),
+                    node->leads() ? " leads," : "", status.term.value, Describe(status.last),
+                    status.commit.value, status.applied.value, Describe(node->core().Membership()));
   }
   return text;
 }

@@ -8,8 +8,8 @@
 #include "gtest/gtest.h"
 #include "sim/world.h"
 
-/// Linked with one source file into which cmake/flaws.cmake has put a known bug. That the same seeds
-/// pass without it is what sim_tests show.
+/// Linked with one source file into which cmake/flaws.cmake has put a known bug. That the same
+/// seeds pass without it is what sim_tests show.
 namespace trireme::sim {
 namespace {
 
