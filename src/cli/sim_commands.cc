@@ -121,9 +121,10 @@ class Sweep {
     for (std::size_t i = 0; i < std::min(failures_.size(), kFailuresShownMax); ++i) {
       PrintFailure(failures_[i].options, failures_[i].result, arguments_.shrink && i == 0);
     }
-    fmt::print("seeds {}..{}: {} fail; {:.0f} simulated seconds, {} operations, {} entries\n",
+    fmt::print("seeds {}..{}: {} fail; {:.0f} simulated seconds, {} operations, {} entries, "
+               "{} histories undecided\n",
                seeds_.first, seeds_.last, failures_.size(), static_cast<double>(micros_) / 1e6,
-               operations_, committed_);
+               operations_, committed_, undecided_);
     return failures_.empty() ? kDone : kFailed;
   }
 
@@ -141,6 +142,7 @@ class Sweep {
       micros_ += result.at;
       operations_ += result.operations;
       committed_ += result.committed;
+      undecided_ += result.undecided ? 1 : 0;
       if (!result.ok()) failures_.push_back({options, std::move(result)});
     }
   }
@@ -152,6 +154,7 @@ class Sweep {
   std::uint64_t micros_ = 0;
   std::uint64_t operations_ = 0;
   std::uint64_t committed_ = 0;
+  std::uint64_t undecided_ = 0;
   std::vector<Failure> failures_;
 };
 

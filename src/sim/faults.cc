@@ -10,9 +10,11 @@
 
 namespace trireme::sim {
 
-const std::array<Faults::Kind, 10> Faults::kKinds = {{
+const std::array<Faults::Kind, 12> Faults::kKinds = {{
     {&Options::crash_ms, &Faults::Crash},
+    {&Options::crash_leader_ms, &Faults::CrashLeader},
     {&Options::crash_all_ms, &Faults::CrashAll},
+    {&Options::stumble_ms, &Faults::Stumble},
     {&Options::pause_ms, &Faults::Pause},
     {&Options::partition_ms, &Faults::Partition},
     {&Options::isolate_leader_ms, &Faults::IsolateLeader},
@@ -86,6 +88,17 @@ void Faults::CrashForAWhile(Node& node) {
 void Faults::Crash() {
   Node* leader = random_.OneIn(3) ? Leader() : nullptr;
   CrashForAWhile(leader != nullptr ? *leader : AnyNode());
+}
+
+void Faults::CrashLeader() {
+  if (Node* leader = Leader(); leader != nullptr) CrashForAWhile(*leader);
+}
+
+void Faults::Stumble() {
+  Node& node = AnyNode();
+  if (!node.up()) return;
+  node.Crash(random_);
+  around_.queue->After(random_.Below(kMillisecond), EventKind::kStart, node.address());
 }
 
 void Faults::CrashAll() {
@@ -172,9 +185,11 @@ void Faults::Transfer() {
 }
 
 void Faults::Campaign() {
-  Node& node = AnyNode();
-  around_.trace->Line("{} is to campaign", Name(node.address()));
-  node.Campaign();
+  for (std::uint64_t candidates = 1 + random_.Below(2); candidates > 0; --candidates) {
+    Node& node = AnyNode();
+    around_.trace->Line("{} is to campaign", Name(node.address()));
+    node.Campaign();
+  }
 }
 
 void Faults::Membership() {

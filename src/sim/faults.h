@@ -32,10 +32,12 @@ class Faults {
     Options::Number Options::*mean_ms;
     void (Faults::*happen)();
   };
-  static const std::array<Kind, 10> kKinds;
+  static const std::array<Kind, 12> kKinds;
 
   void Crash();
+  void CrashLeader();
   void CrashAll();
+  void Stumble();
   void Pause();
   void Partition();
   void IsolateLeader();

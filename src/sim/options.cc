@@ -42,7 +42,9 @@ constexpr OptionField kFields[] = {
     {"fail_sync_ms", &Options::fail_sync_ms, true},
     {"corrupt_disk_ms", &Options::corrupt_disk_ms, true},
     {"crash_ms", &Options::crash_ms, true},
+    {"crash_leader_ms", &Options::crash_leader_ms, true},
     {"crash_all_ms", &Options::crash_all_ms, true},
+    {"stumble_ms", &Options::stumble_ms, true},
     {"pause_ms", &Options::pause_ms, true},
     {"partition_ms", &Options::partition_ms, true},
     {"isolate_leader_ms", &Options::isolate_leader_ms, true},
@@ -119,15 +121,36 @@ void DrawDisks(Draws& draws, Options* o) {
 
 void DrawFaults(Draws& draws, Options* o) {
   o->crash_ms = draws.Fault(300, 5'000);
+  o->crash_leader_ms = draws.OneIn(3) ? draws.Between(50, 1'000) : 0;
   o->crash_all_ms = draws.OneIn(4) ? draws.Between(3'000, 10'000) : 0;
   o->pause_ms = draws.Fault(500, 5'000);
   o->partition_ms = draws.Fault(500, 5'000);
   o->isolate_leader_ms = draws.Fault(1'000, 6'000);
   o->transfer_ms = draws.Fault(500, 5'000);
-  o->campaign_ms = draws.OneIn(4) ? draws.Between(300, 4'000) : 0;
+  o->campaign_ms = draws.OneIn(3) ? draws.Between(50, 2'000) : 0;
   o->membership_ms = draws.Fault(500, 5'000);
   o->snapshot_ms = draws.Fault(200, 3'000);
   o->fault_mean_ms = draws.OneOf({100, 800, 3'000});
+}
+
+/// Nodes that fall and rise all the time vote twice in a term, if they forget their votes.
+void DrawStumbles(Draws& draws, Options* o) {
+  if (!draws.OneIn(4)) return;
+  o->stumble_ms = draws.Between(5, 100);
+  o->pre_vote = 0;
+}
+
+/// The paper's figure 8: leaders that fall soon after they have written, and none that commits what
+/// its predecessors left by an entry of its own.
+void DrawFigure8(Draws& draws, Options* o) {
+  if (!draws.OneIn(5)) return;
+  o->voters = 5;
+  o->leader_noop = 0;
+  o->lease_ticks = 0;
+  o->crash_leader_ms = draws.Between(20, 300);
+  o->fault_mean_ms = 500;
+  o->think_us = 5'000;
+  o->clients = draws.Between(3, 6);
 }
 
 void DrawClients(Draws& draws, Options* o) {
@@ -154,6 +177,8 @@ Options Options::Draw(Number seed) {
   DrawDisks(draws, &options);
   DrawFaults(draws, &options);
   DrawClients(draws, &options);
+  DrawStumbles(draws, &options);
+  DrawFigure8(draws, &options);
   return options;
 }
 

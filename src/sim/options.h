@@ -55,12 +55,14 @@ struct Options {
 
   // Faults: the mean time between two of a kind. 0: none.
   Number crash_ms = 0;
+  Number crash_leader_ms = 0;
   Number crash_all_ms = 0;
+  Number stumble_ms = 0;  ///< A node crashes and starts again within a millisecond.
   Number pause_ms = 0;
   Number partition_ms = 0;  ///< Any set of links, also in one direction only.
   Number isolate_leader_ms = 0;
   Number transfer_ms = 0;
-  Number campaign_ms = 0;
+  Number campaign_ms = 0;  ///< One or two nodes at a time.
   Number membership_ms = 0;
   Number snapshot_ms = 0;      ///< At a node and moment of no meaning.
   Number fault_mean_ms = 800;  ///< How long each of them lasts.

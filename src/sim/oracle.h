@@ -44,14 +44,18 @@ class Oracle {
   virtual void Ends(const EndState&) {}
 
   const std::string& violation() const { return violation_; }
+  /// It gave up at a named limit: not a violation, and not a proof of the contrary.
+  bool undecided() const { return undecided_; }
 
  protected:
   void Violation(std::string what) {
     if (violation_.empty()) violation_ = std::move(what);
   }
+  void Undecided() { undecided_ = true; }
 
  private:
   std::string violation_;
+  bool undecided_ = false;
 };
 
 // One each, in a file of its own.

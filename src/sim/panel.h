@@ -18,6 +18,7 @@ class Panel {
   void Tell(void (Oracle::*event)(Parameters...), const Args&... args) {
     for (const std::unique_ptr<Oracle>& oracle : oracles_) {
       (oracle.get()->*event)(args...);
+      undecided_ |= oracle->undecided();
       if (violation_.empty() && !oracle->violation().empty()) violation_ = oracle->violation();
     }
   }
@@ -29,12 +30,14 @@ class Panel {
 
   /// The first; empty: none.
   const std::string& violation() const { return violation_; }
+  bool undecided() const { return undecided_; }
   const Ledger& ledger() const { return ledger_; }
 
  private:
   Ledger ledger_;
   std::vector<std::unique_ptr<Oracle>> oracles_;
   std::string violation_;
+  bool undecided_ = false;
 };
 
 }  // namespace trireme::sim

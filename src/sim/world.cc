@@ -42,7 +42,7 @@ RunResult World::Run() {
   if (panel_.violation().empty()) CheckEnd();
   if (!panel_.violation().empty()) trace_.Line("-------- violation: {}", panel_.violation());
   return {panel_.violation(), queue_.now(), events_, history_.size(),
-          panel_.ledger().committed_last().value};
+          panel_.ledger().committed_last().value, panel_.undecided()};
 }
 
 bool World::RunFor(Micros duration) {

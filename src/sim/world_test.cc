@@ -19,15 +19,18 @@ constexpr std::uint64_t kSlowdown = 1;
 void ExpectAllWell(std::uint64_t first, std::uint64_t count) {
   Micros simulated = 0;
   std::uint64_t committed = 0;
+  std::uint64_t undecided = 0;
   for (std::uint64_t seed = first; seed < first + count / kSlowdown; ++seed) {
     const RunResult result = World(Options::Draw(seed)).Run();
     ASSERT_TRUE(result.ok()) << "trireme sim --seed " << seed << ": " << result.violation;
     simulated += result.at;
     committed += result.committed;
+    undecided += result.undecided ? 1 : 0;
   }
   std::printf("%.0f simulated seconds, %lu entries\n", static_cast<double>(simulated) / 1e6,
               committed);
   EXPECT_GT(committed, 0u);
+  EXPECT_LE(undecided * 100, count);
 }
 
 // Together these take about a minute of one core.
