@@ -14,7 +14,6 @@ constexpr OptionField kFields[] = {
     {"voters", &Options::voters, false},
     {"spares", &Options::spares, false},
     {"witness", &Options::witness, true},
-    {"real_log", &Options::real_log, true},
     {"tick_us", &Options::tick_us, false},
     {"election_ticks", &Options::election_ticks, false},
     {"heartbeat_ticks", &Options::heartbeat_ticks, false},
@@ -38,9 +37,6 @@ constexpr OptionField kFields[] = {
     {"reorder_us", &Options::reorder_us, false},
     {"sync_us", &Options::sync_us, false},
     {"slow_disk_ms", &Options::slow_disk_ms, true},
-    {"full_disk_ms", &Options::full_disk_ms, true},
-    {"fail_sync_ms", &Options::fail_sync_ms, true},
-    {"corrupt_disk_ms", &Options::corrupt_disk_ms, true},
     {"crash_ms", &Options::crash_ms, true},
     {"crash_leader_ms", &Options::crash_leader_ms, true},
     {"crash_all_ms", &Options::crash_all_ms, true},
@@ -140,15 +136,22 @@ void DrawStumbles(Draws& draws, Options* o) {
   o->pre_vote = 0;
 }
 
-/// The paper's figure 8: leaders that fall soon after they have written, and none that commits what
+/// The paper's figure 8: leaders that fall, or are cut off, soon after they have written, and none that commits what
 /// its predecessors left by an entry of its own.
 void DrawFigure8(Draws& draws, Options* o) {
   if (!draws.OneIn(5)) return;
   o->voters = 5;
   o->leader_noop = 0;
   o->lease_ticks = 0;
-  o->crash_leader_ms = draws.Between(20, 300);
-  o->fault_mean_ms = 500;
+  o->tick_us = 5'000;
+  o->heartbeat_ticks = 2;
+  o->election_ticks = 8;
+  o->append_entries_max = 1;
+  o->loss_ppm = 100'000;
+  o->crash_leader_ms = draws.Between(100, 1'000);
+  o->isolate_leader_ms = draws.Between(50, 300);
+  o->fault_mean_ms = 200;
+  o->timeout_ms = 100;
   o->think_us = 5'000;
   o->clients = draws.Between(3, 6);
 }

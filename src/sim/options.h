@@ -21,7 +21,6 @@ struct Options {
   Number voters = 3;    ///< Nodes 1 to `voters`.
   Number spares = 0;    ///< Further nodes, for changes of membership to take in.
   Number witness = 0;   ///< 1: the last voter is a witness.
-  Number real_log = 0;  ///< 1: the durable log's real code over a disk in memory.
   Number tick_us = 10'000;
   Number election_ticks = 15;
   Number heartbeat_ticks = 4;
@@ -46,12 +45,9 @@ struct Options {
   Number reorder_ppm = 0;  ///< Held back for up to reorder_us.
   Number reorder_us = 500'000;
 
-  // The disks.
+  // The storage.
   Number sync_us = 2'000;      ///< Mean; exponential.
   Number slow_disk_ms = 0;     ///< Mean time between disks that take 20 times as long for a while.
-  Number full_disk_ms = 0;     ///< Mean time between disks that are full for a while (real_log).
-  Number fail_sync_ms = 0;     ///< Mean time between syncs that fail (real_log).
-  Number corrupt_disk_ms = 0;  ///< Mean time between sectors that decay on one node (real_log).
 
   // Faults: the mean time between two of a kind. 0: none.
   Number crash_ms = 0;

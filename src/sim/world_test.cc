@@ -30,7 +30,7 @@ void ExpectAllWell(std::uint64_t first, std::uint64_t count) {
   std::printf("%.0f simulated seconds, %lu entries\n", static_cast<double>(simulated) / 1e6,
               committed);
   EXPECT_GT(committed, 0u);
-  EXPECT_LE(undecided * 100, count);
+  EXPECT_LE(undecided * 20, count);
 }
 
 // Together these take about a minute of one core.
