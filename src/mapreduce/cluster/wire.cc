@@ -21,6 +21,7 @@ static_assert(static_cast<int>(plan::Outcome::kCommitWait) == v1::OUTCOME_COMMIT
 static_assert(static_cast<int>(plan::Outcome::kUnknownWorker) == v1::OUTCOME_UNKNOWN_WORKER);
 static_assert(static_cast<int>(plan::JobState::kCancelled) == v1::JOB_STATE_CANCELLED);
 static_assert(static_cast<int>(plan::FailureKind::kInternal) == v1::FAILURE_KIND_INTERNAL);
+static_assert(static_cast<int>(plan::FailureKind::kBadInput) == v1::FAILURE_KIND_BAD_INPUT);
 
 v1::TaskRef ToWire(const plan::TaskRef& from) {
   v1::TaskRef to;
