@@ -110,9 +110,10 @@ class LineCommand final : public io::Command::Listener {
       : context_(context), attempt_(*attempt), errors_(context, attempt), on_line_(on_line) {}
 
   void Start(const std::string& command, const InputRange* range) {
-    auto started = io::Command::Start({command, Environment(attempt_, context_->task(), range),
-                                       attempt_.cancelled, attempt_.memory_bytes},
-                                      this);
+    auto started =
+        io::Command::Start({command, Environment(attempt_, context_->task(), range),
+                            attempt_.directory, attempt_.cancelled, attempt_.memory_bytes},
+                           this);
     if (!started.ok()) return context_->Fail(std::string(started.status().message()));
     command_ = *std::move(started);
   }

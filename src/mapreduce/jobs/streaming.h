@@ -38,6 +38,7 @@ struct StreamingAttempt {
   InputFormat format;
   const Split* split = nullptr;  ///< map
   const Parameters* parameters = nullptr;
+  std::string directory;  ///< where commands run; empty: where this process is
   const std::atomic<bool>* cancelled = nullptr;
   std::size_t memory_bytes = 0;  ///< of a command and its descendants; 0: any
   std::function<void(std::string_view)> on_stderr = nullptr;
