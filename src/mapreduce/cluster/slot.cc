@@ -142,7 +142,8 @@ AttemptFailure Slot::RunHere(const AttemptSpec& spec, absl::StatusOr<TaskResult>
   }
   ThreadHost host(spec.id, &mailbox_, listener_);
   const MemoryShare share = ShareMemory(options_.memory_bytes, *spec.job);
-  const TaskEnvironment environment{options_.files, share.engine_bytes, {}, &memory_};
+  const TaskEnvironment environment{
+      options_.files, share.engine_bytes, {}, &memory_, SlotFiles(options_.slots)};
   AttemptOutcome outcome = RunAttempt(**job, spec, environment, options_.scratch_directory,
                                       share.command_bytes, &control_, host);
   *result = std::move(outcome.result);

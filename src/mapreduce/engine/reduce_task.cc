@@ -8,6 +8,7 @@
 #include "base/status_macros.h"
 #include "fmt/format.h"
 #include "mapreduce/engine/hash.h"
+#include "mapreduce/engine/memory_region.h"
 #include "mapreduce/engine/merge.h"
 #include "mapreduce/engine/number.h"
 #include "mapreduce/engine/part_writer.h"
@@ -20,11 +21,21 @@ namespace {
 constexpr std::size_t kSourceBytes = 160 << 10;
 constexpr std::size_t kFanInMin = 8;
 constexpr std::size_t kFanInMax = 512;
+/// Open files of a merge beside its sources: the run or part it writes, what it reads next.
+constexpr std::size_t kOtherFiles = 4;
+constexpr std::size_t kMergeFilesMin = 8;
 /// Records between two looks at progress and cancellation.
 constexpr std::uint64_t kCheckEvery = 4096;
 
-std::size_t FanIn(std::size_t memory_bytes) {
-  return std::clamp(memory_bytes / kSourceBytes, kFanInMin, kFanInMax);
+/// Sources that may be open at one time, merged ones that wait for the last merge included.
+std::size_t OpenMax(const TaskEnvironment& environment) {
+  return std::max(environment.files_max, kMergeFilesMin) - kOtherFiles;
+}
+
+std::size_t FanIn(const TaskEnvironment& environment) {
+  const std::size_t by_memory =
+      std::clamp(environment.memory_bytes / kSourceBytes, kFanInMin, kFanInMax);
+  return std::min(by_memory, OpenMax(environment));
 }
 
 /// The merged stream cut into groups of equal keys.
@@ -143,7 +154,8 @@ class ReduceLoop {
         environment_(environment),
         context_(context),
         failure_(failure),
-        fan_in_(FanIn(environment.memory_bytes)) {}
+        fan_in_(FanIn(environment)),
+        open_max_(OpenMax(environment)) {}
 
   absl::StatusOr<TaskResult> Run(io::FileWriter* part) {
     TRIREME_RETURN_IF_ERROR(Gather());
@@ -178,7 +190,8 @@ class ReduceLoop {
         sources_.push_back(std::move(source));
         map_of_source_.push_back(map);
       }
-      while (sources_.size() - merged_ >= fan_in_) TRIREME_RETURN_IF_ERROR(MergeSome());
+      while (sources_.size() - merged_ >= fan_in_ || sources_.size() >= open_max_)
+        TRIREME_RETURN_IF_ERROR(MergeSome());
     }
     // Runs of earlier merges count as sources of the last one.
     while (sources_.size() > fan_in_) TRIREME_RETURN_IF_ERROR(MergeSome());
@@ -270,6 +283,7 @@ class ReduceLoop {
   internal::TaskContext* context_;
   TaskFailure* failure_;
   const std::size_t fan_in_;
+  const std::size_t open_max_;
   std::vector<std::unique_ptr<BlockSource>> sources_;
   std::vector<std::uint32_t> map_of_source_;
   std::vector<std::uint32_t> maps_of_merge_;
@@ -295,6 +309,8 @@ absl::StatusOr<TaskResult> RunReduceTask(const Job& job, const JobSettings& sett
     TRIREME_RETURN_IF_ERROR(context.status());
     result->counters = std::move(context.counters());
     return result;
+  } catch (const MemoryRefused& refused) {
+    return absl::ResourceExhaustedError(refused.what());
   } catch (const std::exception& error) {
     return absl::AbortedError(fmt::format("the reduce threw: {}", error.what()));
   } catch (...) {

@@ -137,6 +137,9 @@ absl::StatusOr<std::shared_ptr<const RunFile>> RunFile::Open(const std::string& 
   const io::File& file = run->file_;
   TRIREME_ASSIGN_OR_RETURN(const std::uint64_t size, file.Size());
   if (size < kMagic.size() + kFooterBytes) return Damaged(file, size, "too short");
+  char magic[kMagic.size()];
+  TRIREME_ASSIGN_OR_RETURN(const std::size_t front, file.ReadAt(0, magic, sizeof magic));
+  if (std::string_view(magic, front) != kMagic) return Damaged(file, 0, "does not begin as one");
   const std::uint64_t at = size - kFooterBytes;
   char footer[kFooterBytes];
   TRIREME_ASSIGN_OR_RETURN(const std::size_t read, file.ReadAt(at, footer, kFooterBytes));

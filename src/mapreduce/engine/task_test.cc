@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "mapreduce/engine/memory_region.h"
 #include "mapreduce/engine/task_testing.h"
 
 namespace trireme::mapreduce {
@@ -343,6 +344,48 @@ TEST(ReduceTask, NoMapIsLostWhenARunOfItsOwnIsDamaged) {
   EXPECT_GT(damaged, 0);
   EXPECT_TRUE(absl::IsDataLoss(status)) << status;
   EXPECT_EQ(bench.failure.lost_map, TaskFailure::kNoMap);
+}
+
+/// How many of the run files below `directory` this process has open.
+std::size_t OpenRuns(const std::string& directory) {
+  std::size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;  // the listing's own descriptor
+    count += std::filesystem::read_symlink(entry.path(), gone).string().starts_with(directory);
+  }
+  return count;
+}
+
+TEST(ReduceTask, AMergeKeepsToItsOpenFiles) {
+  constexpr std::uint32_t kMaps = 60;
+  Bench bench;
+  bench.memory_bytes = 64 << 20;
+  bench.files_max = 12;
+  const Job job = EchoJob();
+  ASSERT_NO_FATAL_FAILURE(MapAll(bench, job, kMaps));
+  ReduceTask task = bench.ReduceOf(0, kMaps);
+  std::size_t most = 0;
+  task.open = [&, open = task.open](std::uint32_t map) {
+    auto sources = open(map);
+    most = std::max(most, OpenRuns(bench.scratch.path()));
+    return sources;
+  };
+  const auto result = bench.Reduce(job, task);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->input_groups, 8 * kMaps);
+  EXPECT_LE(most, bench.files_max);
+  EXPECT_GE(most, 4u);
+}
+
+TEST(MapTask, MemoryThatTheSystemRefusesFailsTheAttempt) {
+  Bench bench;
+  bench.files.files["a"] = "one\n";
+  Job job;
+  job.mapper = MapBy([](const Record&, Emitter&) { MemoryRegion(std::size_t{1} << 60); });
+  const absl::Status refused = bench.Map(job, bench.MapOf("a")).status();
+  EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
+  EXPECT_THAT(std::string(refused.message()), ::testing::HasSubstr("--memory"));
+  EXPECT_THAT(std::string(refused.message()), ::testing::HasSubstr(" MiB"));
 }
 
 /// A source that has nothing, as from a map with no record for the partition.
