@@ -1,7 +1,5 @@
 #include "mapreduce/cluster/embedded.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
@@ -13,7 +11,9 @@
 
 #include "base/status_macros.h"
 #include "fmt/format.h"
+#include "io/clock.h"
 #include "io/log.h"
+#include "io/memory.h"
 #include "mapreduce/cluster/job_counters.h"
 #include "mapreduce/cluster/output_directory.h"
 #include "mapreduce/cluster/scratch.h"
@@ -31,12 +31,6 @@ using plan::Phase;
 
 constexpr plan::JobId kJob{1};
 constexpr plan::WorkerRef kWorker{plan::WorkerId{1}, plan::Incarnation{1}};
-
-std::int64_t SteadyMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
 
 // What slots report, on its way to the loop.
 struct Ready {
@@ -120,10 +114,10 @@ class EmbeddedRun {
   JobReport Run(bool* hung) {
     Submit();
     while (!ended_ && !LeaveAtOnce()) {
-      const std::int64_t wait = std::max<std::int64_t>(next_tick_ms_ - SteadyMs(), 0);
+      const std::int64_t wait = std::max<std::int64_t>(next_tick_ms_ - io::SteadyMs(), 0);
       for (SlotEvent& event : queue_.Take(std::chrono::milliseconds(wait)))
         std::visit([this](auto& e) { Handle(e); }, event);
-      if (SteadyMs() >= next_tick_ms_) Tick();
+      if (io::SteadyMs() >= next_tick_ms_) Tick();
       CarryOut();
     }
     *hung = !pool_.Stop(std::chrono::milliseconds(LeaveAtOnce() ? 0 : kEmbeddedPatienceMs));
@@ -140,7 +134,7 @@ class EmbeddedRun {
   }
 
   bool LeaveAtOnce() const { return options_.interrupts && *options_.interrupts >= 2; }
-  plan::TimeMs Now() const { return SteadyMs() - started_ms_; }
+  plan::TimeMs Now() const { return io::SteadyMs() - started_ms_; }
 
   void Submit() {
     plan::JobSpec spec = prepared_.spec;
@@ -287,7 +281,7 @@ class EmbeddedRun {
   }
 
   void Tick() {
-    next_tick_ms_ = SteadyMs() + kEmbeddedTickMs;
+    next_tick_ms_ = io::SteadyMs() + kEmbeddedTickMs;
     if (options_.interrupts && *options_.interrupts > 0 && !cancelled_) {
       cancelled_ = true;
       (void)Step(plan::JobCancelled{kJob});
@@ -330,9 +324,6 @@ class EmbeddedRun {
 
   void Explain(const plan::JobFailure& failure) {
     report_.error = failure.message;
-    if (failure.record)
-      report_.error +=
-          fmt::format(" (at {}, offset {})", failure.record->file, failure.record->offset);
     report_.stderr_tail = failure.stderr_tail;
   }
 
@@ -367,7 +358,7 @@ class EmbeddedRun {
   OutputDirectory& output_;
   const std::string scratch_;
   const std::shared_ptr<const JobSetup> setup_;
-  const std::int64_t started_ms_ = SteadyMs();
+  const std::int64_t started_ms_ = io::SteadyMs();
   std::int64_t next_tick_ms_ = started_ms_ + kEmbeddedTickMs;
   plan::Planner planner_;
   EventQueue queue_;
@@ -390,8 +381,7 @@ std::uint32_t DefaultSlots() {
 }
 
 std::uint64_t DefaultMemoryBytes() {
-  return static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
-         static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) / 2;
+  return std::max<std::uint64_t>(io::UsableMemoryBytes() / 2, kMemoryMin);
 }
 
 absl::StatusOr<JobReport> RunEmbedded(const PreparedJob& prepared, const EmbeddedOptions& options,
@@ -402,10 +392,7 @@ absl::StatusOr<JobReport> RunEmbedded(const PreparedJob& prepared, const Embedde
   TRIREME_ASSIGN_OR_RETURN(const ScratchDirectory scratch,
                            ScratchDirectory::Make(options.directory));
   OutputDirectory output(&files, prepared.output, settings.durability);
-  if (absl::Status ready = output.Prepare(); !ready.ok()) {
-    output.Abandon();
-    return ready;
-  }
+  TRIREME_RETURN_IF_ERROR(output.Prepare(prepared.overwrite));
   const auto started = std::chrono::system_clock::now();
   const std::size_t tasks = std::max<std::size_t>(
       {prepared.splits.size(), prepared.setup->settings.reduces, std::size_t{1}});

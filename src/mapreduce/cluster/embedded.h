@@ -26,7 +26,7 @@ struct EmbeddedOptions {
   std::function<void(const JobProgress&)> on_progress = nullptr;
 };
 
-/// Half of this machine's memory. A limit of a control group is not looked at: give --memory there.
+/// Half of what io::UsableMemoryBytes finds, but at least kMemoryMin.
 std::uint64_t DefaultMemoryBytes();
 std::uint32_t DefaultSlots();
 

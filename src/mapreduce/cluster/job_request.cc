@@ -69,9 +69,10 @@ absl::StatusOr<PreparedJob> PrepareJob(const JobRequest& request, io::FileSystem
   PreparedJob prepared;
   prepared.output = request.output;
   prepared.overwrite = request.overwrite;
-  TRIREME_RETURN_IF_ERROR(
-      OutputDirectory(&files, request.output, io::Durability::kProcess).Check(request.overwrite));
+  const OutputDirectory output(&files, request.output, io::Durability::kProcess);
+  TRIREME_RETURN_IF_ERROR(output.Check(request.overwrite));
   TRIREME_ASSIGN_OR_RETURN(const auto inputs, ExpandInputs(files, request.inputs));
+  TRIREME_RETURN_IF_ERROR(output.CheckApart(inputs));
   prepared.input_files = inputs.size();
   for (const io::FileInfo& input : inputs) prepared.input_bytes += input.size_bytes;
   TRIREME_ASSIGN_OR_RETURN(prepared.splits,

@@ -106,6 +106,13 @@ void Master::Cancel(JobId job, absl::AnyInvocable<void(absl::StatusOr<v1::JobSta
   const Outcome outcome = Step(plan::JobCancelled{job});
   answers_.push_back([this, job, outcome, reply = std::move(reply)]() mutable {
     if (outcome == Outcome::kUnknownJob) return reply(NoSuchJob(job));
+    const auto snapshot = planner_.Snapshot(job);
+    if (outcome == Outcome::kDuplicate && snapshot &&
+        snapshot->state != plan::JobState::kCancelled) {
+      return reply(absl::FailedPreconditionError(
+          fmt::format("job {} has {} already: there is nothing to cancel", std::uint64_t(job),
+                      plan::Name(snapshot->state))));
+    }
     reply(Status(job));
   });
 }

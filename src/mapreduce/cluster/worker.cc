@@ -12,6 +12,7 @@
 
 #include "base/status_macros.h"
 #include "fmt/format.h"
+#include "io/clock.h"
 #include "mapreduce/cluster/coordinator_link.h"
 #include "mapreduce/cluster/embedded.h"
 #include "mapreduce/cluster/output_directory.h"
@@ -26,12 +27,6 @@ namespace {
 
 using plan::JobId;
 using plan::Outcome;
-
-std::int64_t MonotonicMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
 
 std::uint64_t Id(const plan::AttemptRef& attempt) {
   return static_cast<std::uint64_t>(attempt.id);
@@ -238,7 +233,7 @@ absl::Status Worker::Core::Listen() {
 
 void Worker::Core::Run() {
   while (Tick()) {
-    const std::int64_t wait = std::clamp<std::int64_t>(next_beat_ms_ - MonotonicMs(), 1, 50);
+    const std::int64_t wait = std::clamp<std::int64_t>(next_beat_ms_ - io::SteadyMs(), 1, 50);
     for (OwnerQueue::Task& task : inbox_.Take(std::chrono::milliseconds(wait))) task();
   }
   Leave();
@@ -246,7 +241,7 @@ void Worker::Core::Run() {
 
 /// False when it is time to leave.
 bool Worker::Core::Tick() {
-  const std::int64_t now = MonotonicMs();
+  const std::int64_t now = io::SteadyMs();
   link_.Tick(now);
   inputs_.Tick(now);
   if (drains_ > 0 && drain_until_ms_ == 0) {
@@ -274,9 +269,9 @@ void Worker::Core::Leave() {
   const std::uint64_t sequence = Send(std::move(goodbye));
   // The answer to it, so that the coordinator need not wait for the lease's end.
   bool answered = !link_.attached() || sequence == 0;
-  const std::int64_t deadline = MonotonicMs() + kStopPatienceMs / 10;
+  const std::int64_t deadline = io::SteadyMs() + kStopPatienceMs / 10;
   commits_[sequence] = 0;
-  while (!answered && MonotonicMs() < deadline) {
+  while (!answered && io::SteadyMs() < deadline) {
     for (OwnerQueue::Task& task : inbox_.Take(std::chrono::milliseconds(10))) task();
     answered = !link_.attached() || !commits_.contains(sequence);
   }
@@ -432,7 +427,7 @@ void Worker::Core::OnReportAnswer(std::uint64_t id, const v1::WorkerMessage& rep
 void Worker::Core::OnCommitAnswer(std::uint64_t id, Outcome outcome) {
   const auto found = attempts_.find(id);
   if (found == attempts_.end()) return;
-  const std::int64_t now = MonotonicMs();
+  const std::int64_t now = io::SteadyMs();
   switch (outcome) {
     case Outcome::kCommitGranted:
       // A permission that took a lease to arrive (we were stopped) may be another's by now.
@@ -553,7 +548,7 @@ void Worker::Core::AskCommit(std::uint64_t id) {
   const auto found = attempts_.find(id);
   if (found == attempts_.end() || found->second.over) return;
   Running& attempt = found->second;
-  attempt.asked_ms = MonotonicMs();
+  attempt.asked_ms = io::SteadyMs();
   attempt.commit_retry_ms = attempt.asked_ms + kCommitRetryMs;
   if (!registered_) return;
   v1::WorkerMessage message;

@@ -48,6 +48,13 @@ class FailingFiles final : public io::FileSystem {
     return files_.MakeDirectories(path);
   }
   absl::Status RemoveTree(const std::string& path) override { return files_.RemoveTree(path); }
+  absl::Status RemoveEmptyDirectory(const std::string& path) override {
+    return files_.RemoveEmptyDirectory(path);
+  }
+  absl::StatusOr<std::unique_ptr<io::DirectoryLock>> LockDirectory(
+      const std::string& path) override {
+    return files_.LockDirectory(path);
+  }
 
  private:
   io::FileSystem& files_;
