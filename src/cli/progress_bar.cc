@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "cli/say.h"
 #include "cli/sizes.h"
 #include "fmt/format.h"
 
@@ -48,12 +49,12 @@ void ProgressBar::Show(const mapreduce::JobProgress& progress) {
   next_ms_ = progress.elapsed_ms + (terminal_ ? kRewriteMs : kPlainLineMs);
   const std::string line = Line(progress);
   if (!terminal_) {
-    fmt::print(stderr, "{}\n", line);
+    Say(stderr, "{}\n", line);
     return;
   }
   const std::size_t columns = TerminalColumns();
   const std::string bar = columns >= 110 ? "|" + Bar(ShareOf(progress)) + "| " : "";
-  fmt::print(stderr, "\r\033[K{}{}", bar, line.substr(0, columns > 0 ? columns - 1 : 0));
+  Say(stderr, "\r\033[K{}{}", bar, line.substr(0, columns > 0 ? columns - 1 : 0));
   std::fflush(stderr);
   shown_ = true;
 }
@@ -75,7 +76,7 @@ std::string ProgressBar::Line(const mapreduce::JobProgress& progress) const {
 
 void ProgressBar::Clear() {
   if (!shown_) return;
-  fmt::print(stderr, "\r\033[K");
+  Say(stderr, "\r\033[K");
   std::fflush(stderr);
   shown_ = false;
 }
