@@ -255,6 +255,7 @@ void AddAttempts(const v1::Timeline& timeline, JobReport* to) {
     bar.input_bytes = trace.result().input_bytes();
     bar.output_bytes = trace.result().output_bytes();
     bar.records = trace.result().input_records();
+    bar.note = trace.note();
   }
 }
 
