@@ -226,9 +226,11 @@ absl::StatusOr<v1::JobStatus> Client::Follow(std::uint64_t job, const OnStatus& 
 // ---- As a report
 
 JobProgress ProgressOf(const v1::JobStatus& status) {
-  return {status.maps().total(),        status.maps().succeeded(),   status.reduces().total(),
-          status.reduces().succeeded(), status.input_bytes(),        status.input_bytes_read(),
-          status.maps().progress(),     status.reduces().progress(), status.elapsed_ms()};
+  return {status.maps().total(),    status.maps().succeeded(),
+          status.reduces().total(), status.reduces().succeeded(),
+          status.input_bytes(),     status.input_bytes_read(),
+          status.maps().progress(), status.reduces().progress(),
+          status.elapsed_ms(),      status.stats().map_output_bytes()};
 }
 
 namespace {

@@ -331,7 +331,8 @@ class EmbeddedRun {
     if (!snapshot) return;
     options_.on_progress({snapshot->maps.total, snapshot->maps.succeeded, snapshot->reduces.total,
                           snapshot->reduces.succeeded, prepared_.input_bytes, bytes,
-                          snapshot->maps.progress, snapshot->reduces.progress, Now()});
+                          snapshot->maps.progress, snapshot->reduces.progress, Now(),
+                          snapshot->stats.map_output_bytes});
   }
 
   void Explain(const plan::JobFailure& failure) {

@@ -75,8 +75,8 @@ class RowBuilder {
 /// The least width of a bar: a share of the time that keeps `rows` rows under kReportBarsMax, as a
 /// row holds no more than two bars and one gap in twice that share.
 double NarrowMs(const JobReport& report, std::size_t rows) {
-  const double share = std::max(
-      0.0025, 2.5 * static_cast<double>(rows) / static_cast<double>(kReportBarsMax));
+  const double share =
+      std::max(0.0025, 2.5 * static_cast<double>(rows) / static_cast<double>(kReportBarsMax));
   return share * static_cast<double>(std::max<std::int64_t>(report.total_ms, 1));
 }
 
