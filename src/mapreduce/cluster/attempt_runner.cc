@@ -164,6 +164,7 @@ void DropOutput(const AttemptSpec& spec, io::FileSystem& files, const std::strin
 
 void Reset(TaskProgress& progress) {
   progress.bytes = 0;
+  progress.bytes_total = 0;
   progress.records = 0;
   progress.range = 0;
   progress.offset = 0;

@@ -214,9 +214,11 @@ absl::StatusOr<v1::JobStatus> Client::Follow(std::uint64_t job, const OnStatus& 
 // ---- As a report
 
 JobProgress ProgressOf(const v1::JobStatus& status) {
-  return {status.maps().total(),        status.maps().succeeded(),   status.reduces().total(),
-          status.reduces().succeeded(), status.input_bytes(),        status.input_bytes_read(),
-          status.maps().progress(),     status.reduces().progress(), status.elapsed_ms()};
+  return {status.maps().total(),    status.maps().succeeded(),
+          status.reduces().total(), status.reduces().succeeded(),
+          status.input_bytes(),     status.input_bytes_read(),
+          status.maps().progress(), status.reduces().progress(),
+          status.elapsed_ms(),      status.stats().map_output_bytes()};
 }
 
 namespace {
@@ -243,6 +245,7 @@ void AddAttempts(const v1::Timeline& timeline, JobReport* to) {
     bar.input_bytes = trace.result().input_bytes();
     bar.output_bytes = trace.result().output_bytes();
     bar.records = trace.result().input_records();
+    bar.note = trace.note();
   }
 }
 

@@ -181,7 +181,14 @@ class EmbeddedRun {
     bar.start_ms = Now();
     const std::size_t place = report_.attempts.size();
     report_.attempts.push_back(std::move(bar));
-    report_.attempts[place].lane = pool_.Start(std::move(spec));
+    const std::uint32_t lane = report_.attempts[place].lane = pool_.Start(std::move(spec));
+    // A slot is free a moment before its attempt's end is heard of.
+    if (last_bars_[lane] != kNoBar) EndBar(report_.attempts[last_bars_[lane]]);
+    last_bars_[lane] = place;
+  }
+
+  void EndBar(ReportAttempt& bar) {
+    if (bar.end_ms == 0) bar.end_ms = Now();
   }
 
   void Act(const plan::CancelAttempt& cancel) {
@@ -250,7 +257,7 @@ class EmbeddedRun {
     const Outcome outcome =
         Step(plan::AttemptSucceeded{attempt.ref, kWorker, done.result.output_bytes});
     ReportAttempt& bar = BarOf(done.attempt);
-    bar.end_ms = Now();
+    EndBar(bar);
     bar.end = outcome == Outcome::kOk ? plan::AttemptEnd::kSucceeded : plan::AttemptEnd::kKilled;
     bar.input_bytes = done.result.input_bytes;
     bar.output_bytes = done.result.output_bytes;
@@ -271,7 +278,7 @@ class EmbeddedRun {
     if (failure.lost_map != TaskFailure::kNoMap)
       failed.fetch.push_back({failure.lost_map, attempt.fetched_from[failure.lost_map], true});
     ReportAttempt& bar = BarOf(broken.attempt);
-    bar.end_ms = Now();
+    EndBar(bar);
     bar.end = failure.kind == plan::FailureKind::kKilled ? plan::AttemptEnd::kKilled
                                                          : plan::AttemptEnd::kFailed;
     if (bar.note.empty()) bar.note = failure.message;
@@ -298,15 +305,14 @@ class EmbeddedRun {
     running_ = 0;
     for (const SlotPool::Progress& progress : pool_.Running()) {
       const Attempt& attempt = attempts_[progress.attempt];
-      const double size = static_cast<double>(std::max<std::uint64_t>(attempt.split_bytes, 1));
+      const bool map = attempt.ref.task.phase == Phase::kMap;
+      const std::uint64_t size = map ? attempt.split_bytes : progress.bytes_total;
       ++running_;
-      plan::AttemptProgress said{attempt.ref, 0, progress.records + progress.bytes,
-                                 progress.inputs_fetched};
-      if (attempt.ref.task.phase == Phase::kMap) {
-        said.progress = std::min(static_cast<double>(progress.bytes) / size, 1.0);
-        bytes_in_hand_ += std::min(progress.bytes, attempt.split_bytes);
-      }
-      listing.push_back(std::move(said));
+      const double share =
+          size == 0 ? 0 : static_cast<double>(progress.bytes) / static_cast<double>(size);
+      listing.push_back({attempt.ref, std::min(share, 1.0), progress.records + progress.bytes,
+                         progress.inputs_fetched});
+      if (map) bytes_in_hand_ += std::min(progress.bytes, attempt.split_bytes);
     }
     return listing;
   }
@@ -319,7 +325,8 @@ class EmbeddedRun {
     if (!snapshot) return;
     options_.on_progress({snapshot->maps.total, snapshot->maps.succeeded, snapshot->reduces.total,
                           snapshot->reduces.succeeded, prepared_.input_bytes, bytes,
-                          snapshot->maps.progress, snapshot->reduces.progress, Now()});
+                          snapshot->maps.progress, snapshot->reduces.progress, Now(),
+                          snapshot->stats.map_output_bytes});
   }
 
   void Explain(const plan::JobFailure& failure) {
@@ -352,6 +359,8 @@ class EmbeddedRun {
   /// At ten a second: the first hours of a job.
   static constexpr std::size_t kSamplesMax = 200'000;
 
+  static constexpr std::size_t kNoBar = static_cast<std::size_t>(-1);
+
   const PreparedJob& prepared_;
   const EmbeddedOptions& options_;
   const std::uint32_t slots_;
@@ -363,6 +372,7 @@ class EmbeddedRun {
   plan::Planner planner_;
   EventQueue queue_;
   JobReport report_;
+  std::vector<std::size_t> last_bars_ = std::vector<std::size_t>(slots_, kNoBar);  // by lane
   std::map<std::uint64_t, Attempt> attempts_;
   std::vector<Needed> waiting_;            // for map outputs that are being made again
   std::vector<std::uint64_t> committers_;  // told to ask again later

@@ -17,6 +17,17 @@
 #include "mapreduce/cluster/slot_process.h"
 
 namespace trireme::mapreduce {
+namespace {
+
+/// What a sanitizer keeps beside the memory it watches is not the attempt's.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr std::uint64_t kSanitizerBytes = 128u << 20;
+#else
+constexpr std::uint64_t kSanitizerBytes = 0;
+#endif
+
+}  // namespace
+
 Keeper::Keeper(const SlotPool::Options& options, std::uint32_t slot, SlotPool::Listener* listener)
     : options_(options),
       slot_(slot),
@@ -102,7 +113,7 @@ void Keeper::WatchMemory() {
   memory_looked_ms_ = now;
   const std::uint64_t used = io::PrivateMemoryOfTree(process_.pid());
   // Twice in a row: while it starts a child by vfork, its memory is there twice for a moment.
-  const bool over = used > options_.memory_bytes;
+  const bool over = used > options_.memory_bytes + kSanitizerBytes;
   if (!over || !std::exchange(over_memory_, over)) {
     over_memory_ = over;
     return;

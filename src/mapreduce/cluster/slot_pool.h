@@ -50,6 +50,7 @@ class SlotPool {
     std::uint64_t attempt = 0;
     std::uint32_t slot = 0;
     std::uint64_t bytes = 0;
+    std::uint64_t bytes_total = 0;  ///< reduce: as of TaskProgress
     std::uint64_t records = 0;
     bool inputs_fetched = false;  ///< reduce: every map output has been provided
   };

@@ -352,7 +352,8 @@ void Worker::Core::ReadProgress() {
     if (found == attempts_.end()) continue;
     Running& attempt = found->second;
     const bool reduce = attempt.ref.task.phase == plan::Phase::kReduce;
-    const std::uint64_t size = reduce ? inputs_.ExpectedBytes(now.attempt) : attempt.split_bytes;
+    std::uint64_t size = reduce ? now.bytes_total : attempt.split_bytes;
+    if (reduce && size == 0) size = inputs_.ExpectedBytes(now.attempt);
     const double share = size == 0 ? 0 : static_cast<double>(now.bytes) / static_cast<double>(size);
     attempt.progress.progress = std::min(share, kReadShare);
     attempt.progress.records = now.records + now.bytes;

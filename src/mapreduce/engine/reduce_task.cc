@@ -41,8 +41,13 @@ std::size_t FanIn(const TaskEnvironment& environment) {
 /// The merged stream cut into groups of equal keys.
 class GroupStream {
  public:
-  GroupStream(Merger* merger, Aggregation aggregation, internal::TaskContext* context)
-      : merger_(*merger), aggregation_(aggregation), context_(context) {}
+  /// Progress is shown beyond what earlier merges have read.
+  GroupStream(Merger* merger, Aggregation aggregation, std::uint64_t bytes_before,
+              internal::TaskContext* context)
+      : merger_(*merger),
+        aggregation_(aggregation),
+        bytes_before_(bytes_before),
+        context_(context) {}
 
   /// Passes to the next group; false after the last or after an error.
   bool NextGroup() {
@@ -68,7 +73,9 @@ class GroupStream {
 
   /// Shows progress; takes over a failure or a cancellation, which ends the stream.
   void Check() {
-    context_->control().progress->records.store(records_, std::memory_order_relaxed);
+    TaskProgress& progress = *context_->control().progress;
+    progress.records.store(records_, std::memory_order_relaxed);
+    progress.bytes.store(bytes_before_ + bytes_, std::memory_order_relaxed);
     if (!status_.ok()) return;
     if (context_->cancelled()) status_ = absl::CancelledError("the attempt was cancelled");
     if (!context_->status().ok()) status_ = context_->status();
@@ -99,10 +106,16 @@ class GroupStream {
   const absl::Status& status() const { return status_; }
   std::uint64_t groups() const { return groups_; }
   std::uint64_t records() const { return records_; }
+  /// About as many as the sources' left_bytes() once were.
+  std::uint64_t bytes() const { return bytes_; }
 
  private:
+  /// Of the two sizes of most records, in a block.
+  static constexpr std::uint64_t kSizeBytes = 2;
+
   void SkipValue() {
     ++records_;
+    bytes_ += merger_.key().size() + merger_.value().size() + kSizeBytes;
     if (records_ % kCheckEvery == 0) Check();
     if (absl::Status status = merger_.Pop(); !status.ok()) [[unlikely]]
       status_ = std::move(status);
@@ -111,6 +124,7 @@ class GroupStream {
 
   Merger& merger_;
   Aggregation aggregation_;
+  const std::uint64_t bytes_before_;
   internal::TaskContext* context_;
   std::string key_;
   bool in_group_ = false;
@@ -118,6 +132,7 @@ class GroupStream {
   absl::Status status_;
   std::uint64_t groups_ = 0;
   std::uint64_t records_ = 0;
+  std::uint64_t bytes_ = 0;
 };
 
 /// A group as the user's reducer sees it.
@@ -161,10 +176,11 @@ class ReduceLoop {
     TRIREME_RETURN_IF_ERROR(Gather());
     PartWriter writer(part, job_.output_format ? job_.output_format() : nullptr,
                       settings_.compress_output, context_);
+    ShowTotal();
     Merger merger(std::move(sources_));
     maps_of_merge_ = std::move(map_of_source_);
     TRIREME_RETURN_IF_ERROR(Blame(merger.Start(), merger));
-    GroupStream groups(&merger, job_.aggregation, context_);
+    GroupStream groups(&merger, job_.aggregation, bytes_merged_, context_);
     Reduce(groups, writer);
     TRIREME_RETURN_IF_ERROR(Blame(groups.status(), merger));
     TRIREME_RETURN_IF_ERROR(writer.Finish());
@@ -231,7 +247,7 @@ class ReduceLoop {
     run->BeginRun();
     Merger merger(std::move(some));
     TRIREME_RETURN_IF_ERROR(Blame(merger.Start(), merger));
-    GroupStream groups(&merger, job_.aggregation, context_);
+    GroupStream groups(&merger, job_.aggregation, bytes_merged_, context_);
     while (groups.NextGroup()) {
       if (job_.aggregation != Aggregation::kNone) {
         run->Add(groups.key(), EncodedNumber(groups.FoldGroup()).view());
@@ -240,8 +256,18 @@ class ReduceLoop {
       while (groups.NextValue()) run->Add(groups.key(), groups.value());
     }
     TRIREME_RETURN_IF_ERROR(Blame(groups.status(), merger));
+    bytes_merged_ += groups.bytes();
     TRIREME_RETURN_IF_ERROR(run->EndRun());
     return run->Finish();
+  }
+
+  /// From here on it is known how much is left to do.
+  void ShowTotal() {
+    std::uint64_t left = 0;
+    for (const auto& source : sources_) left += source->left_bytes();
+    TaskProgress& progress = *context_->control().progress;
+    progress.bytes.store(bytes_merged_, std::memory_order_relaxed);
+    progress.bytes_total.store(bytes_merged_ + left, std::memory_order_relaxed);
   }
 
   void Reduce(GroupStream& groups, PartWriter& writer) {
@@ -289,6 +315,7 @@ class ReduceLoop {
   std::vector<std::uint32_t> maps_of_merge_;
   std::size_t merged_ = 0;  // this many of sources_, at the front, are runs of our own
   std::uint32_t merges_ = 0;
+  std::uint64_t bytes_merged_ = 0;  // read by merges before the last one
 };
 
 }  // namespace

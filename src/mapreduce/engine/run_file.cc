@@ -201,6 +201,8 @@ class FileBlockSource : public BlockSource {
     return std::string_view(payload, payload_bytes);
   }
 
+  std::uint64_t left_bytes() const override { return left(); }
+
  private:
   std::uint64_t left() const { return end_ - next_ + (held_end_ - held_begin_); }
   std::uint64_t position() const { return next_ - (held_end_ - held_begin_); }

@@ -119,6 +119,8 @@ class BlockSource {
   /// The next block's payload, followed by kBlockSlack readable bytes and valid until the next
   /// call; empty at the end. DATA_LOSS when the bytes are not what was written.
   [[nodiscard]] virtual absl::StatusOr<std::string_view> Next() = 0;
+  /// Bytes that are still to come, for showing progress; 0 when that is not known.
+  virtual std::uint64_t left_bytes() const { return 0; }
 };
 
 /// An intermediate file opened for reading. Thread-safe.
