@@ -12,10 +12,12 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <utility>
 
 #include "base/status_macros.h"
 #include "fmt/format.h"
+#include "io/direct_writer.h"
 #include "io/file.h"
 #include "io/process.h"
 
@@ -82,10 +84,14 @@ std::string TemporaryName(const std::string& path) {
 class LocalFileWriter final : public io::FileWriter {
  public:
   LocalFileWriter(io::File file, std::string path, io::Durability durability)
-      : file_(std::move(file)), path_(std::move(path)), durability_(durability) {}
+      : file_(std::move(file)), path_(std::move(path)), durability_(durability) {
+    if (durability == io::Durability::kPowerLoss) direct_.emplace(&file_);
+  }
   ~LocalFileWriter() override { Abort(); }
 
-  absl::Status Append(std::string_view bytes) override { return file_.Append(bytes); }
+  absl::Status Append(std::string_view bytes) override {
+    return direct_ ? direct_->Append(bytes) : file_.Append(bytes);
+  }
 
   absl::Status Commit() override {
     absl::Status status = Publish();
@@ -95,12 +101,15 @@ class LocalFileWriter final : public io::FileWriter {
 
   void Abort() override {
     if (std::exchange(done_, true)) return;
+    direct_.reset();
     ::unlink(file_.path().c_str());
   }
 
  private:
   absl::Status Publish() {
     const bool sync = durability_ == io::Durability::kPowerLoss;
+    if (direct_) TRIREME_RETURN_IF_ERROR(direct_->Finish());
+    direct_.reset();
     if (sync) TRIREME_RETURN_IF_ERROR(file_.Sync());
     TRIREME_RETURN_IF_ERROR(file_.Close());
     if (std::rename(file_.path().c_str(), path_.c_str()) != 0)
@@ -112,7 +121,8 @@ class LocalFileWriter final : public io::FileWriter {
   io::File file_;  // its path is the temporary name
   std::string path_;
   io::Durability durability_;
-  bool done_ = false;  // the temporary name is gone
+  std::optional<io::DirectWriter> direct_;  // of a file that must reach the disk anyway
+  bool done_ = false;                       // the temporary name is gone
 };
 
 }  // namespace
