@@ -394,6 +394,11 @@ std::uint64_t DefaultMemoryBytes() {
   return std::max<std::uint64_t>(io::UsableMemoryBytes() / 2, kMemoryMin);
 }
 
+std::uint64_t EmbeddedSlotMemory(const EmbeddedOptions& options) {
+  const std::uint64_t all = options.memory_bytes != 0 ? options.memory_bytes : DefaultMemoryBytes();
+  return SlotMemory(all, options.slots != 0 ? options.slots : DefaultSlots(), Isolation::kThread);
+}
+
 absl::StatusOr<JobReport> RunEmbedded(const PreparedJob& prepared, const EmbeddedOptions& options,
                                       bool* hung) {
   *hung = false;

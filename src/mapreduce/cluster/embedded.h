@@ -28,6 +28,8 @@ struct EmbeddedOptions {
 
 /// Half of what io::UsableMemoryBytes finds, but at least kMemoryMin.
 std::uint64_t DefaultMemoryBytes();
+/// What a slot will have of it, or more when there are fewer tasks than slots.
+std::uint64_t EmbeddedSlotMemory(const EmbeddedOptions& options);
 std::uint32_t DefaultSlots();
 
 /// Runs the job in this process, to its end. The plan is the one the coordinator uses, with one

@@ -57,9 +57,9 @@ absl::StatusOr<Parameters> CompleteParameters(const JobRequest& request, io::Fil
                                               std::uint32_t reduces) {
   const auto* ready = std::get_if<ReadyCode>(&request.code);
   if (ready == nullptr) return request.parameters;
-  return PrepareReadyJob(
-      ready->name, request.parameters,
-      {&files, request.inputs, splits, request.format, reduces, request.one_machine});
+  return PrepareReadyJob(ready->name, request.parameters,
+                         {&files, request.inputs, splits, request.format, reduces,
+                          request.one_machine, request.slot_memory_bytes});
 }
 
 }  // namespace

@@ -68,6 +68,10 @@ void Output::Emit(std::string_view key, std::int64_t value) {
   sink_->Add(key, std::string_view(digits, static_cast<std::size_t>(end - digits)));
 }
 
+void Output::EmitFormatted(std::string_view bytes, std::uint64_t records) {
+  sink_->AddFormatted(bytes, records);
+}
+
 void CombinedValues::Emit(std::int64_t value) {
   char digits[24];
   const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;

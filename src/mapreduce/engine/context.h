@@ -86,6 +86,8 @@ class ReduceSink {
  public:
   virtual ~ReduceSink() = default;
   virtual void Add(std::string_view key, std::string_view value) = 0;
+  /// Records as the output format writes them.
+  virtual void AddFormatted(std::string_view bytes, std::uint64_t records) = 0;
 };
 
 }  // namespace internal

@@ -11,6 +11,7 @@
 #include "mapreduce/engine/range_partition.h"
 #include "mapreduce/jobs/factories.h"
 #include "mapreduce/jobs/sort_by_reference.h"
+#include "mapreduce/jobs/sort_in_memory.h"
 
 namespace trireme::mapreduce {
 namespace {
@@ -48,6 +49,10 @@ constexpr std::array kSortOptions = {
         .name = kBoundariesOption, .help = "between the partitions, sampled", .internal = true},
     ReadyJobOption{
         .name = kReferencesOption, .help = "files to gather records from", .internal = true},
+    ReadyJobOption{.name = kInMemoryOption,
+                   .help = "a slot has memory for all references",
+                   .flag = true,
+                   .internal = true},
 };
 
 constexpr std::array kIndexOptions = {kRecordBytes};
@@ -133,8 +138,11 @@ absl::Status AddBoundaries(const ReadyJobInput& input, Parameters& options) {
   options[std::string(kBoundariesOption)] = EncodeBoundaries(boundaries);
   const std::uint32_t record_bytes = input.format.record_bytes;
   if (input.one_machine && input.format.kind == InputFormat::Kind::kFixed &&
-      PaysByReference(input.splits, record_bytes))
-    options[std::string(kReferencesOption)] = EncodeReferences(input.splits, record_bytes);
+      PaysByReference(input.splits, record_bytes)) {
+    const auto files = ReferencedFiles(input.splits, record_bytes);
+    options[std::string(kReferencesOption)] = EncodeReferences(files);
+    if (FitsInMemory(files, input.slot_memory_bytes)) options[std::string(kInMemoryOption)] = "";
+  }
   return absl::OkStatus();
 }
 
