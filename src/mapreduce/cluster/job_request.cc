@@ -36,6 +36,10 @@ absl::Status CheckRequest(const JobRequest& request) {
     return absl::InvalidArgumentError("--split-size must be at least 1");
   if (request.max_attempts == 0)
     return absl::InvalidArgumentError("--max-attempts must be at least 1");
+  if (request.skip_bad_records && std::holds_alternative<StreamingCode>(request.code))
+    return absl::InvalidArgumentError(
+        "--skip-bad-records does not go with --mapper: a command reads ahead, so nobody knows at "
+        "which record it died; let the command pass over what it cannot read");
   return absl::OkStatus();
 }
 

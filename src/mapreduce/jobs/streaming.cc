@@ -82,6 +82,7 @@ class ErrorLines {
     while (text.ends_with('\n') || text.ends_with('\r')) text.remove_suffix(1);
     if (text.starts_with(kCounter) && Count(text.substr(kCounter.size()))) return;
     if (text.starts_with(kStatus)) return context_.SetStatus(text.substr(kStatus.size()));
+    if (text.starts_with("reporter:")) context_.Count("trireme", "malformed reporter lines", 1);
     if (attempt_.on_stderr) attempt_.on_stderr(line);
   }
 

@@ -17,8 +17,9 @@
 /// gets the very lines that the mapper wrote, sorted by key, so that `cat` as mapper and reducer
 /// sorts its input (Hadoop itself adds a TAB to lines without one). Lines that the reducer writes
 /// are the output. On standard error `reporter:counter:GROUP,NAME,AMOUNT` and
-/// `reporter:status:TEXT` are obeyed; the rest is the attempt's. Each input file has a mapper
-/// process of its own, since its name is in the environment.
+/// `reporter:status:TEXT` are obeyed; other `reporter:` lines are counted as malformed, and they
+/// and the rest are the attempt's. Each input file has a mapper process of its own, since its name
+/// is in the environment.
 namespace trireme::mapreduce {
 
 struct StreamingCommands {
