@@ -103,7 +103,7 @@ class RunParser {
     AddTime(app_, "--task-timeout", "without progress a task fails (default 10m; 0: never)", 0,
             [this](auto ms) { request().task_timeout_ms = ms; });
     app_.add_flag("--skip-bad-records", request().skip_bad_records,
-                  "pass over records that crashed the job's code twice");
+                  "pass over records that crashed the job's code twice; not with --mapper");
     app_.add_option("--dir", options_.directory, "for temporary files (default: $TMPDIR, /var/tmp)")
         ->type_name("DIR");
     app_.add_flag("--no-sync{false}", request().sync, "do not wait for the disk at the end");

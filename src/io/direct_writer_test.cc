@@ -52,9 +52,9 @@ class DirectWriterTest : public ::testing::Test {
 };
 
 TEST_F(DirectWriterTest, FilesOfAllSizesAreWhatWasAppended) {
-  const std::size_t sizes[] = {0,        1,        4095,         kDirectBufferBytes,
-                               kAll - 1, kAll,     kAll + 1,     kAll + 4096,
-                               3 * kAll, 3 * kAll + kDirectBufferBytes + 12345};
+  const std::size_t sizes[] = {
+      0,    1,        4095,        kDirectBufferBytes, kAll - 1,
+      kAll, kAll + 1, kAll + 4096, 3 * kAll,           3 * kAll + kDirectBufferBytes + 12345};
   for (const std::size_t size : sizes) {
     const std::string bytes = Bytes(size);
     for (const std::size_t piece : {std::size_t{100'003}, kDirectBufferBytes, kAll + 5})

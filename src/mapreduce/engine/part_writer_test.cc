@@ -123,6 +123,30 @@ TEST(PartWriter, TheJobsFormatBeginsAndEndsTheFile) {
   EXPECT_EQ(Decompress(written.bytes, 100), "[a=1;b=;]");
 }
 
+TEST(PartWriter, FormattedRecordsStandWhereTheyWereEmitted) {
+  for (const bool compress : {false, true}) {
+    Bench bench;
+    bench.settings.compress_output = compress;
+    bench.files.files["in"] = "b\nd\n";
+    Job job;
+    job.mapper = MapBy([](const Record& record, Emitter& out) { out.Emit(record.value, "1"); });
+    const std::string large(3 << 20, 'x');
+    job.reducer = ReduceBy([&](std::string_view key, Values&, Output& out) {
+      out.EmitFormatted("two\nlines\n", 2);
+      out.Emit(key, "plain");
+      out.EmitFormatted(large, 1);
+    });
+    ASSERT_TRUE(bench.Map(job, bench.MapOf("in")).ok());
+    const auto result = bench.Reduce(job, bench.ReduceOf(0, 1));
+    ASSERT_TRUE(result.ok()) << result.status();
+    const std::string want = "two\nlines\nb\tplain\n" + large + "two\nlines\nd\tplain\n" + large;
+    const std::string bytes = bench.Part("part-0");
+    EXPECT_TRUE((compress ? Decompress(bytes, want.size()) : bytes) == want);
+    EXPECT_EQ(result->output_records, 8u);
+    EXPECT_EQ(result->output_bytes, want.size());
+  }
+}
+
 class ThrowingFormat final : public OutputFormat {
  public:
   void Begin(std::string&) override { throw std::runtime_error("cannot begin"); }

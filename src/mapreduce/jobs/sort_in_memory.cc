@@ -150,8 +150,8 @@ class SortingReducer final : public Reducer {
     SortEntry* const to = Entries() + count_;
     std::memcpy(to, batch.data(), batch.size());
     count_ += count;
-    return std::all_of(
-        to, to + count, [this](SortEntry entry) { return EntryId(entry) < records_->records(); });
+    return std::all_of(to, to + count,
+                       [this](SortEntry entry) { return EntryId(entry) < records_->records(); });
   }
 
   void Prefetch(const char* record) const {
