@@ -61,6 +61,12 @@ class Sort(harness.Case):
         path.write_bytes(gzip.compress(b"".join(r for part in self.files for r in part)))
         self.assertNotIn("references", self.sort(20, path=path))
 
+    def test_without_reduces_records_stay_as_they_are(self):
+        self.succeed("sort", "--format", f"fixed:{RECORD}", "--input", self.dir / "in", "--output",
+                     self.out, "--reduces", 0)
+        everything = b"".join(record for part in self.files for record in part)
+        self.assertEqual(b"".join(self.parts().values()), everything)
+
     def test_compressed_output(self):
         self.succeed("sort", "--format", f"fixed:{RECORD}", "--key-bytes", 20, "--input",
                      self.dir / "in", "--output", self.out, "--overwrite", "--reduces", 3,

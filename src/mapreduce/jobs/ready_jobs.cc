@@ -137,7 +137,7 @@ absl::Status AddBoundaries(const ReadyJobInput& input, Parameters& options) {
       SampleBoundaries(input.files, input.splits, input.format, key_of, input.reduces));
   options[std::string(kBoundariesOption)] = EncodeBoundaries(boundaries);
   const std::uint32_t record_bytes = input.format.record_bytes;
-  if (input.one_machine && input.format.kind == InputFormat::Kind::kFixed &&
+  if (input.one_machine && input.reduces != 0 && input.format.kind == InputFormat::Kind::kFixed &&
       PaysByReference(input.splits, record_bytes)) {
     const auto files = ReferencedFiles(input.splits, record_bytes);
     options[std::string(kReferencesOption)] = EncodeReferences(files);
