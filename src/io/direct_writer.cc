@@ -6,10 +6,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 #include <utility>
 
-#include "base/check.h"
 #include "base/status_macros.h"
+#include "fmt/format.h"
 
 namespace trireme::io {
 namespace {
@@ -31,7 +32,9 @@ absl::Status DirectWriter::Append(std::string_view bytes) {
     if (filled_ == kDirectBufferBytes) TRIREME_RETURN_IF_ERROR(Turn());
     if (filling() == nullptr) {
       filling().reset(static_cast<char*>(std::aligned_alloc(kAlignment, kDirectBufferBytes)));
-      TRIREME_CHECK(filling() != nullptr);
+      if (filling() == nullptr)
+        return absl::ResourceExhaustedError(
+            fmt::format("no memory left to write {}", file_.path()));
     }
     const std::size_t size = std::min(bytes.size(), kDirectBufferBytes - filled_);
     std::memcpy(filling().get() + filled_, bytes.data(), size);
@@ -46,7 +49,7 @@ absl::Status DirectWriter::Turn() {
   ++turned_;
   filled_ = 0;
   if (turned_ < kDirectBuffers) return absl::OkStatus();
-  if (!thread_.joinable()) Start();
+  if (!thread_.joinable()) TRIREME_RETURN_IF_ERROR(Start());
   std::unique_lock lock(mutex_);
   full_ = turned_;
   changed_.notify_all();
@@ -66,9 +69,15 @@ absl::Status DirectWriter::Finish() {
   return Write({filling().get(), filled_});
 }
 
-void DirectWriter::Start() {
+absl::Status DirectWriter::Start() {
   SetDirect(true);
-  thread_ = std::thread([this] { Loop(); });
+  try {
+    thread_ = std::thread([this] { Loop(); });
+  } catch (const std::system_error& error) {
+    return absl::ResourceExhaustedError(
+        fmt::format("start a thread to write {}: {}", file_.path(), error.what()));
+  }
+  return absl::OkStatus();
 }
 
 /// Ends the thread when it has written what it was given.

@@ -47,7 +47,7 @@ class DirectWriter {
 
   Buffer& filling() { return ring_[turned_ % kDirectBuffers]; }
   absl::Status Turn();
-  void Start();
+  absl::Status Start();
   void Loop();
   void Stop();
   absl::Status Write(std::string_view bytes);

@@ -47,7 +47,7 @@ class Sort(harness.Case):
         self.files.append(records(300_000, 90_000, 5))
         self.file("in/3.dat", b"".join(self.files[3]))
         for key_bytes in (1, 20):
-            settings = self.sort(key_bytes, "--memory", "16M", "--split-size", "4M")
+            settings = self.sort(key_bytes, "--memory", "20M", "--split-size", "4M")
             self.assertIn("references", settings)
             self.assertNotIn("in-memory", settings)
 
