@@ -25,9 +25,9 @@ bool FitsSmall(std::int64_t value) {
 template <typename Slot>
 void SlotArray<Slot>::Reset() {
   if (capacity_ == 0) {
+    region_ = MemoryRegion(sizeof(Slot) << kCapacityMinLog2);  // first, since it may throw
     capacity_ = std::size_t{1} << kCapacityMinLog2;
     shift_ = 64 - kCapacityMinLog2;
-    region_ = MemoryRegion(bytes());
   } else {
     std::memset(region_.data(), 0, bytes());
   }
@@ -37,12 +37,12 @@ void SlotArray<Slot>::Reset() {
 template <typename Slot>
 template <typename HashOf>
 void SlotArray<Slot>::Grow(const HashOf& hash_of) {
-  const MemoryRegion old = std::move(region_);
+  MemoryRegion larger(2 * bytes());  // first, since it may throw
+  const MemoryRegion old = std::exchange(region_, std::move(larger));
   const auto* from = reinterpret_cast<const Slot*>(old.data());
   const std::size_t old_capacity = capacity_;
   capacity_ *= 2;
   --shift_;
-  region_ = MemoryRegion(bytes());
   for (std::size_t i = 0; i < old_capacity; ++i) {
     if (from[i].empty()) continue;
     std::size_t at = Start(hash_of(from[i]));
