@@ -24,7 +24,11 @@ struct EncodedNumber {
 [[nodiscard]] inline bool DecodeNumber(std::string_view bytes, std::int64_t* value) {
   std::uint64_t zigzag = 0;
   const char* end = bytes.data() + bytes.size();
-  if (bytes.empty() || LoadVarint(bytes.data(), end, &zigzag) != end) return false;
+  if (bytes.size() == 1 && (bytes[0] & 0x80) == 0) [[likely]] {
+    zigzag = static_cast<unsigned char>(bytes[0]);
+  } else if (bytes.empty() || LoadVarint(bytes.data(), end, &zigzag) != end) {
+    return false;
+  }
   *value = static_cast<std::int64_t>((zigzag >> 1) ^ (~(zigzag & 1) + 1));
   return true;
 }

@@ -12,6 +12,7 @@
 #include "mapreduce/engine/merge.h"
 #include "mapreduce/engine/number.h"
 #include "mapreduce/engine/part_writer.h"
+#include "mapreduce/engine/short_copy.h"
 #include "mapreduce/engine/task.h"
 
 namespace trireme::mapreduce {
@@ -53,7 +54,7 @@ class GroupStream {
   bool NextGroup() {
     while (in_group_ && status_.ok()) SkipValue();
     if (merger_.done() || !status_.ok()) return false;
-    key_.assign(merger_.key());
+    HoldKey();
     in_group_ = true;
     first_ = true;
     ++groups_;
@@ -81,15 +82,15 @@ class GroupStream {
     if (!context_->status().ok()) status_ = context_->status();
   }
 
-  std::string_view key() const { return key_; }
+  std::string_view key() const { return {key_.data(), key_size_}; }
   std::string_view value() const { return merger_.value(); }
   bool Number(std::int64_t* value) {
     const std::string_view bytes = merger_.value();
     const bool ok =
         aggregation_ == Aggregation::kNone ? ParseNumber(bytes, value) : DecodeNumber(bytes, value);
     if (!ok)
-      context_->Fail(absl::InvalidArgumentError(
-          fmt::format("value '{}' of key '{}' is not a whole number", bytes.substr(0, 100), key_)));
+      context_->Fail(absl::InvalidArgumentError(fmt::format(
+          "value '{}' of key '{}' is not a whole number", bytes.substr(0, 100), key())));
     return ok;
   }
 
@@ -113,20 +114,35 @@ class GroupStream {
   /// Of the two sizes of most records, in a block.
   static constexpr std::uint64_t kSizeBytes = 2;
 
+  void HoldKey() {
+    const std::string_view key = merger_.key();
+    if (key_.size() < key.size() + kCopySlack) key_.resize(2 * key.size() + kCopySlack);
+    (void)CopyShort(key_.data(), key);
+    key_size_ = key.size();
+    key_rank_ = merger_.key_rank();
+  }
+
+  bool SameKey() const {
+    if (merger_.key_rank() != key_rank_ || merger_.key().size() != key_size_) return false;
+    return key_size_ <= internal::kInlineKeyBytes || merger_.key() == key();
+  }
+
   void SkipValue() {
     ++records_;
     bytes_ += merger_.key().size() + merger_.value().size() + kSizeBytes;
     if (records_ % kCheckEvery == 0) Check();
     if (absl::Status status = merger_.Pop(); !status.ok()) [[unlikely]]
       status_ = std::move(status);
-    in_group_ = status_.ok() && !merger_.done() && merger_.key() == key_;
+    in_group_ = status_.ok() && !merger_.done() && SameKey();
   }
 
   Merger& merger_;
   Aggregation aggregation_;
   const std::uint64_t bytes_before_;
   internal::TaskContext* context_;
-  std::string key_;
+  std::string key_;  // key_size_ bytes of it
+  std::size_t key_size_ = 0;
+  unsigned __int128 key_rank_ = 0;
   bool in_group_ = false;
   bool first_ = false;
   absl::Status status_;

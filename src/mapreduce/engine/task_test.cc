@@ -235,6 +235,56 @@ Job ReducedJob(FunctionReducer::Function reduce) {
   return job;
 }
 
+TEST(MapTask, ARecordOverTheLimitFailsTheAttempt) {
+  const MemoryRegion huge(kIntermediateRecordBytesMax);  // address space: nobody reads it
+  for (const Aggregation how : {Aggregation::kNone, Aggregation::kSum}) {
+    Bench bench;
+    bench.files.files["in"] = "x\n";
+    Job job;
+    job.aggregation = how;
+    job.mapper = MapBy([&](const Record&, Emitter& out) {
+      out.Emit({huge.data(), huge.size()}, 1);
+    });
+    const auto result = bench.Map(job, bench.MapOf("in"));
+    EXPECT_EQ(result.status().code(), absl::StatusCode::kResourceExhausted);
+    EXPECT_THAT(std::string(result.status().message()), HasSubstr("the limit is"));
+  }
+}
+
+/// Emits `keys` different keys, each as often as `times`.
+Job Counting(std::uint64_t keys, int times) {
+  Job job;
+  job.aggregation = Aggregation::kSum;
+  job.mapper = MapBy([=](const Record&, Emitter& out) {
+    for (std::uint64_t i = 0; i < keys; ++i)
+      for (int n = 0; n < times; ++n) out.Emit(fmt::format("a key of some length {:09}", i), 1);
+  });
+  return job;
+}
+
+TEST(MapTask, AJobWhoseTableFoldedLittleBeginsWithoutOne) {
+  constexpr std::uint64_t kMany = 100000;  // more than the table's budget
+  Bench bench;
+  bench.memory_bytes = 1 << 20;
+  bench.settings.name = "unique";
+  bench.files.files["in"] = "x\n";
+  ASSERT_TRUE(bench.Map(Counting(10, 1), bench.MapOf("in")).ok());
+  EXPECT_FALSE(bench.memory.folds_little.has_value()) << "of a table that was never full";
+  ASSERT_TRUE(bench.Map(Counting(kMany, 1), bench.MapOf("in", 0)).ok());
+  EXPECT_EQ(bench.memory.folds_little, "unique");
+  ASSERT_TRUE(bench.Map(Counting(kMany, 1), bench.MapOf("in", 1)).ok());
+  EXPECT_EQ(bench.memory.table.capacity(), 0u);
+  // The same whichever of the two collected it.
+  ASSERT_TRUE(bench.Reduce(Counting(0, 0), bench.ReduceOf(0, 2)).ok());
+  const std::string part = bench.Part("part-0");
+  EXPECT_EQ(std::count(part.begin(), part.end(), '\n'), static_cast<std::ptrdiff_t>(kMany));
+  EXPECT_THAT(part, ::testing::StartsWith("a key of some length 000000000\t2\n"));
+  bench.settings.name = "another";
+  ASSERT_TRUE(bench.Map(Counting(kMany, 2), bench.MapOf("in")).ok());
+  EXPECT_NE(bench.memory.table.capacity(), 0u);
+  EXPECT_FALSE(bench.memory.folds_little.has_value());
+}
+
 TEST(ReduceTask, WhatTheUserThrowsOrFailsEndsTheAttempt) {
   Bench bench;
   int groups = 0;
