@@ -319,6 +319,31 @@ TEST(ReduceTask, CancellationIsSeenAtTheNextGroupWithProgressShown) {
   EXPECT_LT(bench.progress.records, 16u);
 }
 
+TEST(ReduceTask, SaysHowFarItIsInBytes) {
+  for (const std::uint32_t maps : {2u, 40u}) {  // one merge, or several
+    Bench bench;
+    bench.memory_bytes = 1 << 20;
+    Job job = EchoJob();
+    std::vector<double> shares;
+    job.reducer = ReduceBy([&](std::string_view, Values& values, Output&) {
+      for (std::string_view value; values.Next(&value);) {
+      }
+      shares.push_back(static_cast<double>(bench.progress.bytes) /
+                       static_cast<double>(bench.progress.bytes_total));
+    });
+    std::string text;
+    for (int i = 0; i < 9999; ++i) text += fmt::format("key {:05} of some length\n", i);
+    bench.files.files["in"] = text;
+    for (std::uint32_t map = 0; map < maps; ++map)
+      ASSERT_TRUE(bench.Map(job, bench.MapOf("in", map)).ok());
+    ASSERT_TRUE(bench.Reduce(job, bench.ReduceOf(0, maps)).ok());
+    ASSERT_EQ(shares.size(), 9999u);
+    EXPECT_TRUE(std::is_sorted(shares.begin(), shares.end()));
+    EXPECT_GT(shares[5000] - shares[0], 0.1) << maps;
+    EXPECT_NEAR(shares.back(), 1, 0.02) << maps;
+  }
+}
+
 TEST(ReduceTask, AValueThatIsNoNumberFailsTheAttempt) {
   Bench bench;
   Job job = ReducedJob([&](std::string_view, Values& values, Output&) {
