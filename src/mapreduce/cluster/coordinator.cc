@@ -2,12 +2,12 @@
 
 #include <atomic>
 #include <chrono>
-#include <future>
 #include <thread>
 #include <utility>
 
 #include "base/status_macros.h"
 #include "fmt/format.h"
+#include "mapreduce/cluster/end_latch.h"
 #include "mapreduce/cluster/master.h"
 #include "mapreduce/cluster/output_directory.h"
 #include "mapreduce/cluster/owner_queue.h"
@@ -111,8 +111,7 @@ class Coordinator::Core final : public v1::CoordinatorService {
   std::unique_ptr<Master> master_;  // the owner thread's
   rpc::Server server_, http_;
   std::thread owner_, files_thread_;
-  std::promise<absl::Status> ended_;
-  std::shared_future<absl::Status> end_ = ended_.get_future().share();
+  EndLatch ended_;
   std::atomic<bool> stopped_{false};
 };
 
@@ -170,7 +169,7 @@ void Coordinator::Core::Run() {
     status = master_->EndTurn();
   }
   inbox_.Close();
-  ended_.set_value(std::move(status));
+  ended_.Set(std::move(status));
 }
 
 void Coordinator::Core::RunFiles() {
@@ -180,7 +179,7 @@ void Coordinator::Core::RunFiles() {
 }
 
 absl::Status Coordinator::Core::Wait() {
-  return end_.get();
+  return ended_.Wait();
 }
 
 void Coordinator::Core::Stop() {
