@@ -50,6 +50,18 @@ class Output(ClusterTest):
                              "--quiet")
                 self.assert_same(output, expected)
 
+    def test_names_that_are_not_text(self):
+        self.start_coordinator()
+        self.start_workers(2)
+        data = self.make_input(files=2)
+        os.rename(os.path.join(data, sorted(os.listdir(data))[0]),
+                  os.path.join(data, "caf\udce9.txt"))  # a byte that is no UTF-8
+        self.run_and_compare("index", "--input", data)
+        done = self.trireme("run", "--mapper", "printf 'reporter:counter:g,caf\\351,1\\n' >&2; cat",
+                            "--input", data, "--output", self.path("counted"),
+                            "--coordinator", self.address, "--json", "--quiet")
+        self.assertIn("caf", done.stdout)
+
     def test_streaming_with_relative_paths(self):
         self.start_coordinator()
         self.start_workers(2)

@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <future>
 #include <map>
 #include <thread>
 #include <utility>
@@ -10,6 +9,7 @@
 #include "base/status_macros.h"
 #include "fmt/format.h"
 #include "io/clock.h"
+#include "mapreduce/cluster/end_latch.h"
 #include "mapreduce/cluster/master.h"
 #include "mapreduce/cluster/output_directory.h"
 #include "mapreduce/cluster/owner_queue.h"
@@ -108,8 +108,7 @@ class Coordinator::Core final : public v1::CoordinatorService {
   std::unique_ptr<Master> master_;                  // the owner thread's
   rpc::Server server_, http_;
   std::thread owner_, files_thread_;
-  std::promise<absl::Status> ended_;
-  std::shared_future<absl::Status> end_ = ended_.get_future().share();
+  EndLatch ended_;
   std::atomic<bool> stopped_{false};
 };
 
@@ -167,7 +166,7 @@ void Coordinator::Core::Run() {
     status = master_->EndTurn();
   }
   inbox_.Close();
-  ended_.set_value(std::move(status));
+  ended_.Set(std::move(status));
 }
 
 void Coordinator::Core::RunFiles() {
@@ -177,7 +176,7 @@ void Coordinator::Core::RunFiles() {
 }
 
 absl::Status Coordinator::Core::Wait() {
-  return end_.get();
+  return ended_.Wait();
 }
 
 void Coordinator::Core::Stop() {

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "mapreduce/engine/number.h"
+
 namespace trireme::mapreduce::cluster {
 namespace {
 
@@ -197,7 +199,8 @@ plan::JobFailure FromWire(const v1::JobFailure& from) {
 Counters FromWire(const google::protobuf::RepeatedPtrField<v1::Counter>& from) {
   Counters to;
   for (const v1::Counter& counter : from) {
-    to[{counter.group(), counter.name()}] += counter.value();
+    std::int64_t& sum = to[{counter.group(), counter.name()}];
+    sum = WrappingSum(sum, counter.value());
   }
   return to;
 }

@@ -6,7 +6,6 @@
 #include <atomic>
 #include <chrono>
 #include <filesystem>
-#include <future>
 #include <thread>
 #include <utility>
 
@@ -15,6 +14,7 @@
 #include "io/clock.h"
 #include "mapreduce/cluster/coordinator_link.h"
 #include "mapreduce/cluster/embedded.h"
+#include "mapreduce/cluster/end_latch.h"
 #include "mapreduce/cluster/output_directory.h"
 #include "mapreduce/cluster/reduce_inputs.h"
 #include "mapreduce/cluster/scratch.h"
@@ -166,7 +166,7 @@ class Worker::Core final : public SlotPool::Listener {
 
   std::atomic<int> drains_{0};
   bool hung_ = false;
-  std::promise<absl::Status> ended_;
+  EndLatch ended_;
   std::thread owner_;
   std::unique_ptr<SlotPool> pool_;
 };
@@ -284,11 +284,11 @@ void Worker::Core::Leave() {
   if (!hung_) pool_.reset();
   scratch_.Remove();
   identity_.Forget();
-  ended_.set_value(fatal_);
+  ended_.Set(fatal_);
 }
 
 absl::Status Worker::Core::Wait(bool* hung) {
-  absl::Status status = ended_.get_future().get();
+  absl::Status status = ended_.Wait();
   *hung = hung_;
   return status;
 }

@@ -4,17 +4,22 @@
 
 #include "fmt/format.h"
 #include "mapreduce/engine/hash.h"
+#include "mapreduce/engine/number.h"
 
 namespace trireme::mapreduce {
 
 void AddCounters(const Counters& from, Counters& to) {
-  for (const auto& [name, value] : from) to[name] += value;
+  for (const auto& [name, value] : from) {
+    std::int64_t& sum = to[name];
+    sum = WrappingSum(sum, value);
+  }
 }
 
 namespace internal {
 
 void TaskContext::Count(std::string_view group, std::string_view counter, std::int64_t by) {
-  counters_[{std::string(group), std::string(counter)}] += by;
+  std::int64_t& sum = counters_[{std::string(group), std::string(counter)}];
+  sum = WrappingSum(sum, by);
 }
 
 std::string_view TaskContext::Param(std::string_view name, std::string_view otherwise) const {

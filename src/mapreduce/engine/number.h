@@ -20,6 +20,11 @@ struct EncodedNumber {
   std::size_t size;
 };
 
+/// The sum modulo 2^64: commands, other processes and users may count beyond 64 bits.
+inline std::int64_t WrappingSum(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+}
+
 /// False when `bytes` is not exactly one encoded number.
 [[nodiscard]] inline bool DecodeNumber(std::string_view bytes, std::int64_t* value) {
   std::uint64_t zigzag = 0;

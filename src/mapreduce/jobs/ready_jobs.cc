@@ -113,7 +113,8 @@ absl::StatusOr<const ReadyJob*> Checked(std::string_view name, const Parameters&
         fmt::format("unknown job '{}': there are {}", name, JobNames()));
   }
   for (const auto& [given, value] : options) {
-    const auto is_given = [&](const ReadyJobOption& option) { return option.name == given; };
+    const std::string& asked = given;  // Clang 14 captures no structured binding.
+    const auto is_given = [&](const ReadyJobOption& option) { return option.name == asked; };
     if (std::none_of(job->options.begin(), job->options.end(), is_given)) {
       return absl::InvalidArgumentError(
           fmt::format("job {} has no option --{}; its options:{}", name, given, OptionNames(*job)));
