@@ -121,10 +121,11 @@ class Sweep {
     for (std::size_t i = 0; i < std::min(failures_.size(), kFailuresShownMax); ++i) {
       PrintFailure(failures_[i].options, failures_[i].result, arguments_.shrink && i == 0);
     }
-    fmt::print("seeds {}..{}: {} fail; {:.0f} simulated seconds, {} operations, {} entries, "
-               "{} histories undecided\n",
-               seeds_.first, seeds_.last, failures_.size(), static_cast<double>(micros_) / 1e6,
-               operations_, committed_, undecided_);
+    fmt::print(
+        "seeds {}..{}: {} fail; {:.0f} simulated seconds, {} operations, {} entries, "
+        "{} histories undecided\n",
+        seeds_.first, seeds_.last, failures_.size(), static_cast<double>(micros_) / 1e6,
+        operations_, committed_, undecided_);
     return failures_.empty() ? kDone : kFailed;
   }
 

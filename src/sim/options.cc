@@ -136,8 +136,8 @@ void DrawStumbles(Draws& draws, Options* o) {
   o->pre_vote = 0;
 }
 
-/// The paper's figure 8: leaders that fall, or are cut off, soon after they have written, and none that commits what
-/// its predecessors left by an entry of its own.
+/// The paper's figure 8: leaders that fall, or are cut off, soon after they have written, and none
+/// that commits what its predecessors left by an entry of its own.
 void DrawFigure8(Draws& draws, Options* o) {
   if (!draws.OneIn(5)) return;
   o->voters = 5;

@@ -18,9 +18,9 @@ struct Options {
   Number seed = 1;
 
   // The cluster.
-  Number voters = 3;    ///< Nodes 1 to `voters`.
-  Number spares = 0;    ///< Further nodes, for changes of membership to take in.
-  Number witness = 0;   ///< 1: the last voter is a witness.
+  Number voters = 3;   ///< Nodes 1 to `voters`.
+  Number spares = 0;   ///< Further nodes, for changes of membership to take in.
+  Number witness = 0;  ///< 1: the last voter is a witness.
   Number tick_us = 10'000;
   Number election_ticks = 15;
   Number heartbeat_ticks = 4;
@@ -46,8 +46,8 @@ struct Options {
   Number reorder_us = 500'000;
 
   // The storage.
-  Number sync_us = 2'000;      ///< Mean; exponential.
-  Number slow_disk_ms = 0;     ///< Mean time between disks that take 20 times as long for a while.
+  Number sync_us = 2'000;   ///< Mean; exponential.
+  Number slow_disk_ms = 0;  ///< Mean time between disks that take 20 times as long for a while.
 
   // Faults: the mean time between two of a kind. 0: none.
   Number crash_ms = 0;

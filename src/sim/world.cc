@@ -41,8 +41,12 @@ RunResult World::Run() {
   if (RunFor(options_.safety_ms * kMillisecond)) Settle();
   if (panel_.violation().empty()) CheckEnd();
   if (!panel_.violation().empty()) trace_.Line("-------- violation: {}", panel_.violation());
-  return {panel_.violation(), queue_.now(), events_, history_.size(),
-          panel_.ledger().committed_last().value, panel_.undecided()};
+  return {panel_.violation(),
+          queue_.now(),
+          events_,
+          history_.size(),
+          panel_.ledger().committed_last().value,
+          panel_.undecided()};
 }
 
 bool World::RunFor(Micros duration) {

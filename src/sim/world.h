@@ -18,7 +18,7 @@ struct RunResult {
   std::uint64_t events = 0;
   std::uint64_t operations = 0;  ///< Of clients.
   std::uint64_t committed = 0;   ///< Entries.
-  bool undecided = false;         ///< The search of the history gave up at a limit.
+  bool undecided = false;        ///< The search of the history gave up at a limit.
   bool ok() const { return violation.empty(); }
 };
 
