@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 BENCH = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BIN = os.path.abspath(sys.argv.pop(1) if len(sys.argv) > 1 else "build/bin")
@@ -38,11 +39,27 @@ class MeasureTest(unittest.TestCase):
         self.scratch = tempfile.TemporaryDirectory()
         self.addCleanup(self.scratch.cleanup)
 
+    def hold(self):
+        """Code that waits until a sample has been taken that began after it was reached."""
+        reached, seen = (os.path.join(self.scratch.name, name) for name in ("reached", "seen"))
+        sample = measure.Sampler.sample
+
+        def sample_and_tell(sampler):
+            held = os.path.exists(reached)
+            sample(sampler)
+            if held:
+                open(seen, "w").close()
+        patch = unittest.mock.patch.object(measure.Sampler, "sample", sample_and_tell)
+        patch.start()
+        self.addCleanup(patch.stop)
+        return (f"import os, time; open({reached!r}, 'w').close()\n"
+                f"while not os.path.exists({seen!r}): time.sleep(0.001)\n")
+
     def measure(self, code, **more):
         return measure.measure([sys.executable, "-S", "-c", code], self.scratch.name, **more)
 
     def test_time_and_memory_of_a_tree(self):
-        child = "x = bytearray(b'x') * (100 << 20); sum(range(5_000_000))"
+        child = "x = bytearray(b'x') * (100 << 20); sum(range(5_000_000))\n" + self.hold()
         code = (f"import os, subprocess, sys; x = bytearray(b'x') * (50 << 20); "
                 f"subprocess.run([sys.executable, '-S', '-c', {child!r}], check=True)")
         result = self.measure(code)
@@ -57,14 +74,15 @@ class MeasureTest(unittest.TestCase):
         with open(path, "wb") as file:
             file.write(b"x" * (64 << 20))
         code = (f"import mmap, os; m = mmap.mmap(os.open({path!r}, os.O_RDONLY), 0, prot=mmap.PROT_READ); "
-                "[m[:: 4096] for _ in range(20)]; sum(range(3_000_000))")
+                "m[:: 4096]\n") + self.hold()
         result = self.measure(code)
         self.assertGreaterEqual(result.resident_bytes, 64 << 20)
         self.assertLess(result.beyond_bytes, 32 << 20)
 
     def test_cpu_of_a_process_that_nobody_waits_for(self):
         path = os.path.join(self.scratch.name, "done")
-        child = f"sum(range(20_000_000)); open({path!r}, 'w').close()"
+        child = ("import time\nwhile time.process_time() < 0.3: pass\n" + self.hold() +
+                 f"open({path!r}, 'w').close()")
         code = f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-S', '-c', {child!r}]); " \
                f"import os, time\nwhile not os.path.exists({path!r}): time.sleep(0.01)\nos._exit(0)"
         self.assertGreater(self.measure(code).cpu_s, 0.15)

@@ -94,8 +94,10 @@ class Runner:
             return
         self.say(f"{row.name}: {contender.name}")
         self.remove_outputs(out)
+        ours = contender.group in ("ours", "handwritten")
+        timeout_s = self.options.timeout if ours else self.options.peer_timeout
         result = measure.measure(argv, self.data.scratch, servers if contender.servers else (),
-                                 self.options.timeout, self.options.memory_max, contender.env,
+                                 timeout_s, self.options.memory_max, contender.env,
                                  out if contender.stdout_is_result else None)
         if not result.ok:
             outcome.failure = result.failure()

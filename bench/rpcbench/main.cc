@@ -1,8 +1,10 @@
 // Unary echo of 300 bytes: our server beside grpc++'s callback server, driven by the same client,
 // in turns within one run. Prints server CPU per call, calls per second and latency, and their
-// ratios.
+// ratios. One call in flight is measured twice: with client and server on one core, where a call
+// costs what the stacks do, and on any core, where it costs mostly the waking of one that sleeps.
 #include <fcntl.h>
 #include <grpcpp/grpcpp.h>
+#include <sched.h>
 #include <spawn.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -15,6 +17,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -136,6 +139,7 @@ class ServerProcess {
     fclose(from_);
     waitpid(pid_, nullptr, 0);
   }
+  pid_t pid() const { return pid_; }
   double Cpu() {
     std::fputs("cpu\n", to_);
     std::fflush(to_);
@@ -216,6 +220,20 @@ double Quantile(std::vector<float>& values, double q) {
   return values[static_cast<std::size_t>(at)];
 }
 
+struct Row {
+  int in_flight;
+  bool one_core;
+};
+
+/// Lets all threads of a process run on core 0 only, or on any.
+void SetCores(pid_t pid, bool one) {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  for (int core = 0; core < (one ? 1 : CPU_SETSIZE); ++core) CPU_SET(core, &cores);
+  for (const auto& thread : std::filesystem::directory_iterator(fmt::format("/proc/{}/task", pid)))
+    sched_setaffinity(std::atoi(thread.path().filename().c_str()), sizeof cores, &cores);
+}
+
 /// One server process under one kind of load, with the channel to it.
 struct Contender {
   explicit Contender(const std::string& stack) : process(stack) {
@@ -225,7 +243,9 @@ struct Contender {
     load = std::make_unique<Load>(channel, request.SerializeAsString());
   }
 
-  Measure Run(int in_flight, Clock::duration duration) {
+  Measure Run(const Row& row, Clock::duration duration) {
+    for (const pid_t pid : {getpid(), process.pid()}) SetCores(pid, row.one_core);
+    const int in_flight = row.in_flight;
     load->Run(in_flight, duration / 10);
     const double cpu_before = process.Cpu();
     const Clock::time_point start = Clock::now();
@@ -256,30 +276,30 @@ Measure Medians(std::vector<Measure> runs) {
   return result;
 }
 
-void PrintRow(int in_flight, std::string_view name, const Measure& m) {
-  fmt::print("{:>9}  {:<8} {:>14.2f} {:>12.0f} {:>10.0f} {:>10.0f}\n", in_flight, name, m.cpu_us,
-             m.calls_per_second, m.p50_us, m.p99_us);
+void PrintRow(const Row& row, std::string_view name, const Measure& m) {
+  fmt::print("{:>9}  {:<5}  {:<8} {:>14.2f} {:>12.0f} {:>10.0f} {:>10.0f}\n", row.in_flight,
+             row.one_core ? "one" : "any", name, m.cpu_us, m.calls_per_second, m.p50_us, m.p99_us);
 }
 
 int RunAll(int rounds, Clock::duration duration) {
   fmt::print("unary echo of {} bytes, one connection, {} rounds in turns, medians\n\n",
              kPayloadBytes, rounds);
-  fmt::print("{:>9}  {:<8} {:>14} {:>12} {:>10} {:>10}\n", "in flight", "server", "CPU us/call",
-             "calls/s", "p50 us", "p99 us");
+  fmt::print("{:>9}  {:<5}  {:<8} {:>14} {:>12} {:>10} {:>10}\n", "in flight", "cores", "server",
+             "CPU us/call", "calls/s", "p50 us", "p99 us");
   Contender ours("trireme");
   Contender grpc("grpc++");
-  for (const int in_flight : {1, 64, 512}) {
+  for (const Row& row : {Row{1, true}, Row{1, false}, Row{64, false}, Row{512, false}}) {
     std::vector<Measure> our_runs;
     std::vector<Measure> grpc_runs;
     for (int round = 0; round < rounds; ++round) {
-      our_runs.push_back(ours.Run(in_flight, duration));
-      grpc_runs.push_back(grpc.Run(in_flight, duration));
+      our_runs.push_back(ours.Run(row, duration));
+      grpc_runs.push_back(grpc.Run(row, duration));
     }
     const Measure a = Medians(our_runs);
     const Measure b = Medians(grpc_runs);
-    PrintRow(in_flight, "trireme", a);
-    PrintRow(in_flight, "grpc++", b);
-    fmt::print("{:>9}  {:<8} {:>14.2f} {:>12.2f} {:>10.2f} {:>10.2f}\n", "", "ratio",
+    PrintRow(row, "trireme", a);
+    PrintRow(row, "grpc++", b);
+    fmt::print("{:>9}  {:<5}  {:<8} {:>14.2f} {:>12.2f} {:>10.2f} {:>10.2f}\n", "", "", "ratio",
                a.cpu_us / b.cpu_us, a.calls_per_second / b.calls_per_second, a.p50_us / b.p50_us,
                a.p99_us / b.p99_us);
     std::fflush(stdout);

@@ -133,6 +133,8 @@ class Output : public Context {
   Output(internal::TaskContext* task, internal::ReduceSink* sink) : Context(task), sink_(sink) {}
   void Emit(std::string_view key, std::string_view value);
   void Emit(std::string_view key, std::int64_t value);
+  /// Emits `records` records at once: `bytes` are what the job's OutputFormat would write of them.
+  void EmitFormatted(std::string_view bytes, std::uint64_t records);
 
  private:
   internal::ReduceSink* sink_;

@@ -1,17 +1,19 @@
 #include "cli/mr_cluster.h"
 
 #include <algorithm>
-#include <cstdlib>
+#include <limits>
 #include <map>
 #include <optional>
 #include <utility>
 
 #include "CLI/CLI.hpp"
+#include "cli/flags.h"
 #include "cli/interrupts.h"
 #include "cli/job_lists.h"
 #include "cli/mr_servers.h"
 #include "cli/progress_bar.h"
 #include "cli/run_command.h"
+#include "cli/say.h"
 #include "cli/show_report.h"
 #include "fmt/format.h"
 #include "mapreduce/cluster/client.h"
@@ -43,17 +45,6 @@ int ExitStatusOf(v1::JobState state) {
   }
 }
 
-absl::StatusOr<rpc::Address> CoordinatorOf(const std::string& given) {
-  const char* fallback = std::getenv("TRIREME_COORDINATOR");
-  const std::string text = !given.empty() ? given : fallback != nullptr ? fallback : "";
-  if (text.empty()) {
-    return absl::InvalidArgumentError(
-        "no coordinator: give --coordinator ADDR (unix:/path or host:port), or set "
-        "TRIREME_COORDINATOR");
-  }
-  return rpc::ParseAddress(text);
-}
-
 absl::StatusOr<std::unique_ptr<Client>> Connect(const std::string& coordinator) {
   const auto address = CoordinatorOf(coordinator);
   if (!address.ok()) return address.status();
@@ -66,33 +57,33 @@ int Status(const Question& question, Client& client) {
     if (!jobs.ok()) return WrongUse(jobs.status());
     const auto workers = client.Workers();
     if (!workers.ok()) return WrongUse(workers.status());
-    fmt::print("{}", question.json ? ClusterJson(*jobs, *workers) : ClusterText(*jobs, *workers));
+    Say(stdout, "{}", question.json ? ClusterJson(*jobs, *workers) : ClusterText(*jobs, *workers));
     return kDone;
   }
   const auto status = client.Status(*question.job);
   if (!status.ok()) return WrongUse(status.status());
-  fmt::print("{}", question.json ? JobJson(*status) : JobText(*status));
+  Say(stdout, "{}", question.json ? JobJson(*status) : JobText(*status));
   return kDone;
 }
 
 int List(const Question& question, Client& client) {
   const auto jobs = client.Jobs();
   if (!jobs.ok()) return WrongUse(jobs.status());
-  fmt::print("{}", question.json ? JobsJson(*jobs) : JobsText(*jobs));
+  Say(stdout, "{}", question.json ? JobsJson(*jobs) : JobsText(*jobs));
   return kDone;
 }
 
 int Cancel(const Question& question, Client& client) {
   const auto status = client.Cancel(*question.job);
   if (!status.ok()) return WrongUse(status.status());
-  if (question.json) fmt::print("{}", JobJson(*status));
+  if (question.json) Say(stdout, "{}", JobJson(*status));
   return kDone;
 }
 
 int Counters(const Question& question, Client& client) {
   const auto status = client.Status(*question.job);
   if (!status.ok()) return WrongUse(status.status());
-  fmt::print("{}", question.json ? CountersJson(*status) : CountersText(*status));
+  Say(stdout, "{}", question.json ? CountersJson(*status) : CountersText(*status));
   return kDone;
 }
 
@@ -105,8 +96,8 @@ int Wait(const Question& question, Client& client) {
   bar.Clear();
   if (absl::IsCancelled(status.status())) return kInterrupted;
   if (!status.ok()) return WrongUse(status.status());
-  if (question.json) fmt::print("{}", JobJson(*status));
-  if (!question.json && !question.quiet) fmt::print(stderr, "{}", JobText(*status));
+  if (question.json) Say(stdout, "{}", JobJson(*status));
+  if (!question.json && !question.quiet) Say(stderr, "{}", JobText(*status));
   return ExitStatusOf(status->state());
 }
 
@@ -137,7 +128,9 @@ int Ask(const std::string& name, const Command& command, std::vector<std::string
   app.add_flag("--json", question.json, "for machines");
   if (name == "wait") app.add_flag("--quiet,-q", question.quiet, "show nothing");
   if (command.takes_job) {
-    app.add_option("JOB", question.job, "the job's number")->required(command.needs_job);
+    AddNumber(app, "JOB", "the job's number", 1, std::numeric_limits<std::int64_t>::max(),
+              [&](auto n) { question.job = static_cast<std::uint64_t>(n); })
+        ->required(command.needs_job);
   }
   if (const auto status = ParseArguments(app, std::move(arguments))) return *status;
   const auto client = Connect(question.coordinator);
@@ -147,11 +140,11 @@ int Ask(const std::string& name, const Command& command, std::vector<std::string
 
 int Submit(std::vector<std::string> arguments) {
   auto parsed =
-      ParseRun("trireme mr submit", JobSource::kCommandLine,
+      ParseRun("trireme mr submit", JobSource::kSubmitted,
                "Submits a job to a coordinator and prints its number.", std::move(arguments));
   if (!parsed.ok()) return WrongUse(parsed.status());
   if (const auto* help = std::get_if<HelpAsked>(&*parsed)) {
-    fmt::print("{}", help->text);
+    Say(stdout, "{}", help->text);
     return kDone;
   }
   const RunOptions& options = std::get<RunOptions>(*parsed);
@@ -162,7 +155,7 @@ int Submit(std::vector<std::string> arguments) {
   if (!prepared.ok()) return WrongUse(prepared.status());
   const auto job = (*client)->Submit(*prepared);
   if (!job.ok()) return WrongUse(job.status());
-  options.json ? fmt::print("{{\"job\":{}}}\n", *job) : fmt::print("{}\n", *job);
+  options.json ? Say(stdout, "{{\"job\":{}}}\n", *job) : Say(stdout, "{}\n", *job);
   return kDone;
 }
 
@@ -176,8 +169,8 @@ bool IsClusterCommand(const std::string& command) {
 int RunClusterCommand(const std::string& command, std::vector<std::string> arguments) {
   if (command == "coordinator") return RunCoordinator(std::move(arguments));
   if (command == "worker") return RunWorker(std::move(arguments));
-  if (command == "submit") return Submit(std::move(arguments));
-  return Ask(command, Commands().at(command), std::move(arguments));
+  if (command == "submit") return FlushOutput(Submit(std::move(arguments)));
+  return FlushOutput(Ask(command, Commands().at(command), std::move(arguments)));
 }
 
 int RunJobOnCluster(const RunOptions& options) {

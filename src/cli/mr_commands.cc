@@ -5,6 +5,7 @@
 #include "cli/mr_cluster.h"
 #include "cli/run_command.h"
 #include "cli/run_options.h"
+#include "cli/say.h"
 #include "fmt/format.h"
 #include "mapreduce/jobs/ready_jobs.h"
 
@@ -27,12 +28,12 @@ constexpr char kHelp[] =
 
 int Jobs() {
   for (const mapreduce::ReadyJob& job : mapreduce::ReadyJobs()) {
-    fmt::print("{}\n    {}\n", job.name, job.description);
+    Say(stdout, "{}\n    {}\n", job.name, job.description);
     for (const mapreduce::ReadyJobOption& option : job.options) {
       if (option.internal) continue;
-      fmt::print("    --{:<20} {}{}{}\n", std::string(option.name) + (option.flag ? "" : " VALUE"),
-                 option.help, option.required ? " (required)" : "",
-                 option.otherwise.empty() ? "" : fmt::format(" (default {})", option.otherwise));
+      Say(stdout, "    --{:<20} {}{}{}\n", std::string(option.name) + (option.flag ? "" : " VALUE"),
+          option.help, option.required ? " (required)" : "",
+          option.otherwise.empty() ? "" : fmt::format(" (default {})", option.otherwise));
     }
   }
   return kDone;
@@ -43,7 +44,7 @@ int Run(std::vector<std::string> arguments) {
       ParseRun("trireme mr run", JobSource::kCommandLine, "Runs a job.", std::move(arguments));
   if (!parsed.ok()) return WrongUse(parsed.status());
   if (const auto* help = std::get_if<HelpAsked>(&*parsed)) {
-    fmt::print("{}", help->text);
+    Say(stdout, "{}", help->text);
     return kDone;
   }
   return RunJob(std::get<RunOptions>(*parsed));
@@ -54,14 +55,14 @@ int Run(std::vector<std::string> arguments) {
 int RunMr(std::vector<std::string> arguments) {
   if (arguments.empty() || arguments[0] == "help" || arguments[0] == "--help" ||
       arguments[0] == "-h") {
-    fmt::print("{}", kHelp);
-    return arguments.empty() ? kWrongUse : kDone;
+    Say(stdout, "{}", kHelp);
+    return arguments.empty() ? kWrongUse : FlushOutput(kDone);
   }
   const std::string command = arguments[0];
   arguments.erase(arguments.begin());
-  if (command == "run") return Run(std::move(arguments));
+  if (command == "run") return FlushOutput(Run(std::move(arguments)));
   if (IsClusterCommand(command)) return RunClusterCommand(command, std::move(arguments));
-  if (command == "jobs") return Jobs();
+  if (command == "jobs") return FlushOutput(Jobs());
   return WrongUse(absl::InvalidArgumentError(
       fmt::format("unknown command 'mr {}': see `trireme mr help`", command)));
 }

@@ -6,18 +6,20 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <functional>
 #include <thread>
 #include <utility>
 
 #include "CLI/CLI.hpp"
+#include "cli/flags.h"
 #include "cli/interrupts.h"
 #include "cli/run_command.h"
-#include "cli/sizes.h"
+#include "cli/say.h"
 #include "fmt/format.h"
-#include "io/log.h"
 #include "io/process.h"
 #include "mapreduce/cluster/coordinator.h"
+#include "mapreduce/cluster/slot_pool.h"
 #include "mapreduce/cluster/worker.h"
 #include "mapreduce/fs/local.h"
 
@@ -29,15 +31,16 @@ using mapreduce::cluster::CoordinatorOptions;
 using mapreduce::cluster::Worker;
 using mapreduce::cluster::WorkerOptions;
 
-/// Parses by `parse`, a function of base's or rpc's, within CLI11.
-template <class Parse, class Store>
-std::function<void(const std::string&)> By(Parse parse, Store store) {
-  return [parse, store](const std::string& text) {
-    auto value = parse(text);
-    if (!value.ok()) throw CLI::ValidationError(std::string(value.status().message()));
-    store(*std::move(value));
-  };
+rpc::Address AddressOf(const char* flag, const std::string& text) {
+  const auto address = rpc::ParseAddress(text);
+  if (!address.ok())
+    throw CLI::ValidationError(
+        fmt::format("{}: {}", flag, std::string(address.status().message())));
+  return *address;
 }
+
+/// A lease shorter than a few heartbeats and scheduling hiccups loses workers that are well.
+constexpr std::int64_t kWorkerLeaseMinMs = 100;
 
 /// Calls `on_interrupt` for each interrupt, until it is destroyed.
 class InterruptWatch {
@@ -60,17 +63,6 @@ class InterruptWatch {
   std::thread thread_;
 };
 
-void AddLogLevel(CLI::App& app) {
-  app.add_option_function<std::string>(
-         "--log-level",
-         [](const std::string& level) {
-           if (const absl::Status status = io::SetLogLevel(level); !status.ok())
-             throw CLI::ValidationError(std::string(status.message()));
-         },
-         "debug, info, warn (default) or error")
-      ->type_name("LEVEL");
-}
-
 int Serve(CoordinatorOptions options) {
   mapreduce::LocalFileSystem files;
   options.files = &files;
@@ -78,33 +70,48 @@ int Serve(CoordinatorOptions options) {
   if (!started.ok()) return WrongUse(started.status());
   Coordinator& coordinator = **started;
   for (const std::string& warning : coordinator.warnings()) {
-    fmt::print(stderr, "trireme: {}\n", warning);
+    Say(stderr, "trireme: {}\n", warning);
   }
   for (const rpc::Address& address : coordinator.addresses()) {
-    fmt::print("listening on {}\n", address.ToString());
+    Say(stdout, "listening on {}\n", address.ToString());
   }
   if (coordinator.http_address()) {
-    fmt::print("pages on http://{}/\n", coordinator.http_address()->ToString());
+    Say(stdout, "pages on http://{}/\n", coordinator.http_address()->ToString());
   }
   std::fflush(stdout);
   const InterruptWatch watch([&coordinator] { coordinator.Stop(); });
   const absl::Status status = coordinator.Wait();
   if (status.ok()) return kDone;
-  fmt::print(stderr, "trireme: the coordinator stops: {}\n", std::string(status.message()));
+  Say(stderr, "trireme: the coordinator stops: {}\n", std::string(status.message()));
   return kFailed;
 }
 
 }  // namespace
+
+absl::StatusOr<rpc::Address> CoordinatorOf(const std::string& given) {
+  const char* fallback = std::getenv("TRIREME_COORDINATOR");
+  const std::string text = !given.empty() ? given : fallback != nullptr ? fallback : "";
+  if (text.empty()) {
+    return absl::InvalidArgumentError(
+        "no coordinator: give --coordinator ADDR (unix:/path or host:port), or set "
+        "TRIREME_COORDINATOR");
+  }
+  auto address = rpc::ParseAddress(text);
+  if (address.ok()) return address;
+  return absl::InvalidArgumentError(
+      fmt::format("{}: {}", given.empty() ? "TRIREME_COORDINATOR" : "--coordinator",
+                  std::string(address.status().message())));
+}
 
 std::optional<int> ParseArguments(CLI::App& app, std::vector<std::string> arguments) {
   std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
   try {
     app.parse(std::move(arguments));
   } catch (const CLI::CallForHelp&) {
-    fmt::print("{}", app.help());
+    Say(stdout, "{}", app.help());
     return kDone;
   } catch (const CLI::ParseError& error) {
-    return WrongUse(absl::InvalidArgumentError(fmt::format("{} (see --help)", error.what())));
+    return WrongUse(absl::InvalidArgumentError(Explain(error)));
   }
   return std::nullopt;
 }
@@ -116,26 +123,19 @@ int RunCoordinator(std::vector<std::string> arguments) {
   app.add_option_function<std::vector<std::string>>(
          "--listen",
          [&](const std::vector<std::string>& all) {
-           for (const std::string& one : all) {
-             By(rpc::ParseAddress, [&](rpc::Address a) { options.listen.push_back(a); })(one);
-           }
+           for (const std::string& one : all) options.listen.push_back(AddressOf("--listen", one));
          },
          "unix:/path or host:port (port 0: any free one), once or several times")
       ->required();
   app.add_option("--state", options.state_directory,
                  "where jobs are remembered over restarts (default: they are not)");
   app.add_option_function<std::string>(
-      "--http", By(rpc::ParseAddress, [&](rpc::Address a) { options.http = a; }),
+      "--http", [&](const std::string& text) { options.http = AddressOf("--http", text); },
       "status pages, /metrics and /healthz");
-  app.add_option_function<std::string>(
-      "--worker-lease",
-      By(ParseDuration, [&](std::int64_t ms) { options.limits.worker_lease_ms = ms; }),
-      "a worker not heard of for so long is lost (default 3s)");
+  AddTime(app, "--worker-lease", "a worker not heard of for so long is lost (default 3s)",
+          kWorkerLeaseMinMs, [&](std::int64_t ms) { options.limits.worker_lease_ms = ms; });
   AddLogLevel(app);
   if (const auto status = ParseArguments(app, std::move(arguments))) return *status;
-  if (options.limits.worker_lease_ms < 100) {
-    return WrongUse(absl::InvalidArgumentError("--worker-lease must be at least 100ms"));
-  }
   options.limits.attempt_unlisted_ms = options.limits.worker_lease_ms / 2;
   io::RaiseFileLimit();
   return Serve(std::move(options));
@@ -145,47 +145,42 @@ int RunWorker(std::vector<std::string> arguments) {
   WorkerOptions options;
   CLI::App app("Runs a worker of a cluster.", "trireme mr worker");
   app.set_help_flag("-h,--help", "show this and exit");
+  std::string coordinator;
+  app.add_option("--coordinator", coordinator,
+                 "unix:/path or host:port (default: $TRIREME_COORDINATOR)");
   app.add_option_function<std::string>(
-         "--coordinator", By(rpc::ParseAddress, [&](rpc::Address a) { options.coordinator = a; }),
-         "unix:/path or host:port")
-      ->required();
-  app.add_option_function<std::string>(
-      "--listen", By(rpc::ParseAddress, [&](rpc::Address a) { options.listen = a; }),
+      "--listen", [&](const std::string& text) { options.listen = AddressOf("--listen", text); },
       "where other workers fetch map outputs (default: this machine only)");
-  app.add_option("--slots", options.slots, "attempts at once (default: as many as cores)");
+  AddNumber(app, "--slots", "attempts at once (default: as many as cores)", 1, kSlotsMax,
+            [&](std::int64_t n) { options.slots = static_cast<std::uint32_t>(n); });
   app.add_option("--dir", options.directory, "for map outputs and temporary files");
-  app.add_option_function<std::string>(
-      "--memory", By(ParseSize, [&](std::uint64_t bytes) { options.memory_bytes = bytes; }),
-      "of all slots together (default: half of the machine's)");
-  app.add_option_function<std::string>(
-      "--isolation",
-      [&](const std::string& kind) {
-        if (kind != "process" && kind != "thread") {
-          throw CLI::ValidationError("--isolation is process or thread, not '" + kind + "'");
-        }
-        options.isolation =
-            kind == "process" ? mapreduce::Isolation::kProcess : mapreduce::Isolation::kThread;
-      },
-      "of all attempts: process or thread (default: as each job asks)");
-  app.add_option_function<std::string>(
-      "--drain", By(ParseDuration, [&](std::int64_t ms) { options.drain_patience_ms = ms; }),
-      "on SIGTERM: how long to finish attempts and serve map outputs (default 30s)");
+  AddSize(app, "--memory",
+          "of all slots together (default: half of the machine's or the container's)",
+          mapreduce::kMemoryMin, [&](std::uint64_t bytes) { options.memory_bytes = bytes; });
+  AddChoice(app, "--isolation", "of all attempts: process or thread (default: as each job asks)",
+            {"process", "thread"}, [&](const std::string& kind) {
+              options.isolation = kind == "process" ? mapreduce::Isolation::kProcess
+                                                    : mapreduce::Isolation::kThread;
+            });
+  AddTime(app, "--drain",
+          "on SIGTERM: how long to finish attempts and serve map outputs (default 30s)", 0,
+          [&](std::int64_t ms) { options.drain_patience_ms = ms; });
   app.add_flag("--always-fetch", options.always_fetch,
                "fetch over the network even what lies on this machine");
   AddLogLevel(app);
   if (const auto status = ParseArguments(app, std::move(arguments))) return *status;
-  if (options.slots > 4096) {
-    return WrongUse(absl::InvalidArgumentError("--slots must be at most 4096"));
-  }
+  const auto address = CoordinatorOf(coordinator);
+  if (!address.ok()) return WrongUse(address.status());
+  options.coordinator = *address;
   io::RaiseFileLimit();
   auto started = Worker::Start(std::move(options));
   if (!started.ok()) return WrongUse(started.status());
-  fmt::print("serving map outputs on {}\n", (*started)->shuffle_address().ToString());
+  Say(stdout, "serving map outputs on {}\n", (*started)->shuffle_address().ToString());
   std::fflush(stdout);
   const InterruptWatch watch([&worker = **started] { worker.Drain(); });
   bool hung = false;
   const absl::Status status = (*started)->Wait(&hung);
-  if (!status.ok()) fmt::print(stderr, "trireme: {}\n", std::string(status.message()));
+  if (!status.ok()) Say(stderr, "trireme: {}\n", std::string(status.message()));
   const int exit_status = status.ok() ? kDone : kFailed;
   if (hung) ::_exit(exit_status);  // a thread of user code never ends
   return exit_status;

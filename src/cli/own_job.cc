@@ -7,7 +7,9 @@
 #include "cli/mr_commands.h"
 #include "cli/run_command.h"
 #include "cli/run_options.h"
+#include "cli/say.h"
 #include "fmt/format.h"
+#include "io/process.h"
 #include "mapreduce/cluster/job_code.h"
 #include "mapreduce/cluster/slot_process.h"
 #include "mapreduce/jobs/as_streaming.h"
@@ -30,8 +32,8 @@ int Run(const std::string& program, const Job& job, std::vector<std::string> arg
   auto parsed = cli::ParseRun(program, cli::JobSource::kOwn, description, std::move(arguments));
   if (!parsed.ok()) return cli::WrongUse(parsed.status());
   if (const auto* help = std::get_if<cli::HelpAsked>(&*parsed)) {
-    fmt::print("{}{}", help->text, kWays);
-    return cli::kDone;
+    cli::Say(stdout, "{}{}", help->text, kWays);
+    return cli::FlushOutput(cli::kDone);
   }
   return cli::RunJob(std::get<cli::RunOptions>(*parsed));
 }
@@ -39,6 +41,7 @@ int Run(const std::string& program, const Job& job, std::vector<std::string> arg
 }  // namespace
 
 int Main(int argc, char** argv, const Job& job) {
+  io::OpenStandardStreams();
   SetOwnJob(&job);
   MaybeRunSlotProcess(argc, argv);
   std::vector<std::string> arguments(argv + 1, argv + argc);
@@ -46,9 +49,14 @@ int Main(int argc, char** argv, const Job& job) {
       {"--as-mapper", StreamingRole::kMapper},
       {"--as-combiner", StreamingRole::kCombiner},
       {"--as-reducer", StreamingRole::kReducer}};
-  if (arguments.size() == 1) {
-    if (const auto role = kRoles.find(arguments[0]); role != kRoles.end())
-      return RunAsStreaming(job, role->second);
+  for (const std::string& argument : arguments) {
+    const auto role = kRoles.find(argument);
+    if (role == kRoles.end()) continue;
+    if (arguments.size() == 1) return RunAsStreaming(job, role->second);
+    return cli::WrongUse(absl::InvalidArgumentError(fmt::format(
+        "{} goes alone: give one of --as-mapper, --as-combiner, --as-reducer, and no other "
+        "argument",
+        argument)));
   }
   return Run(argc > 0 ? argv[0] : "job", job, std::move(arguments));
 }

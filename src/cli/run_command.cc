@@ -8,24 +8,16 @@
 #include "cli/interrupts.h"
 #include "cli/mr_cluster.h"
 #include "cli/progress_bar.h"
+#include "cli/say.h"
 #include "cli/show_report.h"
 #include "cli/sizes.h"
 #include "fmt/format.h"
-#include "io/log.h"
 #include "io/process.h"
 #include "mapreduce/cluster/embedded.h"
 #include "mapreduce/fs/local.h"
 
 namespace trireme::cli {
 namespace {
-
-std::string OneLine(std::string_view text) {
-  std::string line(text);
-  for (char& c : line) {
-    if (c == '\n') c = ' ';
-  }
-  return line;
-}
 
 int ExitStatusOf(const mapreduce::JobReport& report) {
   switch (report.state) {
@@ -41,26 +33,25 @@ int ExitStatusOf(const mapreduce::JobReport& report) {
 }  // namespace
 
 int WrongUse(const absl::Status& status) {
-  fmt::print(stderr, "trireme: {}\n", OneLine(std::string(status.message())));
+  Say(stderr, "trireme: {}\n", OneLine(status.message()));
   return kWrongUse;
 }
 
 int RunJob(const RunOptions& options) {
-  if (const absl::Status status = io::SetLogLevel(options.log_level); !status.ok())
-    return WrongUse(status);
   io::RaiseFileLimit();
   if (const auto report = CheckReport(options); !report.ok()) return WrongUse(report);
   if (!options.coordinator.empty()) return RunJobOnCluster(options);
   mapreduce::LocalFileSystem files;
-  mapreduce::JobRequest request = options.request;
-  request.one_machine = true;
-  auto prepared = mapreduce::PrepareJob(request, files);
-  if (!prepared.ok()) return WrongUse(prepared.status());
-  ProgressBar bar(!options.quiet && !options.no_progress);
   mapreduce::EmbeddedOptions embedded;
   embedded.slots = options.slots;
   embedded.memory_bytes = options.memory_bytes;
   embedded.directory = options.directory;
+  mapreduce::JobRequest request = options.request;
+  request.one_machine = true;
+  request.slot_memory_bytes = mapreduce::EmbeddedSlotMemory(embedded);
+  auto prepared = mapreduce::PrepareJob(request, files);
+  if (!prepared.ok()) return WrongUse(prepared.status());
+  ProgressBar bar(!options.quiet && !options.no_progress);
   embedded.interrupts = CatchInterrupts();
   embedded.on_progress = [&bar](const mapreduce::JobProgress& progress) { bar.Show(progress); };
   bool hung = false;

@@ -3,11 +3,13 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <filesystem>
-#include <map>
+#include <limits>
 #include <utility>
 
+#include "cli/flags.h"
 #include "cli/sizes.h"
 #include "fmt/format.h"
+#include "mapreduce/cluster/slot_pool.h"
 #include "mapreduce/jobs/ready_jobs.h"
 
 namespace trireme::cli {
@@ -17,16 +19,6 @@ using mapreduce::Isolation;
 using mapreduce::JobCode;
 using mapreduce::ReadyJob;
 using mapreduce::ReadyJobOption;
-
-/// A callback that turns a parser's error into CLI11's.
-template <typename Parse, typename Store>
-auto Checked(const char* name, Parse parse, Store store) {
-  return [name, parse, store](const std::string& text) {
-    auto value = parse(text);
-    if (!value.ok()) throw CLI::ValidationError(name, std::string(value.status().message()));
-    store(*std::move(value));
-  };
-}
 
 /// The command line of one run.
 class RunParser {
@@ -49,17 +41,12 @@ class RunParser {
     } catch (const CLI::CallForHelp&) {
       return HelpAsked{app_.help()};
     } catch (const CLI::ParseError& error) {
-      return absl::InvalidArgumentError(OneLine(error.what()));
+      return absl::InvalidArgumentError(Explain(error));
     }
     return Conclude();
   }
 
  private:
-  static std::string OneLine(std::string text) {
-    std::replace(text.begin(), text.end(), '\n', ' ');
-    return text + " (see --help)";
-  }
-
   void AddJob() {
     if (source_ == JobSource::kOwn) return;
     app_.add_option("JOB", ready_, "a ready job: see `trireme mr jobs`");
@@ -80,22 +67,18 @@ class RunParser {
     app_.add_option("-o,--output", request().output, "directory for part files; must not exist")
         ->type_name("DIR")
         ->required();
-    Option("--format", "FORMAT", "lines (default), files or fixed:N bytes per record", ParseFormat,
-           [this](auto format) { request().format = format; });
-    app_.add_flag("--overwrite", request().overwrite, "replace an older output when done");
     app_.add_option_function<std::string>(
-            "--compress",
-            [this](const std::string& kind) {
-              if (kind != "zstd" && kind != "none")
-                throw CLI::ValidationError("--compress is zstd or none, not '" + kind + "'");
-              request().compress = kind == "zstd";
-            },
-            "compress the output: zstd")
-        ->type_name("KIND");
-    app_.add_option("--reduces", request().reduces, "part files; 0: map only (default: by size)")
-        ->type_name("R");
-    Option("--split-size", "BYTES", "input of one map task (default 64M)", ParseSize,
-           [this](auto bytes) { request().split_bytes = bytes; });
+            "--format", [this](const std::string& format) { SetFormat(format); },
+            "lines (default), files or fixed:N bytes per record")
+        ->type_name("FORMAT");
+    app_.add_flag("--overwrite", request().overwrite, "replace an older output when done");
+    AddChoice(app_, "--compress", "compress the output: zstd or none (default)", {"zstd", "none"},
+              [this](const std::string& kind) { request().compress = kind == "zstd"; });
+    AddNumber(app_, "--reduces", "part files; 0: map only (default: by size)", 0,
+              mapreduce::kReducesMax,
+              [this](auto n) { request().reduces = static_cast<std::uint32_t>(n); });
+    AddSize(app_, "--split-size", "input of one map task (default 64M)", 1,
+            [this](auto bytes) { request().split_bytes = bytes; });
     app_.add_option_function<std::vector<std::string>>(
             "--set", [this](const auto& settings) { SetParameters(settings); },
             "a parameter of the job")
@@ -104,29 +87,30 @@ class RunParser {
   }
 
   void AddRunning() {
-    app_.add_option("--slots", options_.slots, "tasks at one time (default: cores)")
-        ->check(CLI::Range(1, 4096))
-        ->type_name("N");
-    Option("--memory", "BYTES", "of all processes together (default: half of the machine's)",
-           ParseSize, [this](auto bytes) { options_.memory_bytes = bytes; });
-    app_.add_option_function<std::string>(
-            "--isolation", [this](const std::string& kind) { SetIsolation(kind); },
-            "slots are a process or a thread each (default: by the kind of job)")
-        ->type_name("KIND");
-    app_.add_option("--max-attempts", request().max_attempts,
-                    "failures of one task that fail the job (default 4)")
-        ->type_name("N");
-    Option("--task-timeout", "TIME", "without progress a task fails (default 10m; 0: never)",
-           ParseDuration, [this](auto ms) { request().task_timeout_ms = ms; });
+    AddNumber(app_, "--slots", "tasks at one time (default: cores)", 1, kSlotsMax,
+              [this](auto n) { options_.slots = static_cast<std::uint32_t>(n); });
+    AddSize(app_, "--memory",
+            "of all processes together (default: half of the machine's or the container's)",
+            mapreduce::kMemoryMin, [this](auto bytes) { options_.memory_bytes = bytes; });
+    AddChoice(app_, "--isolation",
+              "slots are a process or a thread each (default: by the kind of job)",
+              {"process", "thread"}, [this](const std::string& kind) {
+                request().isolation = kind == "process" ? Isolation::kProcess : Isolation::kThread;
+              });
+    AddNumber(app_, "--max-attempts", "failures of one task that fail the job (default 4)", 1,
+              kAttemptsMax,
+              [this](auto n) { request().max_attempts = static_cast<std::uint32_t>(n); });
+    AddTime(app_, "--task-timeout", "without progress a task fails (default 10m; 0: never)", 0,
+            [this](auto ms) { request().task_timeout_ms = ms; });
     app_.add_flag("--skip-bad-records", request().skip_bad_records,
-                  "pass over records that crashed the job's code twice");
+                  "pass over records that crashed the job's code twice; not with --mapper");
     app_.add_option("--dir", options_.directory, "for temporary files (default: $TMPDIR, /var/tmp)")
         ->type_name("DIR");
     app_.add_flag("--no-sync{false}", request().sync, "do not wait for the disk at the end");
-    app_.add_option("--coordinator", options_.coordinator, "run on the cluster at this address")
-        ->type_name("ADDR");
-    app_.add_option("--priority", request().priority, "on a cluster: greater goes first")
-        ->type_name("N");
+    app_.add_option("--coordinator", options_.coordinator, CoordinatorHelp())->type_name("ADDR");
+    AddNumber(app_, "--priority", "on a cluster: greater goes first (default 0)",
+              std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max(),
+              [this](auto n) { request().priority = static_cast<std::int32_t>(n); });
   }
 
   void AddShowing() {
@@ -135,14 +119,14 @@ class RunParser {
     app_.add_flag("--json", options_.json, "print one JSON object about the job at the end");
     app_.add_flag("-q,--quiet", options_.quiet, "print nothing but errors");
     app_.add_flag("--no-progress", options_.no_progress, "no progress bar");
-    app_.add_option("--log-level", options_.log_level, "debug, info, warn (default) or error")
-        ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
-        ->type_name("LEVEL");
+    AddLogLevel(app_);
   }
 
-  template <typename Parse, typename Store>
-  void Option(const char* name, const char* type, const char* help, Parse parse, Store store) {
-    app_.add_option_function<std::string>(name, Checked(name, parse, store), help)->type_name(type);
+  const char* CoordinatorHelp() const {
+    if (source_ == JobSource::kSubmitted)
+      return "unix:/path or host:port (default: $TRIREME_COORDINATOR)";
+    return "run on the cluster at unix:/path or host:port (not given: run here, whatever "
+           "$TRIREME_COORDINATOR says)";
   }
 
   /// A ready job's own options can be known only when its name is: the first argument that is no
@@ -187,16 +171,16 @@ class RunParser {
   void SetParameters(const std::vector<std::string>& settings) {
     for (const std::string& setting : settings) {
       const std::size_t equals = setting.find('=');
-      if (equals == std::string::npos || equals == 0)
-        throw CLI::ValidationError("--set wants NAME=VALUE, not '" + setting + "'");
+      if (equals == std::string::npos || equals == 0) Refuse("--set", setting, "NAME=VALUE");
       request().parameters[setting.substr(0, equals)] = setting.substr(equals + 1);
     }
   }
 
-  void SetIsolation(const std::string& kind) {
-    if (kind != "process" && kind != "thread")
-      throw CLI::ValidationError("--isolation is process or thread, not '" + kind + "'");
-    request().isolation = kind == "process" ? Isolation::kProcess : Isolation::kThread;
+  void SetFormat(const std::string& text) {
+    const auto format = ParseFormat(text);
+    if (!format.ok())
+      Refuse("--format", text, "lines, files, or fixed:N with N bytes (1 to 2^30) per record");
+    request().format = *format;
   }
 
   absl::StatusOr<ParsedRun> Conclude() {

@@ -20,12 +20,12 @@ struct RunOptions {
   bool json = false;
   bool quiet = false;
   bool no_progress = false;
-  std::string log_level = "warn";
 };
 
 /// Where the job comes from.
 enum class JobSource {
   kCommandLine,  ///< a ready job, --plugin or --mapper
+  kSubmitted,    ///< the same, for `mr submit`
   kOwn,          ///< the program itself
 };
 

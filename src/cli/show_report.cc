@@ -8,6 +8,7 @@
 
 #include "base/status_macros.h"
 #include "cli/run_command.h"
+#include "cli/say.h"
 #include "cli/sizes.h"
 #include "fmt/format.h"
 #include "io/file.h"
@@ -24,16 +25,15 @@ void ShowCounters(const JobReport& report) {
   for (const auto& [name, value] : report.counters) {
     if (name.first != group) {
       group = name.first;
-      fmt::print(stderr, "  {}\n", group);
+      Say(stderr, "  {}\n", group);
     }
-    fmt::print(stderr, "    {:<28} {:>20}\n", name.second, ShowCount(value));
+    Say(stderr, "    {:<28} {:>20}\n", name.second, ShowCount(value));
   }
 }
 
 void ShowSummary(const JobReport& report) {
   const double seconds = static_cast<double>(report.total_ms > 0 ? report.total_ms : 1) / 1000;
-  fmt::print(
-      stderr, "{}: {} in {} ({} of input, {}/s) -> {}\n", report.name,
+  Say(stderr, "{}: {} in {} ({} of input, {}/s) -> {}\n", report.name,
       mapreduce::plan::Name(report.state), ShowSeconds(report.total_ms),
       ShowBytes(report.input_bytes),
       ShowBytes(static_cast<std::uint64_t>(static_cast<double>(report.input_bytes) / seconds)),
@@ -43,13 +43,13 @@ void ShowSummary(const JobReport& report) {
 
 void ShowFailure(const JobReport& report) {
   if (report.state == mapreduce::plan::JobState::kCancelled) {
-    fmt::print(stderr, "trireme: job {} was cancelled\n", report.name);
+    Say(stderr, "trireme: job {} was cancelled\n", OneLine(report.name));
     return;
   }
-  fmt::print(stderr, "trireme: job {} failed: {}\n", report.name, report.error);
+  Say(stderr, "trireme: job {} failed: {}\n", OneLine(report.name), OneLine(report.error));
   if (!report.stderr_tail.empty())
-    fmt::print(stderr, "--- the end of the attempt's standard error\n{}{}---\n", report.stderr_tail,
-               report.stderr_tail.ends_with('\n') ? "" : "\n");
+    Say(stderr, "--- the end of the attempt's standard error\n{}{}---\n", report.stderr_tail,
+        report.stderr_tail.ends_with('\n') ? "" : "\n");
 }
 
 absl::Status WritePage(const std::string& path, const JobReport& report) {
@@ -81,15 +81,12 @@ int ShowReport(const RunOptions& options, const JobReport& report, int exit_stat
   } else if (!options.quiet) {
     ShowSummary(report);
   }
-  if (options.json) fmt::print("{}\n", mapreduce::ReportJson(report));
-  if (std::fflush(stdout) != 0 && exit_status == kDone) {
-    fmt::print(stderr, "trireme: cannot write to standard output\n");
-    exit_status = kFailed;
-  }
+  if (options.json) Say(stdout, "{}\n", mapreduce::ReportJson(report));
+  exit_status = FlushOutput(exit_status);
   if (options.report.empty()) return exit_status;
   const absl::Status written = WritePage(options.report, report);
   if (written.ok()) return exit_status;
-  fmt::print(stderr, "trireme: cannot write the report: {}\n", std::string(written.message()));
+  Say(stderr, "trireme: cannot write the report: {}\n", std::string(written.message()));
   return exit_status == kDone ? kFailed : exit_status;
 }
 

@@ -3,7 +3,9 @@
 
 #include "cli/mr_commands.h"
 #include "cli/run_command.h"
+#include "cli/say.h"
 #include "fmt/format.h"
+#include "io/process.h"
 #include "mapreduce/cluster/slot_process.h"
 
 namespace {
@@ -17,22 +19,23 @@ constexpr char kHelp[] = "trireme " TRIREME_VERSION
 }  // namespace
 
 int main(int argc, char** argv) {
+  trireme::io::OpenStandardStreams();
   trireme::mapreduce::MaybeRunSlotProcess(argc, argv);
   std::vector<std::string> arguments(argv + 1, argv + argc);
   if (arguments.empty()) {
-    fmt::print(stderr, "{}", kHelp);
+    trireme::cli::Say(stderr, "{}", kHelp);
     return trireme::cli::kWrongUse;
   }
   const std::string command = arguments[0];
   arguments.erase(arguments.begin());
   if (command == "mr") return trireme::cli::RunMr(std::move(arguments));
   if (command == "--version") {
-    fmt::print("trireme " TRIREME_VERSION "\n");
-    return trireme::cli::kDone;
+    trireme::cli::Say(stdout, "trireme " TRIREME_VERSION "\n");
+    return trireme::cli::FlushOutput(trireme::cli::kDone);
   }
   if (command == "help" || command == "--help" || command == "-h") {
-    fmt::print("{}", kHelp);
-    return trireme::cli::kDone;
+    trireme::cli::Say(stdout, "{}", kHelp);
+    return trireme::cli::FlushOutput(trireme::cli::kDone);
   }
   return trireme::cli::WrongUse(
       absl::InvalidArgumentError(fmt::format("unknown command '{}': see `trireme help`", command)));

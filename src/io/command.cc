@@ -4,25 +4,15 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <utility>
 
 #include "base/status_macros.h"
 #include "fmt/format.h"
+#include "io/clock.h"
 #include "io/file.h"
 
 namespace trireme::io {
-namespace {
-
-std::int64_t NowMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
-
-}  // namespace
-
 absl::StatusOr<std::unique_ptr<Command>> Command::Start(Options options, Listener* listener) {
   TRIREME_ASSIGN_OR_RETURN(Pipe input, MakePipe(kCommandPipeBytes));
   TRIREME_ASSIGN_OR_RETURN(Pipe output, MakePipe(kCommandPipeBytes));
@@ -33,6 +23,7 @@ absl::StatusOr<std::unique_ptr<Command>> Command::Start(Options options, Listene
   spawn.program = "/bin/sh";
   spawn.argv = {"sh", "-c", options.command};
   spawn.environment = options.environment;
+  spawn.directory = options.directory;
   spawn.stdin_fd = input.read.get();
   spawn.stdout_fd = output.write.get();
   spawn.stderr_fd = errors.write.get();
@@ -91,7 +82,7 @@ absl::Status Command::LookAfter() {
     return absl::CancelledError("the attempt was cancelled");
   }
   if (options_.memory_bytes == 0) return absl::OkStatus();
-  const std::int64_t now = NowMs();
+  const std::int64_t now = SteadyMs();
   if (now < looked_ms_ + kCommandPollMs) return absl::OkStatus();
   looked_ms_ = now;
   const std::uint64_t used = process_.running() ? PrivateMemoryOfTree(process_.pid()) : 0;

@@ -37,6 +37,7 @@ class Command {
   struct Options {
     std::string command;                   ///< for `sh -c`
     std::vector<std::string> environment;  ///< "NAME=value"; all of it
+    std::string directory;                 ///< where it runs; empty: where this process is
     /// Ends Write and Finish with CANCELLED; may be null.
     const std::atomic<bool>* cancelled = nullptr;
     /// More memory of the command and its descendants ends it; 0: any.

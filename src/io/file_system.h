@@ -19,7 +19,12 @@ struct FileInfo {
 };
 
 struct FileStat {
-  enum class Kind : std::uint8_t { kFile, kDirectory, kOther };
+  enum class Kind : std::uint8_t {
+    kFile,
+    kDirectory,
+    kBrokenLink,  ///< a symbolic link that leads nowhere
+    kOther,       ///< a pipe, a socket, a device
+  };
   Kind kind = Kind::kFile;
   std::uint64_t size_bytes = 0;
   /// Equal for two paths exactly when they lead to the same object; empty when the system has no
@@ -62,6 +67,12 @@ enum class Durability : std::uint8_t {
   kProcess,    ///< the death of this process only; the page cache is trusted
 };
 
+/// Held for as long as it exists, and no longer than its process.
+class DirectoryLock {
+ public:
+  virtual ~DirectoryLock() = default;
+};
+
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
@@ -69,7 +80,7 @@ class FileSystem {
       const std::string& path) = 0;
   [[nodiscard]] virtual absl::StatusOr<FileStat> Stat(const std::string& path) = 0;
   /// The names in a directory, sorted bytewise, without "." and "..". A name that vanishes
-  /// meanwhile or a symbolic link that leads nowhere is left out.
+  /// meanwhile is left out.
   [[nodiscard]] virtual absl::StatusOr<std::vector<DirectoryEntry>> List(
       const std::string& directory) = 0;
   /// `path` appears at Commit, replacing an older file of that name.
@@ -82,6 +93,12 @@ class FileSystem {
   /// Removes a file, or a directory and what is in it (links are removed, not followed). What does
   /// not exist counts as removed.
   [[nodiscard]] virtual absl::Status RemoveTree(const std::string& path) = 0;
+  /// Fails, and removes nothing, when there is something in it.
+  [[nodiscard]] virtual absl::Status RemoveEmptyDirectory(const std::string& path) = 0;
+  /// Takes the directory for this process, which others that ask then find out. ALREADY_EXISTS says
+  /// who has it; ABORTED: it was removed meanwhile. Null where the system knows no such locks.
+  [[nodiscard]] virtual absl::StatusOr<std::unique_ptr<DirectoryLock>> LockDirectory(
+      const std::string& path) = 0;
 };
 
 /// Names that a FileWriter uses before Commit begin like this, so that a cleaner can tell what a

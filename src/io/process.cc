@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <limits>
 
 #include "fmt/format.h"
 #include "io/file.h"
@@ -66,13 +67,21 @@ struct ChildPlan {
   const char* program;
   char* const* argv;
   char* const* environment;
+  const char* directory;                   // null: stay
   std::vector<std::pair<int, int>> moves;  // from, to
   std::vector<int> high;                   // room for the copies above
+  int first_free;                          // above all targets
   pid_t parent;
   sigset_t mask;
 };
 
-[[noreturn]] void RunChild(ChildPlan& plan, volatile int* error) {
+/// What of a start went wrong, and how; error 0: nothing.
+struct StartFailure {
+  int error = 0;
+  bool in_directory = false;
+};
+
+[[noreturn]] void RunChild(ChildPlan& plan, volatile StartFailure* failure) {
   struct sigaction action;
   std::memset(&action, 0, sizeof action);
   action.sa_handler = SIG_DFL;
@@ -82,27 +91,34 @@ struct ChildPlan {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != plan.parent) ::_exit(127);
   for (std::size_t i = 0; i < plan.moves.size(); ++i)
-    plan.high[i] = ::fcntl(plan.moves[i].first, F_DUPFD_CLOEXEC, 64);
+    plan.high[i] = ::fcntl(plan.moves[i].first, F_DUPFD_CLOEXEC, plan.first_free);
   for (std::size_t i = 0; i < plan.moves.size(); ++i) {
     if (plan.high[i] < 0 || ::dup2(plan.high[i], plan.moves[i].second) < 0) {
-      *error = errno;
+      failure->error = errno;
       ::_exit(127);
     }
   }
+  if (plan.directory != nullptr && ::chdir(plan.directory) != 0) {
+    failure->error = errno;
+    failure->in_directory = true;
+    ::_exit(127);
+  }
   ::sigprocmask(SIG_SETMASK, &plan.mask, nullptr);
   ::execve(plan.program, plan.argv, plan.environment);
-  *error = errno;
+  failure->error = errno;
   ::_exit(127);
 }
 
 ChildPlan PlanChild(const SpawnOptions& options, char* const* argv, char* const* environment) {
-  ChildPlan plan{options.program.c_str(), argv, environment, {}, {}, ::getpid(), {}};
+  const char* directory = options.directory.empty() ? nullptr : options.directory.c_str();
+  ChildPlan plan{options.program.c_str(), argv, environment, directory, {}, {}, 0, ::getpid(), {}};
   if (options.stdin_fd >= 0) plan.moves.emplace_back(options.stdin_fd, 0);
   if (options.stdout_fd >= 0) plan.moves.emplace_back(options.stdout_fd, 1);
   if (options.stderr_fd >= 0) plan.moves.emplace_back(options.stderr_fd, 2);
   for (std::size_t i = 0; i < options.inherited.size(); ++i)
     plan.moves.emplace_back(options.inherited[i], kFirstInheritedFd + static_cast<int>(i));
   plan.high.resize(plan.moves.size(), -1);
+  plan.first_free = kFirstInheritedFd + static_cast<int>(options.inherited.size());
   sigemptyset(&plan.mask);
   return plan;
 }
@@ -113,20 +129,21 @@ absl::StatusOr<Process> Process::Spawn(const SpawnOptions& options) {
   const std::vector<char*> argv = Pointers(options.argv);
   const std::vector<char*> environment = Pointers(options.environment);
   ChildPlan plan = PlanChild(options, argv.data(), environment.data());
-  volatile int error = 0;
+  volatile StartFailure failure;
   // All signals wait until the child has its own handlers: it shares this memory until it execs.
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   // vfork: fork would copy the page tables of a process that may hold gigabytes.
   const pid_t pid = ::vfork();
-  if (pid == 0) RunChild(plan, &error);
+  if (pid == 0) RunChild(plan, &failure);
   const int fork_error = errno;
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (pid < 0) return ErrnoStatus("start", options.program, fork_error);
-  if (error != 0) {
+  if (failure.error != 0) {
     ::waitpid(pid, nullptr, 0);
-    return ErrnoStatus("start", options.program, error);
+    return failure.in_directory ? ErrnoStatus("enter", options.directory, failure.error)
+                                : ErrnoStatus("start", options.program, failure.error);
   }
   return Process(pid);
 }
@@ -224,6 +241,21 @@ std::vector<std::string> CurrentEnvironment() {
   std::vector<std::string> result;
   for (char** entry = environ; *entry != nullptr; ++entry) result.emplace_back(*entry);
   return result;
+}
+
+void OpenStandardStreams() {
+  for (int fd = 0; fd <= 2; ++fd) {
+    if (::fcntl(fd, F_GETFD) >= 0) continue;
+    const int opened = ::open("/dev/null", O_RDWR);
+    if (opened != fd) ::_exit(127);  // neither a file system nor a place to say so
+  }
+}
+
+std::size_t FileLimit() {
+  struct rlimit limit = {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+    return std::numeric_limits<std::size_t>::max();
+  return static_cast<std::size_t>(limit.rlim_cur);
 }
 
 void RaiseFileLimit() {

@@ -61,6 +61,7 @@ struct SpawnOptions {
   std::string program;                   ///< a path, not searched for
   std::vector<std::string> argv;         ///< with argv[0]
   std::vector<std::string> environment;  ///< "NAME=value"; all of it
+  std::string directory;                 ///< where it starts; empty: where this process is
   int stdin_fd = -1;
   int stdout_fd = -1;
   int stderr_fd = -1;
@@ -100,6 +101,13 @@ std::uint64_t PrivateMemoryOfTree(pid_t pid);
 
 /// Lets this process open as many files as it may: merges, connections and fetches take many.
 void RaiseFileLimit();
+
+/// How many files this process may have open.
+std::size_t FileLimit();
+
+/// Opens /dev/null on those of descriptors 0 to 2 that are closed, first thing in main: else the
+/// next file opened would be standard output, and what is printed would land in it.
+void OpenStandardStreams();
 
 /// This process's environment as SpawnOptions takes it.
 std::vector<std::string> CurrentEnvironment();

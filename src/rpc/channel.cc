@@ -305,7 +305,7 @@ std::shared_ptr<ClientCall> Channel::StartUnary(
 
 void Channel::Close() {
   const std::shared_ptr<Loop>& loop = core_->loop();
-  if (loop->InThread()) return loop->Turn([this] { core_->Close(); });
+  if (loop->InThread()) return core_->Close();
   std::promise<void> closed;
   std::future<void> finished = closed.get_future();
   // A stopped loop drops the task and its promise with it, which ends the wait too.

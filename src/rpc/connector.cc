@@ -12,6 +12,10 @@ namespace trireme::rpc {
 Connector::Connector(std::shared_ptr<Loop> loop, Address address, Done done)
     : loop_(std::move(loop)), address_(std::move(address)), done_(std::move(done)) {}
 
+Connector::~Connector() {
+  StopWatching();
+}
+
 void Connector::Start() {
   if (ResolvesAtOnce(address_)) return OnResolved(Resolve(address_));
   // The resolver blocks, for seconds when a name server is away; it ends by itself.
@@ -25,7 +29,7 @@ void Connector::Start() {
 
 void Connector::Cancel() {
   done_ = nullptr;
-  descriptor_.reset();
+  StopWatching();
 }
 
 void Connector::OnResolved(absl::StatusOr<std::vector<SocketAddress>> candidates) {
@@ -37,30 +41,30 @@ void Connector::OnResolved(absl::StatusOr<std::vector<SocketAddress>> candidates
 void Connector::TryNext() {
   while (done_ && next_ < candidates_.size()) {
     auto descriptor = BeginConnect(candidates_[next_++]);
-    if (!descriptor.ok()) {
-      last_error_ = descriptor.status();
-      continue;
-    }
-    descriptor_ = std::make_unique<boost::asio::posix::stream_descriptor>(loop_->context(),
-                                                                          descriptor->release());
-    descriptor_->async_wait(boost::asio::posix::stream_descriptor::wait_write,
-                            [self = shared_from_this()](const boost::system::error_code& error) {
-                              if (!error) self->loop_->Turn([&] { self->OnWritable(); });
-                            });
+    last_error_ = descriptor.status();
+    if (!descriptor.ok()) continue;
+    last_error_ = loop_->Watch(*this, descriptor->get(), EPOLLOUT);
+    if (!last_error_.ok()) continue;
+    descriptor_ = *std::move(descriptor);
     return;
   }
   Finish(last_error_);
 }
 
-void Connector::OnWritable() {
-  if (!done_) return;
+OwnedDescriptor Connector::StopWatching() {
+  loop_->Unwatch(*this);
+  return std::exchange(descriptor_, OwnedDescriptor());
+}
+
+void Connector::OnReady(std::uint32_t) {
+  const std::shared_ptr<Connector> self = shared_from_this();
+  OwnedDescriptor descriptor = StopWatching();
   int error = 0;
   socklen_t size = sizeof error;
-  ::getsockopt(descriptor_->native_handle(), SOL_SOCKET, SO_ERROR, &error, &size);
-  if (error == 0) return Finish(OwnedDescriptor(descriptor_->release()));
+  ::getsockopt(descriptor.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+  if (error == 0) return Finish(std::move(descriptor));
   last_error_ = absl::UnavailableError(
       fmt::format("cannot connect to {}: {}", address_.ToString(), std::strerror(error)));
-  descriptor_.reset();
   TryNext();
 }
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <memory>
 #include <vector>
 
@@ -15,11 +14,12 @@ namespace trireme::rpc {
 
 /// One attempt to connect: resolves off the loop thread where that may block, then tries each
 /// socket address in turn. On the loop thread; it has no timeout of its own: cancel it.
-class Connector : public std::enable_shared_from_this<Connector> {
+class Connector final : public Loop::Watcher, public std::enable_shared_from_this<Connector> {
  public:
   using Done = absl::AnyInvocable<void(absl::StatusOr<OwnedDescriptor>)>;
 
   Connector(std::shared_ptr<Loop> loop, Address address, Done done);
+  ~Connector() override;
   void Start();
   /// `done` is not called any more.
   void Cancel();
@@ -27,7 +27,8 @@ class Connector : public std::enable_shared_from_this<Connector> {
  private:
   void OnResolved(absl::StatusOr<std::vector<SocketAddress>> candidates);
   void TryNext();
-  void OnWritable();
+  void OnReady(std::uint32_t events) override;
+  OwnedDescriptor StopWatching();
   void Finish(absl::StatusOr<OwnedDescriptor> result);
 
   const std::shared_ptr<Loop> loop_;
@@ -36,7 +37,7 @@ class Connector : public std::enable_shared_from_this<Connector> {
   std::vector<SocketAddress> candidates_;
   std::size_t next_ = 0;
   absl::Status last_error_;
-  std::unique_ptr<boost::asio::posix::stream_descriptor> descriptor_;
+  OwnedDescriptor descriptor_;  // Watched; of the address being tried.
 };
 
 }  // namespace trireme::rpc

@@ -98,7 +98,7 @@ class Http1Session::Responder final : public HttpResponder,
   template <class Work>
   void InLoop(Work work) {
     if (loop_->InThread()) {
-      loop_->Turn(work);
+      work();
     } else {
       loop_->Post([self = shared_from_this(), work = std::move(work)] { work(); });
     }

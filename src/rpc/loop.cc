@@ -1,16 +1,8 @@
 #include "rpc/loop.h"
 
 #include <algorithm>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/post.hpp>
 
 namespace trireme::rpc {
-namespace {
-
-/// Handlers run after Stop; two for each connection that was just closed are enough.
-constexpr int kLastHandlersMax = 1 << 20;
-
-}  // namespace
 
 Loop::Loop() = default;
 Loop::~Loop() = default;
@@ -19,15 +11,7 @@ std::shared_ptr<Loop> Loop::Create() {
   // The thread and the returned handle share the loop; the handle's end stops the thread. So the
   // last handle may be dropped on the loop's own thread.
   std::shared_ptr<Loop> loop(new Loop);
-  loop->thread_ = std::thread([loop] {
-    loop->thread_id_ = std::this_thread::get_id();
-    auto work = boost::asio::make_work_guard(loop->context_);
-    loop->context_.run();
-    // Connections closed last are held by their cancelled waits, and hold this loop in turn.
-    loop->context_.restart();
-    for (int i = 0; i < kLastHandlersMax && loop->context_.poll_one() > 0; ++i) {
-    }
-  });
+  loop->thread_ = std::thread([loop] { loop->Run(); });
   Loop* raw = loop.get();
   return std::shared_ptr<Loop>(raw, [loop = std::move(loop)](Loop*) { loop->Stop(); });
 }
@@ -41,15 +25,43 @@ std::shared_ptr<Loop> Loop::Shared() {
   return loop;
 }
 
+void Loop::Run() {
+  thread_id_ = std::this_thread::get_id();
+  int timeout_ms = 0;
+  while (PrepareToSleep(&timeout_ms)) {
+    poller_.Wait(timeout_ms);
+    asleep_ = false;
+    poller_.Dispatch();
+    RunTimers();
+    RunTasks();
+    FlushMarked();
+  }
+}
+
+/// False after Stop.
+bool Loop::PrepareToSleep(int* timeout_ms) {
+  const std::lock_guard lock(mutex_);
+  *timeout_ms = tasks_.empty() ? UntilNextTimerMs() : 0;
+  asleep_ = *timeout_ms != 0;
+  return !stopped_;
+}
+
+/// Rounded up, so that a timer is due when the wait for it is over.
+int Loop::UntilNextTimerMs() const {
+  constexpr std::chrono::milliseconds kLongest = std::chrono::hours(1);
+  if (timers_.empty()) return -1;
+  const auto wait = std::chrono::ceil<std::chrono::milliseconds>(std::clamp<Clock::duration>(
+      timers_.begin()->first - Clock::now(), Clock::duration::zero(), kLongest));
+  return static_cast<int>(wait.count());
+}
+
 void Loop::Post(absl::AnyInvocable<void()> task) {
-  bool wake = false;
   {
     const std::lock_guard lock(mutex_);
     if (stopped_) return;
-    wake = tasks_.empty();
     tasks_.push_back(std::move(task));
   }
-  if (wake) boost::asio::post(context_, [this] { RunTasks(); });
+  if (asleep_.exchange(false)) poller_.Wake();
 }
 
 void Loop::RunTasks() {
@@ -57,10 +69,8 @@ void Loop::RunTasks() {
     const std::lock_guard lock(mutex_);
     running_.swap(tasks_);
   }
-  Turn([this] {
-    for (auto& task : running_) task();
-    running_.clear();
-  });
+  for (auto& task : running_) task();
+  running_.clear();
 }
 
 void Loop::Stop() {
@@ -71,7 +81,7 @@ void Loop::Stop() {
     stopped_ = true;
     dropped.swap(tasks_);
   }
-  context_.stop();
+  poller_.Wake();
   if (InThread()) {
     thread_.detach();
   } else {
@@ -84,7 +94,6 @@ void Loop::Arm(Timer& timer, Clock::time_point due) {
   timer.due_ = due;
   timer.armed_ = true;
   timers_.emplace(due, &timer);
-  if (depth_ == 0) SetAlarm();
 }
 
 void Loop::Disarm(Timer& timer) {
@@ -93,32 +102,20 @@ void Loop::Disarm(Timer& timer) {
   timers_.erase({timer.due_, &timer});
 }
 
-void Loop::SetAlarm() {
-  if (timers_.empty() || timers_.begin()->first >= alarm_due_) return;
-  alarm_due_ = timers_.begin()->first;
-  alarm_.expires_at(alarm_due_);
-  alarm_.async_wait([this](const boost::system::error_code& error) {
-    if (!error) OnAlarm();
-  });
-}
-
-void Loop::OnAlarm() {
-  alarm_due_ = Clock::time_point::max();
+void Loop::RunTimers() {
+  if (timers_.empty()) return;
   const Clock::time_point now = Clock::now();
-  Turn([&] {
-    while (!timers_.empty() && timers_.begin()->first <= now) {
-      Timer* timer = timers_.begin()->second;
-      Disarm(*timer);
-      timer->OnTimer();
-    }
-  });
+  while (!timers_.empty() && timers_.begin()->first <= now) {
+    Timer* timer = timers_.begin()->second;
+    Disarm(*timer);
+    timer->OnTimer();
+  }
 }
 
 void Loop::Mark(Flushable& flushable) {
   if (flushable.marked_) return;
   flushable.marked_ = true;
   marked_.push_back(&flushable);
-  if (depth_ == 0) Post([] {});  // A turn that flushes it.
 }
 
 void Loop::Unmark(Flushable& flushable) {
@@ -127,18 +124,15 @@ void Loop::Unmark(Flushable& flushable) {
   std::replace(marked_.begin(), marked_.end(), &flushable, static_cast<Flushable*>(nullptr));
 }
 
-void Loop::EndTurn() {
-  depth_ = 1;  // Flushing may mark again; it must not begin a nested end.
+void Loop::FlushMarked() {
   for (std::size_t i = 0; i < marked_.size(); ++i) {
-    Flushable* flushable = marked_[i];
+    Flushable* flushable = marked_[i];  // Flushing may mark others.
     if (flushable == nullptr) continue;
     flushable->marked_ = false;
     marked_[i] = nullptr;
     flushable->Flush();
   }
   marked_.clear();
-  depth_ = 0;
-  SetAlarm();
 }
 
 }  // namespace trireme::rpc

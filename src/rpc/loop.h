@@ -1,9 +1,8 @@
 #pragma once
 
 #include <atomic>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -12,10 +11,14 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "rpc/poller.h"
 
 namespace trireme::rpc {
 
-/// One io thread. Everything marked "loop thread" is called only there.
+/// One io thread: it sleeps until descriptors are ready, timers are due or tasks are posted, and
+/// does all of that in one turn, at whose end the output of all of it is sent. Everything marked
+/// "loop thread" is called only there.
 class Loop {
  public:
   using Clock = std::chrono::steady_clock;
@@ -31,6 +34,8 @@ class Loop {
     Clock::time_point due_{};
     bool armed_ = false;
   };
+
+  using Watcher = Poller::Watcher;
 
   /// Something with output to send at the end of the turn; it outlives its mark. Loop thread.
   class Flushable {
@@ -51,7 +56,7 @@ class Loop {
   Loop& operator=(const Loop&) = delete;
 
   /// Runs `task` on the loop thread, after those posted before. Thread-safe. Tasks posted while the
-  /// loop is busy share one wake-up. Dropped unrun after Stop.
+  /// loop is busy need no wake-up, others share one. Dropped unrun after Stop.
   void Post(absl::AnyInvocable<void()> task);
   /// Thread-safe.
   bool InThread() const { return std::this_thread::get_id() == thread_id_.load(); }
@@ -59,40 +64,36 @@ class Loop {
   /// the channels that use the loop first: their calls and connections go no further.
   void Stop();
 
-  boost::asio::io_context& context() { return context_; }
-
-  /// Loop thread. Arming an armed timer moves it.
+  /// Loop thread. As Poller's.
+  absl::Status Watch(Watcher& watcher, int descriptor, std::uint32_t interest) {
+    return poller_.Watch(watcher, descriptor, interest);
+  }
+  void Unwatch(Watcher& watcher) { poller_.Unwatch(watcher); }
+  /// Loop thread. Arming an armed timer moves it. It fires up to a millisecond late.
   void Arm(Timer& timer, Clock::time_point due);
   void Disarm(Timer& timer);
   /// Loop thread. Flush() is called once at the end of the turn.
   void Mark(Flushable& flushable);
   void Unmark(Flushable& flushable);
-  /// Loop thread. Runs `work` as one turn: what it marks is flushed when the outermost turn ends.
-  template <class Work>
-  void Turn(Work&& work) {
-    ++depth_;
-    work();
-    if (--depth_ == 0) EndTurn();
-  }
 
  private:
   Loop();
+  void Run();
+  bool PrepareToSleep(int* timeout_ms);
+  int UntilNextTimerMs() const;
+  void RunTimers();
   void RunTasks();
-  void EndTurn();
-  void SetAlarm();
-  void OnAlarm();
+  void FlushMarked();
 
-  boost::asio::io_context context_{1};
-  boost::asio::steady_timer alarm_{context_};
-  Clock::time_point alarm_due_ = Clock::time_point::max();
+  Poller poller_;
   std::set<std::pair<Clock::time_point, Timer*>> timers_;
   std::vector<Flushable*> marked_;
-  int depth_ = 0;
 
   std::mutex mutex_;
   std::vector<absl::AnyInvocable<void()>> tasks_;  // Guarded by mutex_.
   bool stopped_ = false;                           // Guarded by mutex_.
   std::vector<absl::AnyInvocable<void()>> running_;
+  std::atomic<bool> asleep_{false};  // Whoever posts and finds it true must wake the loop.
 
   std::atomic<std::thread::id> thread_id_;
   std::thread thread_;

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <cerrno>
 #include <condition_variable>
 #include <future>
@@ -51,14 +50,14 @@ void RunOn(Loop& loop, Work work) {
 }  // namespace
 
 struct Server::Core {
-  struct Listener final : Loop::Timer {
+  struct Listener final : Loop::Watcher, Loop::Timer {
     Listener(Core* c, OwnedDescriptor d, Address a)
         : core(c), descriptor(std::move(d)), address(std::move(a)) {}
+    void OnReady(std::uint32_t) override { core->Accept(*this); }
     void OnTimer() override { core->AwaitConnections(*this); }
     Core* core;
-    OwnedDescriptor descriptor;  // Until Start, which gives it to `waiter`.
+    OwnedDescriptor descriptor;  // Until CloseListeners.
     Address address;
-    std::unique_ptr<boost::asio::posix::stream_descriptor> waiter;
   };
 
   Loop& acceptor() { return *shards.front()->loop; }
@@ -118,37 +117,30 @@ absl::Status Server::Start() {
     core.shards.push_back(std::make_unique<Shard>());
   }
   RunOn(core.acceptor(), [&core] {
-    for (Core::Listener& listener : core.listeners) {
-      listener.waiter = std::make_unique<boost::asio::posix::stream_descriptor>(
-          core.acceptor().context(), listener.descriptor.release());
-      core.AwaitConnections(listener);
-    }
+    for (Core::Listener& listener : core.listeners) core.AwaitConnections(listener);
   });
   return absl::OkStatus();
 }
 
 void Server::Core::AwaitConnections(Listener& listener) {
-  listener.waiter->async_wait(boost::asio::posix::stream_descriptor::wait_read,
-                              [this, &listener](const boost::system::error_code& error) {
-                                if (error || listener.waiter == nullptr) return;
-                                acceptor().Turn([&] { Accept(listener); });
-                              });
+  if (acceptor().Watch(listener, listener.descriptor.get(), EPOLLIN).ok()) return;
+  acceptor().Arm(listener, Loop::Clock::now() + kAcceptPause);
 }
 
 void Server::Core::Accept(Listener& listener) {
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
     SocketAddress peer;
     peer.size = sizeof peer.storage;
-    OwnedDescriptor descriptor(::accept4(listener.waiter->native_handle(), peer.get(), &peer.size,
-                                         SOCK_NONBLOCK | SOCK_CLOEXEC));
+    OwnedDescriptor descriptor(
+        ::accept4(listener.descriptor.get(), peer.get(), &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (descriptor.get() < 0) {
-      if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) break;
+      if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return;
+      acceptor().Unwatch(listener);  // It stays ready.
       acceptor().Arm(listener, Loop::Clock::now() + kAcceptPause);
       return;
     }
     Admit(std::move(descriptor), peer.family() == AF_UNIX ? "unix:" : peer.ToString());
   }
-  AwaitConnections(listener);
 }
 
 void Server::Core::Admit(OwnedDescriptor descriptor, std::string peer) {
@@ -184,9 +176,10 @@ void Server::Core::OnConnectionClosed(Shard& shard, Transport* transport) {
 void Server::Core::CloseListeners() {
   RunOn(acceptor(), [this] {
     for (Listener& listener : listeners) {
-      if (listener.waiter == nullptr) continue;
+      if (listener.descriptor.get() < 0) continue;
       acceptor().Disarm(listener);
-      listener.waiter.reset();
+      acceptor().Unwatch(listener);
+      listener.descriptor = OwnedDescriptor();
       if (listener.address.kind == Address::Kind::kUnix) ::unlink(listener.address.path.c_str());
     }
   });

@@ -159,7 +159,9 @@ IoResult Socket::WritePlain(OutQueue& queue) {
   msghdr message{};
   message.msg_iov = vectors;
   message.msg_iovlen = static_cast<std::size_t>(queue.Gather(vectors, kGatherVectorsMax));
-  const ssize_t sent = ::sendmsg(descriptor_, &message, MSG_NOSIGNAL);
+  const ssize_t sent = message.msg_iovlen == 1 ? ::send(descriptor_, vectors[0].iov_base,
+                                                        vectors[0].iov_len, MSG_NOSIGNAL)
+                                               : ::sendmsg(descriptor_, &message, MSG_NOSIGNAL);
   if (sent >= 0) {
     queue.Consume(static_cast<std::size_t>(sent));
     return IoResult::kProgress;

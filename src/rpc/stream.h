@@ -96,7 +96,7 @@ class Stream {
   template <class Self, class Work>
   void InLoop(std::shared_ptr<Self> self, Work work) {
     if (loop_->InThread()) {
-      loop_->Turn(work);
+      work();
     } else {
       loop_->Post([self = std::move(self), work = std::move(work)]() mutable { work(); });
     }

@@ -10,24 +10,22 @@ constexpr std::size_t kReadBytes = 256u << 10;
 /// Rounds of reading or writing on one connection before others get their turn.
 constexpr int kRoundsMax = 8;
 
-using Descriptor = boost::asio::posix::stream_descriptor;
-
 }  // namespace
 
 Transport::Transport(std::shared_ptr<Loop> loop, int descriptor, const TlsRole& tls,
                      std::string peer)
     : loop_(std::move(loop)),
-      descriptor_(loop_->context(), descriptor),
+      descriptor_(descriptor),
       socket_(descriptor, tls),
       peer_(std::move(peer)) {}
 
-Transport::~Transport() = default;
+Transport::~Transport() {
+  loop_->Unwatch(*this);
+}
 
 void Transport::Start(std::shared_ptr<Handler> handler) {
   handler_ = std::move(handler);
-  loop_->Turn([this] {
-    if (ContinueHandshake() && !closed_) AwaitReadable();
-  });
+  if (ContinueHandshake()) WatchAgain();
 }
 
 bool Transport::ContinueHandshake() {
@@ -38,46 +36,37 @@ bool Transport::ContinueHandshake() {
       MarkOutput();  // Of what was produced before the connection was open.
       return true;
     case IoResult::kWantRead:
-      AwaitReadable();
-      return false;
+      break;
     case IoResult::kWantWrite:
-      AwaitWritable();
-      return false;
+      awaiting_writable_ = true;
+      break;
     case IoResult::kClosed:
       Close(socket_.error());
       return false;
   }
+  WatchAgain();
   return false;
 }
 
-void Transport::AwaitReadable() {
-  if (awaiting_readable_ || closed_ || close_when_flushed_) return;
-  awaiting_readable_ = true;
-  descriptor_.async_wait(Descriptor::wait_read,
-                         [self = shared_from_this()](const boost::system::error_code&) {
-                           self->awaiting_readable_ = false;
-                           self->loop_->Turn([&] { self->OnReadable(); });
-                         });
+/// Tells the loop what is waited for. A handshake that waits to write must not hear of input: what
+/// stays unread would wake it again and again.
+void Transport::WatchAgain() {
+  if (closed_) return;
+  const bool reads = !close_when_flushed_ && (open_ || !awaiting_writable_);
+  const std::uint32_t interest = (reads ? EPOLLIN : 0u) | (awaiting_writable_ ? EPOLLOUT : 0u);
+  if (absl::Status status = loop_->Watch(*this, descriptor_.get(), interest); !status.ok()) {
+    Close(status);
+  }
 }
 
-void Transport::AwaitWritable() {
-  if (awaiting_writable_ || closed_) return;
-  awaiting_writable_ = true;
-  descriptor_.async_wait(Descriptor::wait_write,
-                         [self = shared_from_this()](const boost::system::error_code&) {
-                           self->awaiting_writable_ = false;
-                           self->loop_->Turn([&] {
-                             if (self->closed_) return;
-                             if (!self->open_) return self->OnReadable();
-                             self->MarkOutput();
-                           });
-                         });
-}
-
-void Transport::OnReadable() {
-  if (closed_ || !ContinueHandshake()) return;
-  ReadSome();
-  AwaitReadable();
+void Transport::OnReady(std::uint32_t events) {
+  const std::shared_ptr<Transport> self = shared_from_this();
+  const bool broken = (events & (EPOLLERR | EPOLLHUP)) != 0;
+  if (broken && close_when_flushed_) return Close(close_status_);  // Nobody to flush for.
+  if ((events & EPOLLOUT) != 0) awaiting_writable_ = false;
+  const bool reads = (events & ~EPOLLOUT) != 0 || std::exchange(read_awaits_writable_, false);
+  if (ContinueHandshake() && reads) ReadSome();
+  MarkOutput();  // Its flush ends with WatchAgain.
 }
 
 void Transport::ReadSome() {
@@ -93,7 +82,7 @@ void Transport::ReadSome() {
       case IoResult::kWantRead:
         return;
       case IoResult::kWantWrite:
-        AwaitWritable();
+        awaiting_writable_ = read_awaits_writable_ = true;
         return;
       case IoResult::kClosed:
         Close(socket_.error());
@@ -109,9 +98,13 @@ void Transport::ReadSome() {
 }
 
 void Transport::Flush() {
-  if (closed_ || !open_ || awaiting_writable_) return;
   const std::shared_ptr<Transport> self = shared_from_this();
-  for (int round = 0; round < kRoundsMax; ++round) {
+  if (open_ && !awaiting_writable_) FlushRounds();
+  WatchAgain();
+}
+
+void Transport::FlushRounds() {
+  for (int round = 0; round < kRoundsMax && !closed_; ++round) {
     const std::shared_ptr<Handler> handler = handler_;
     handler->ProduceOutput(out_);
     if (closed_) return;
@@ -122,7 +115,7 @@ void Transport::Flush() {
     if (!WriteAll()) return;
   }
   // More is left; let the others have their turn first.
-  loop_->Post([self] { self->MarkOutput(); });
+  loop_->Post([self = shared_from_this()] { self->MarkOutput(); });
 }
 
 /// False when the socket takes no more for now or is closed.
@@ -134,7 +127,7 @@ bool Transport::WriteAll() {
       case IoResult::kWantRead:
         return false;  // TLS: the next read marks output again.
       case IoResult::kWantWrite:
-        AwaitWritable();
+        awaiting_writable_ = true;
         return false;
       case IoResult::kClosed:
         Close(socket_.error());
@@ -150,8 +143,8 @@ void Transport::Close(const absl::Status& why) {
   closed_ = true;
   loop_->Unmark(*this);
   loop_->Disarm(linger_);
-  boost::system::error_code ignored;
-  descriptor_.close(ignored);
+  loop_->Unwatch(*this);
+  descriptor_ = OwnedDescriptor();
   if (const std::shared_ptr<Handler> handler = std::exchange(handler_, nullptr)) {
     handler->OnClosed(why);
   }

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -15,7 +14,9 @@ namespace trireme::rpc {
 
 /// A connected socket on a loop: reads are pushed to a handler, output is pulled from it once per
 /// turn and leaves in one gather write. Everything on the loop thread. Always held by shared_ptr.
-class Transport : public Loop::Flushable, public std::enable_shared_from_this<Transport> {
+class Transport final : public Loop::Watcher,
+                        public Loop::Flushable,
+                        public std::enable_shared_from_this<Transport> {
  public:
   /// The protocol above. The transport keeps it alive until OnClosed has returned.
   class Handler {
@@ -71,23 +72,23 @@ class Transport : public Loop::Flushable, public std::enable_shared_from_this<Tr
     Transport* transport;
   };
 
-  void AwaitReadable();
-  void AwaitWritable();
-  void OnReadable();
+  void OnReady(std::uint32_t events) override;
+  void WatchAgain();
+  void FlushRounds();
   bool ContinueHandshake();
   void ReadSome();
   bool WriteAll();
 
   std::shared_ptr<Loop> loop_;
-  boost::asio::posix::stream_descriptor descriptor_;
+  OwnedDescriptor descriptor_;  // Watched from Start to Close.
   Socket socket_;
   std::string peer_;
   std::shared_ptr<Handler> handler_;
   OutQueue out_;
   bool open_ = false;
   bool closed_ = false;
-  bool awaiting_readable_ = false;
-  bool awaiting_writable_ = false;
+  bool awaiting_writable_ = false;     // The socket is full.
+  bool read_awaits_writable_ = false;  // TLS: so reading must go on when it is not any more.
   bool close_when_flushed_ = false;
   absl::Status close_status_;
   Linger linger_{this};

@@ -50,6 +50,18 @@ class Output(ClusterTest):
                              "--quiet")
                 self.assert_same(output, expected)
 
+    def test_names_that_are_not_text(self):
+        self.start_coordinator()
+        self.start_workers(2)
+        data = self.make_input(files=2)
+        os.rename(os.path.join(data, sorted(os.listdir(data))[0]),
+                  os.path.join(data, "caf\udce9.txt"))  # a byte that is no UTF-8
+        self.run_and_compare("index", "--input", data)
+        done = self.trireme("run", "--mapper", "printf 'reporter:counter:g,caf\\351,1\\n' >&2; cat",
+                            "--input", data, "--output", self.path("counted"),
+                            "--coordinator", self.address, "--json", "--quiet")
+        self.assertIn("caf", done.stdout)
+
     def test_streaming_with_relative_paths(self):
         self.start_coordinator()
         self.start_workers(2)
@@ -154,6 +166,74 @@ class Commands(ClusterTest):
                 self.assertIn(word, done.stderr)
                 self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
 
+    def test_numbers_that_cannot_be_are_refused_by_name(self):
+        for arguments, words in (
+                (["wait", "-1"], ["JOB '-1'", "from 1"]), (["cancel", "x"], ["JOB 'x'"]),
+                (["worker", "--slots", "0"], ["--slots '0'", "from 1 to 4096"]),
+                (["worker", "--memory", "1"], ["--memory '1'", "at least 20M"]),
+                (["worker", "--drain", "soon"], ["--drain 'soon'", "seconds"]),
+                (["worker", "--listen", "x"], ["--listen", "'x'"]),
+                (["worker", "--log-level", "loud"], ["--log-level 'loud'", "debug"]),
+                (["worker"], ["TRIREME_COORDINATOR"]),
+                (["coordinator", "--listen", "unix:" + self.path("c"), "--worker-lease", "1ms"],
+                 ["--worker-lease '1ms'", "100ms"])):
+            with self.subTest(arguments=arguments):
+                done = self.trireme(*arguments, check=2)
+                self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+                for word in words:
+                    self.assertIn(word, done.stderr)
+
+    def test_taken_address_of_a_worker(self):
+        self.start_coordinator(tcp=True)
+        done = self.trireme("worker", "--coordinator", self.address, "--listen", self.address,
+                            "--dir", self.path("w"), check=2)
+        self.assertIn(self.address, done.stderr)
+        self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+
+    def test_the_environment_names_the_coordinator(self):
+        self.start_coordinator()
+        env = {"TRIREME_COORDINATOR": self.address}
+        worker = self.start(["worker", "--slots", "1", "--dir", self.path("w")], "w", env)
+        worker.line("serving")
+        data = self.make_input(files=1, lines=10)
+        job = self.trireme("submit", "wordcount", "--input", data, "--output", self.path("out"),
+                           env=env).stdout.strip()
+        self.assertEqual(self.trireme("wait", job, env=env).returncode, 0)
+        # But `run` without --coordinator runs here.
+        self.trireme("run", "wordcount", "--input", data, "--output", self.path("here"), env=env)
+        self.assertEqual(len(self.ask("list")), 1)
+        self.assert_same(self.path("here"), self.parts(self.path("out")))
+
+    def test_cancel_of_an_ended_job(self):
+        self.start_coordinator()
+        self.start_workers(1)
+        data = self.make_input(files=1, lines=10)
+        job = self.submit("wordcount", "--input", data, "--output", self.path("out"))
+        self.wait(job)
+        done = self.trireme("cancel", str(job), "--coordinator", self.address, check=2)
+        self.assertIn(f"job {job} has succeeded already", done.stderr)
+        self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+        self.assertIn("part-r-00000", self.parts(self.path("out")))
+        job = self.submit("--mapper", "sleep 1000", "--reducer", "cat", "--input", data, "--output",
+                          self.path("out2"))
+        for _ in range(2):  # what is cancelled stays so
+            self.trireme("cancel", str(job), "--coordinator", self.address)
+
+    def test_a_directory_that_another_process_writes(self):
+        self.start_coordinator()
+        self.start_workers(1)
+        data = self.make_input(files=1, lines=10)
+        output = self.path("p", "out")
+        job = self.submit("--mapper", "sleep 1000", "--reducer", "cat", "--input", data, "--output",
+                          output)
+        self.busy_worker(job, "map")
+        done = self.trireme("run", "wordcount", "--input", data, "--output", output, "--overwrite",
+                            check=2)
+        self.assertIn(f"process {self.coordinator.process.pid}", done.stderr)
+        self.ask("cancel", job)
+        self.wait(job, check=130)
+        wait_until(lambda: not os.path.exists(self.path("p")), "what was made for the job is gone")
+
     def test_a_failed_job_says_why_and_leaves_nothing(self):
         self.start_coordinator()
         self.start_workers(1)
@@ -164,6 +244,7 @@ class Commands(ClusterTest):
                             check=1)
         self.assertIn("broken", done.stderr)
         self.assertIn("map task 0", done.stderr)
+        self.assertIn("the command `echo broken >&2; exit 3` exited with status 3", done.stderr)
         self.assertFalse(os.path.exists(output))
         self.assert_no_leftovers()
 

@@ -41,6 +41,13 @@ class Streaming(harness.Case):
         report = self.stream(mapper, "cat", "a\n")
         self.assertEqual(report["counters"]["my group"], {"lines,read": 3})
         self.assertEqual(report["counters"]["g"], {"n": 3})
+        self.assertEqual(report["counters"]["trireme"], {"malformed reporter lines": 1})
+
+    def test_malformed_reporter_lines_are_ordinary_ones_too(self):
+        message = self.fail_with(
+            1, "--mapper", "echo reporter:counter:g,n,many >&2; echo reporter:hello >&2; exit 9",
+            "--reducer", "cat", "--input", self.file("in.txt", "a\n"), "--output", self.out)
+        self.assertIn("\nreporter:counter:g,n,many\nreporter:hello\n", message)
 
     def test_stderr_tail_is_shown(self):
         path = self.file("in.txt", "a\n")

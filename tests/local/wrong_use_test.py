@@ -102,6 +102,10 @@ class WrongUse(harness.Case):
         self.refuse("wordcount", "--input", path, "--output", self.out, "--dir",
                     path + "/below", says=[path])
 
+    def test_commands_do_not_say_which_record_is_bad(self):
+        self.refuse("--mapper", "cat", "--reducer", "cat", "--skip-bad-records", "--input",
+                    self.input(), "--output", self.out, says=["--skip-bad-records", "--mapper"])
+
     def test_commands(self):
         for arguments, says in ((["mr", "fly"], "mr fly"), (["fly"], "fly")):
             done = subprocess.run([harness.TRIREME, *arguments], capture_output=True, text=True)

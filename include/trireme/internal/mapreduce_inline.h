@@ -63,6 +63,10 @@ struct Batch {
   int slot_bytes_log2 = 0;
   std::size_t count = 0;
   std::array<Item, kBatchRecords> items;
+
+  /// Takes a record whose key has at most kInlineKeyBytes, prefetching its slot. True when the
+  /// batch is full: it is to be emptied before the next record.
+  inline bool Push(std::string_view key, std::int64_t value);
 };
 /// Keys of up to this many bytes have slots of 16 bytes, the others of 32.
 inline constexpr std::size_t kSmallKeyBytes = 11;
@@ -91,6 +95,21 @@ inline KeyPrefix LoadPrefix(const char* data, std::size_t size) {
 #endif
   if (size != 0) std::memcpy(&prefix, data, size);
   return prefix;
+}
+
+inline bool Batch::Push(std::string_view key, std::int64_t value) {
+  Item& item = items[count];
+  item.key = LoadPrefix(key.data(), key.size());
+  item.hash = HashPrefix(item.key, key.size());
+  item.value = value;
+  item.size = key.size();
+  __builtin_prefetch(slots + ((item.hash >> shift) << slot_bytes_log2), 1);
+  return ++count == kBatchRecords;
+}
+
+/// Which of the table's two batches takes a key of this size.
+inline Batch& BatchOf(Batch* batches, std::size_t key_size) {
+  return batches[key_size > kSmallKeyBytes ? 1 : 0];
 }
 
 /// One bit for each of 64 bytes: set where the byte is ASCII white space (9 to 13, 32).
@@ -123,14 +142,8 @@ inline std::uint64_t SpaceMask64(const char* data) {
 inline void Emitter::Emit(std::string_view key, std::int64_t value) {
   if (batch_ == nullptr || key.size() > internal::kInlineKeyBytes) [[unlikely]]
     return EmitSlow(key, value);
-  internal::Batch& batch = batch_[key.size() > internal::kSmallKeyBytes ? 1 : 0];
-  internal::Batch::Item& item = batch.items[batch.count];
-  item.key = internal::LoadPrefix(key.data(), key.size());
-  item.hash = internal::HashPrefix(item.key, key.size());
-  item.value = value;
-  item.size = key.size();
-  __builtin_prefetch(batch.slots + ((item.hash >> batch.shift) << batch.slot_bytes_log2), 1);
-  if (++batch.count == internal::kBatchRecords) FlushBatch(batch);
+  internal::Batch& batch = internal::BatchOf(batch_, key.size());
+  if (batch.Push(key, value)) FlushBatch(batch);
 }
 
 class Words {

@@ -139,12 +139,17 @@ AttemptOutcome RunAttempt(const LoadedJob& job, const AttemptSpec& spec,
   const std::string directory = environment.scratch_directory;
   RebasedFileSystem rebased(environment.files, spec.job->working_directory);
   io::FileSystem* files = environment.files = &rebased;
+  CollectorMemory* const memory = environment.memory;
   // A merge needs the memory that the maps before it were collected in.
   if (spec.phase == plan::Phase::kReduce) Free(*environment.memory);
   control->on_status = [&host](std::string_view text) { host.OnStatus(text); };
   AttemptOutcome outcome =
       RunInScratch(job, spec, std::move(environment), command_memory_bytes, control, host);
   control->on_status = nullptr;
+  // What was thrown in the middle of its growth is not to be used again.
+  if (absl::IsResourceExhausted(outcome.result.status()) ||
+      absl::IsAborted(outcome.result.status()))
+    Free(*memory);
   if (!outcome.result.ok() && control->cancelled.load())
     outcome.result = absl::CancelledError("the attempt was cancelled");
   (void)files->RemoveTree(directory);  // what stays is removed with its parent
@@ -159,6 +164,7 @@ void DropOutput(const AttemptSpec& spec, io::FileSystem& files, const std::strin
 
 void Reset(TaskProgress& progress) {
   progress.bytes = 0;
+  progress.bytes_total = 0;
   progress.records = 0;
   progress.range = 0;
   progress.offset = 0;
@@ -186,9 +192,11 @@ AttemptFailure DescribeFailure(const AttemptSpec& spec, const absl::Status& stat
   } else if (absl::IsAborted(status) || absl::IsInvalidArgument(status)) {
     described.kind = plan::FailureKind::kUserCode;
     described.record = RecordInHand(spec, progress);
+  } else if (spec.phase == plan::Phase::kMap && absl::IsDataLoss(status)) {
+    described.kind = plan::FailureKind::kBadInput;
   } else if (spec.phase == plan::Phase::kMap &&
              (absl::IsNotFound(status) || absl::IsPermissionDenied(status) ||
-              absl::IsDataLoss(status) || absl::IsOutOfRange(status))) {
+              absl::IsOutOfRange(status))) {
     described.kind = plan::FailureKind::kInput;
   }
   return described;

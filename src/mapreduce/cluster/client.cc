@@ -44,25 +44,13 @@ std::string Absolute(const std::string& path) {
   return error ? path : absolute.lexically_normal().string();
 }
 
-std::string ShellQuote(const std::string& text) {
-  std::string quoted = "'";
-  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
-}
-
 /// The code so that it means the same wherever a worker runs it.
-JobCode Portable(JobCode code, const std::string& here) {
+JobCode Portable(JobCode code) {
   if (auto* plugin = std::get_if<PluginCode>(&code)) plugin->path = Absolute(plugin->path);
   if (auto* binary = std::get_if<BinaryCode>(&code)) {
     std::error_code error;
     const auto real = std::filesystem::canonical(binary->path, error);
     binary->path = error ? Absolute(binary->path) : real.string();
-  }
-  if (auto* commands = std::get_if<StreamingCode>(&code)) {
-    for (std::string* command : {&commands->mapper, &commands->combiner, &commands->reducer}) {
-      if (!command->empty())
-        *command = fmt::format("cd {} || exit; {}", ShellQuote(here), *command);
-    }
   }
   return code;
 }
@@ -70,7 +58,7 @@ JobCode Portable(JobCode code, const std::string& here) {
 v1::JobDefinition DefinitionOf(const PreparedJob& prepared) {
   const std::string here = std::filesystem::current_path().string();
   JobSetup setup = *prepared.setup;
-  setup.code = Portable(setup.code, here);
+  setup.code = Portable(setup.code);
   setup.working_directory = here;
   v1::JobDefinition definition;
   definition.set_submission(RandomWord());
@@ -226,9 +214,11 @@ absl::StatusOr<v1::JobStatus> Client::Follow(std::uint64_t job, const OnStatus& 
 // ---- As a report
 
 JobProgress ProgressOf(const v1::JobStatus& status) {
-  return {status.maps().total(),        status.maps().succeeded(),   status.reduces().total(),
-          status.reduces().succeeded(), status.input_bytes(),        status.input_bytes_read(),
-          status.maps().progress(),     status.reduces().progress(), status.elapsed_ms()};
+  return {status.maps().total(),    status.maps().succeeded(),
+          status.reduces().total(), status.reduces().succeeded(),
+          status.input_bytes(),     status.input_bytes_read(),
+          status.maps().progress(), status.reduces().progress(),
+          status.elapsed_ms(),      status.stats().map_output_bytes()};
 }
 
 namespace {
@@ -255,6 +245,7 @@ void AddAttempts(const v1::Timeline& timeline, JobReport* to) {
     bar.input_bytes = trace.result().input_bytes();
     bar.output_bytes = trace.result().output_bytes();
     bar.records = trace.result().input_records();
+    bar.note = trace.note();
   }
 }
 
@@ -262,10 +253,6 @@ void Explain(const v1::JobFailure& failure, const std::string& worker, JobReport
   to->error = failure.message();
   if (failure.attempt() != 0) {
     to->error = fmt::format("{} (worker {})", failure.message(), worker);
-  }
-  if (failure.has_record()) {
-    to->error +=
-        fmt::format(" (at {}, offset {})", failure.record().file(), failure.record().offset());
   }
   to->stderr_tail = failure.stderr_tail();
 }

@@ -2,12 +2,14 @@
 
 #include <atomic>
 #include <chrono>
-#include <future>
+#include <map>
 #include <thread>
 #include <utility>
 
 #include "base/status_macros.h"
 #include "fmt/format.h"
+#include "io/clock.h"
+#include "mapreduce/cluster/end_latch.h"
 #include "mapreduce/cluster/master.h"
 #include "mapreduce/cluster/output_directory.h"
 #include "mapreduce/cluster/owner_queue.h"
@@ -19,12 +21,6 @@ namespace trireme::mapreduce::cluster {
 namespace {
 
 using plan::JobId;
-
-plan::TimeMs MonotonicMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
 
 absl::Status Overloaded() {
   return absl::UnavailableError("the coordinator is overloaded or stopping; try again");
@@ -108,11 +104,11 @@ class Coordinator::Core final : public v1::CoordinatorService {
   std::vector<rpc::Address> addresses_;
   std::optional<rpc::Address> http_address_;
   OwnerQueue inbox_, files_inbox_;
-  std::unique_ptr<Master> master_;  // the owner thread's
+  std::map<std::string, OutputDirectory> outputs_;  // of running jobs; the files' thread's
+  std::unique_ptr<Master> master_;                  // the owner thread's
   rpc::Server server_, http_;
   std::thread owner_, files_thread_;
-  std::promise<absl::Status> ended_;
-  std::shared_future<absl::Status> end_ = ended_.get_future().share();
+  EndLatch ended_;
   std::atomic<bool> stopped_{false};
 };
 
@@ -170,7 +166,7 @@ void Coordinator::Core::Run() {
     status = master_->EndTurn();
   }
   inbox_.Close();
-  ended_.set_value(std::move(status));
+  ended_.Set(std::move(status));
 }
 
 void Coordinator::Core::RunFiles() {
@@ -180,7 +176,7 @@ void Coordinator::Core::RunFiles() {
 }
 
 absl::Status Coordinator::Core::Wait() {
-  return end_.get();
+  return ended_.Wait();
 }
 
 void Coordinator::Core::Stop() {
@@ -195,7 +191,7 @@ void Coordinator::Core::Stop() {
 
 Master::Hands Coordinator::Core::MakeHands() {
   Master::Hands hands;
-  hands.now = MonotonicMs;
+  hands.now = io::SteadyMs;
   // A post that the full queue refuses leaves the job unfinished; the next start repeats the step.
   const auto work = [this](auto step, absl::AnyInvocable<void(absl::Status)> done) {
     (void)files_inbox_.Post([this, step, done = std::move(done)]() mutable {
@@ -211,20 +207,28 @@ Master::Hands Coordinator::Core::MakeHands() {
         },
         std::move(done));
   };
-  hands.make_output = [=](std::string directory, auto done) {
-    work(
-        [=]() -> absl::Status {
-          return OutputDirectory(files, directory, io::Durability::kPowerLoss).Prepare();
-        },
-        std::move(done));
+  // From here on only the thread for files knows them.
+  const auto open = [this, files](const std::string& directory) -> OutputDirectory& {
+    return outputs_.try_emplace(directory, files, directory, io::Durability::kPowerLoss)
+        .first->second;
   };
-  hands.finish_output = [=](std::string directory, bool keep, auto done) {
+  hands.make_output = [=](std::string directory, auto done) {
+    // Whether there may be an older output was asked by check_output, perhaps in an earlier life.
+    work([=]() -> absl::Status { return open(directory).Prepare(/*overwrite=*/true); },
+         std::move(done));
+  };
+  hands.finish_output = [=, this](std::string directory, bool keep, auto done) {
     work(
-        [=]() -> absl::Status {
-          OutputDirectory output(files, directory, io::Durability::kPowerLoss);
-          if (keep) return output.Finish();
-          output.Abandon();
-          return absl::OkStatus();
+        [=, this]() -> absl::Status {
+          OutputDirectory& output = open(directory);
+          absl::Status status;
+          if (keep) {
+            status = output.Finish();
+          } else {
+            output.Abandon();
+          }
+          outputs_.erase(directory);
+          return status;
         },
         std::move(done));
   };

@@ -1,7 +1,5 @@
 #include "mapreduce/cluster/embedded.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
@@ -13,7 +11,9 @@
 
 #include "base/status_macros.h"
 #include "fmt/format.h"
+#include "io/clock.h"
 #include "io/log.h"
+#include "io/memory.h"
 #include "mapreduce/cluster/job_counters.h"
 #include "mapreduce/cluster/output_directory.h"
 #include "mapreduce/cluster/scratch.h"
@@ -31,12 +31,6 @@ using plan::Phase;
 
 constexpr plan::JobId kJob{1};
 constexpr plan::WorkerRef kWorker{plan::WorkerId{1}, plan::Incarnation{1}};
-
-std::int64_t SteadyMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
 
 // What slots report, on its way to the loop.
 struct Ready {
@@ -120,10 +114,10 @@ class EmbeddedRun {
   JobReport Run(bool* hung) {
     Submit();
     while (!ended_ && !LeaveAtOnce()) {
-      const std::int64_t wait = std::max<std::int64_t>(next_tick_ms_ - SteadyMs(), 0);
+      const std::int64_t wait = std::max<std::int64_t>(next_tick_ms_ - io::SteadyMs(), 0);
       for (SlotEvent& event : queue_.Take(std::chrono::milliseconds(wait)))
         std::visit([this](auto& e) { Handle(e); }, event);
-      if (SteadyMs() >= next_tick_ms_) Tick();
+      if (io::SteadyMs() >= next_tick_ms_) Tick();
       CarryOut();
     }
     *hung = !pool_.Stop(std::chrono::milliseconds(LeaveAtOnce() ? 0 : kEmbeddedPatienceMs));
@@ -140,7 +134,7 @@ class EmbeddedRun {
   }
 
   bool LeaveAtOnce() const { return options_.interrupts && *options_.interrupts >= 2; }
-  plan::TimeMs Now() const { return SteadyMs() - started_ms_; }
+  plan::TimeMs Now() const { return io::SteadyMs() - started_ms_; }
 
   void Submit() {
     plan::JobSpec spec = prepared_.spec;
@@ -187,7 +181,14 @@ class EmbeddedRun {
     bar.start_ms = Now();
     const std::size_t place = report_.attempts.size();
     report_.attempts.push_back(std::move(bar));
-    report_.attempts[place].lane = pool_.Start(std::move(spec));
+    const std::uint32_t lane = report_.attempts[place].lane = pool_.Start(std::move(spec));
+    // A slot is free a moment before its attempt's end is heard of.
+    if (last_bars_[lane] != kNoBar) EndBar(report_.attempts[last_bars_[lane]]);
+    last_bars_[lane] = place;
+  }
+
+  void EndBar(ReportAttempt& bar) {
+    if (bar.end_ms == 0) bar.end_ms = Now();
   }
 
   void Act(const plan::CancelAttempt& cancel) {
@@ -256,7 +257,7 @@ class EmbeddedRun {
     const Outcome outcome =
         Step(plan::AttemptSucceeded{attempt.ref, kWorker, done.result.output_bytes});
     ReportAttempt& bar = BarOf(done.attempt);
-    bar.end_ms = Now();
+    EndBar(bar);
     bar.end = outcome == Outcome::kOk ? plan::AttemptEnd::kSucceeded : plan::AttemptEnd::kKilled;
     bar.input_bytes = done.result.input_bytes;
     bar.output_bytes = done.result.output_bytes;
@@ -277,7 +278,7 @@ class EmbeddedRun {
     if (failure.lost_map != TaskFailure::kNoMap)
       failed.fetch.push_back({failure.lost_map, attempt.fetched_from[failure.lost_map], true});
     ReportAttempt& bar = BarOf(broken.attempt);
-    bar.end_ms = Now();
+    EndBar(bar);
     bar.end = failure.kind == plan::FailureKind::kKilled ? plan::AttemptEnd::kKilled
                                                          : plan::AttemptEnd::kFailed;
     if (bar.note.empty()) bar.note = failure.message;
@@ -287,7 +288,7 @@ class EmbeddedRun {
   }
 
   void Tick() {
-    next_tick_ms_ = SteadyMs() + kEmbeddedTickMs;
+    next_tick_ms_ = io::SteadyMs() + kEmbeddedTickMs;
     if (options_.interrupts && *options_.interrupts > 0 && !cancelled_) {
       cancelled_ = true;
       (void)Step(plan::JobCancelled{kJob});
@@ -304,15 +305,14 @@ class EmbeddedRun {
     running_ = 0;
     for (const SlotPool::Progress& progress : pool_.Running()) {
       const Attempt& attempt = attempts_[progress.attempt];
-      const double size = static_cast<double>(std::max<std::uint64_t>(attempt.split_bytes, 1));
+      const bool map = attempt.ref.task.phase == Phase::kMap;
+      const std::uint64_t size = map ? attempt.split_bytes : progress.bytes_total;
       ++running_;
-      plan::AttemptProgress said{attempt.ref, 0, progress.records + progress.bytes,
-                                 progress.inputs_fetched};
-      if (attempt.ref.task.phase == Phase::kMap) {
-        said.progress = std::min(static_cast<double>(progress.bytes) / size, 1.0);
-        bytes_in_hand_ += std::min(progress.bytes, attempt.split_bytes);
-      }
-      listing.push_back(std::move(said));
+      const double share =
+          size == 0 ? 0 : static_cast<double>(progress.bytes) / static_cast<double>(size);
+      listing.push_back({attempt.ref, std::min(share, 1.0), progress.records + progress.bytes,
+                         progress.inputs_fetched});
+      if (map) bytes_in_hand_ += std::min(progress.bytes, attempt.split_bytes);
     }
     return listing;
   }
@@ -325,14 +325,12 @@ class EmbeddedRun {
     if (!snapshot) return;
     options_.on_progress({snapshot->maps.total, snapshot->maps.succeeded, snapshot->reduces.total,
                           snapshot->reduces.succeeded, prepared_.input_bytes, bytes,
-                          snapshot->maps.progress, snapshot->reduces.progress, Now()});
+                          snapshot->maps.progress, snapshot->reduces.progress, Now(),
+                          snapshot->stats.map_output_bytes});
   }
 
   void Explain(const plan::JobFailure& failure) {
     report_.error = failure.message;
-    if (failure.record)
-      report_.error +=
-          fmt::format(" (at {}, offset {})", failure.record->file, failure.record->offset);
     report_.stderr_tail = failure.stderr_tail;
   }
 
@@ -361,17 +359,20 @@ class EmbeddedRun {
   /// At ten a second: the first hours of a job.
   static constexpr std::size_t kSamplesMax = 200'000;
 
+  static constexpr std::size_t kNoBar = static_cast<std::size_t>(-1);
+
   const PreparedJob& prepared_;
   const EmbeddedOptions& options_;
   const std::uint32_t slots_;
   OutputDirectory& output_;
   const std::string scratch_;
   const std::shared_ptr<const JobSetup> setup_;
-  const std::int64_t started_ms_ = SteadyMs();
+  const std::int64_t started_ms_ = io::SteadyMs();
   std::int64_t next_tick_ms_ = started_ms_ + kEmbeddedTickMs;
   plan::Planner planner_;
   EventQueue queue_;
   JobReport report_;
+  std::vector<std::size_t> last_bars_ = std::vector<std::size_t>(slots_, kNoBar);  // by lane
   std::map<std::uint64_t, Attempt> attempts_;
   std::vector<Needed> waiting_;            // for map outputs that are being made again
   std::vector<std::uint64_t> committers_;  // told to ask again later
@@ -390,8 +391,12 @@ std::uint32_t DefaultSlots() {
 }
 
 std::uint64_t DefaultMemoryBytes() {
-  return static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
-         static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) / 2;
+  return std::max<std::uint64_t>(io::UsableMemoryBytes() / 2, kMemoryMin);
+}
+
+std::uint64_t EmbeddedSlotMemory(const EmbeddedOptions& options) {
+  const std::uint64_t all = options.memory_bytes != 0 ? options.memory_bytes : DefaultMemoryBytes();
+  return SlotMemory(all, options.slots != 0 ? options.slots : DefaultSlots(), Isolation::kThread);
 }
 
 absl::StatusOr<JobReport> RunEmbedded(const PreparedJob& prepared, const EmbeddedOptions& options,
@@ -402,10 +407,7 @@ absl::StatusOr<JobReport> RunEmbedded(const PreparedJob& prepared, const Embedde
   TRIREME_ASSIGN_OR_RETURN(const ScratchDirectory scratch,
                            ScratchDirectory::Make(options.directory));
   OutputDirectory output(&files, prepared.output, settings.durability);
-  if (absl::Status ready = output.Prepare(); !ready.ok()) {
-    output.Abandon();
-    return ready;
-  }
+  TRIREME_RETURN_IF_ERROR(output.Prepare(prepared.overwrite));
   const auto started = std::chrono::system_clock::now();
   const std::size_t tasks = std::max<std::size_t>(
       {prepared.splits.size(), prepared.setup->settings.reduces, std::size_t{1}});

@@ -26,8 +26,10 @@ struct EmbeddedOptions {
   std::function<void(const JobProgress&)> on_progress = nullptr;
 };
 
-/// Half of this machine's memory. A limit of a control group is not looked at: give --memory there.
+/// Half of what io::UsableMemoryBytes finds, but at least kMemoryMin.
 std::uint64_t DefaultMemoryBytes();
+/// What a slot will have of it, or more when there are fewer tasks than slots.
+std::uint64_t EmbeddedSlotMemory(const EmbeddedOptions& options);
 std::uint32_t DefaultSlots();
 
 /// Runs the job in this process, to its end. The plan is the one the coordinator uses, with one

@@ -67,6 +67,12 @@ void JobBook::Report(const plan::AttemptRef& attempt, TaskResult result) {
   at->second = {attempt.id, std::move(result)};
 }
 
+void JobBook::Note(const plan::AttemptRef& attempt, std::string_view why) {
+  JobEntry* entry = Find(attempt.task.job);
+  if (entry == nullptr || entry->notes.size() >= kAttemptNotesMax) return;
+  entry->notes.try_emplace(attempt.id, why.substr(0, kAttemptNoteBytesMax));
+}
+
 void JobBook::Close(JobId id) {
   JobEntry* entry = Find(id);
   if (entry == nullptr) return;

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -11,6 +12,10 @@
 #include "mapreduce/cluster/wire.h"
 
 namespace trireme::mapreduce::cluster {
+
+/// Failed attempts of a job whose reason is kept, and bytes kept of each.
+inline constexpr std::size_t kAttemptNotesMax = 1000;
+inline constexpr std::size_t kAttemptNoteBytesMax = 500;
 
 /// What the coordinator knows of a job beside the plan: its definition, and what its tasks said.
 struct JobEntry {
@@ -29,6 +34,8 @@ struct JobEntry {
   Counters counters;                        ///< the sums of those
   std::uint64_t map_input_bytes = 0, reduce_input_bytes = 0;
   std::map<plan::AttemptId, Size> sizes;
+  /// Why attempts failed, for the timeline: the first kAttemptNotesMax in this life.
+  std::map<plan::AttemptId, std::string> notes;
   bool closed = false;  ///< the job has ended
   /// Its output directory has been made; no attempt starts before that.
   bool output_ready = false;
@@ -54,6 +61,7 @@ class JobBook {
 
   /// The task's winner said this. A task that was done again is counted once, as it was last.
   void Report(const plan::AttemptRef& attempt, TaskResult result);
+  void Note(const plan::AttemptRef& attempt, std::string_view why);
   /// Drops what only a running job needs.
   void Close(plan::JobId id);
 

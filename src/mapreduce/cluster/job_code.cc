@@ -74,6 +74,7 @@ Job LoadedJob::ForAttempt(const AttemptHooks& hooks) const {
   if (hooks.spec != nullptr) {
     const JobSetup& setup = *hooks.spec->job;
     attempt.job = setup.id;
+    attempt.directory = setup.working_directory;
     attempt.format = setup.settings.input_format;
     attempt.split = &hooks.spec->split;
     attempt.parameters = &setup.settings.parameters;

@@ -57,6 +57,7 @@ struct JobProgress {
   std::uint64_t input_bytes = 0, input_bytes_done = 0;
   double maps_share = 0, reduces_share = 0;  ///< finished tasks and the running ones' shares
   std::int64_t elapsed_ms = 0;
+  std::uint64_t map_output_bytes = 0;  ///< of the maps that are done
 };
 
 }  // namespace trireme::mapreduce

@@ -36,6 +36,10 @@ absl::Status CheckRequest(const JobRequest& request) {
     return absl::InvalidArgumentError("--split-size must be at least 1");
   if (request.max_attempts == 0)
     return absl::InvalidArgumentError("--max-attempts must be at least 1");
+  if (request.skip_bad_records && std::holds_alternative<StreamingCode>(request.code))
+    return absl::InvalidArgumentError(
+        "--skip-bad-records does not go with --mapper: a command reads ahead, so nobody knows at "
+        "which record it died; let the command pass over what it cannot read");
   return absl::OkStatus();
 }
 
@@ -57,9 +61,9 @@ absl::StatusOr<Parameters> CompleteParameters(const JobRequest& request, io::Fil
                                               std::uint32_t reduces) {
   const auto* ready = std::get_if<ReadyCode>(&request.code);
   if (ready == nullptr) return request.parameters;
-  return PrepareReadyJob(
-      ready->name, request.parameters,
-      {&files, request.inputs, splits, request.format, reduces, request.one_machine});
+  return PrepareReadyJob(ready->name, request.parameters,
+                         {&files, request.inputs, splits, request.format, reduces,
+                          request.one_machine, request.slot_memory_bytes});
 }
 
 }  // namespace
@@ -69,9 +73,10 @@ absl::StatusOr<PreparedJob> PrepareJob(const JobRequest& request, io::FileSystem
   PreparedJob prepared;
   prepared.output = request.output;
   prepared.overwrite = request.overwrite;
-  TRIREME_RETURN_IF_ERROR(
-      OutputDirectory(&files, request.output, io::Durability::kProcess).Check(request.overwrite));
+  const OutputDirectory output(&files, request.output, io::Durability::kProcess);
+  TRIREME_RETURN_IF_ERROR(output.Check(request.overwrite));
   TRIREME_ASSIGN_OR_RETURN(const auto inputs, ExpandInputs(files, request.inputs));
+  TRIREME_RETURN_IF_ERROR(output.CheckApart(inputs));
   prepared.input_files = inputs.size();
   for (const io::FileInfo& input : inputs) prepared.input_bytes += input.size_bytes;
   TRIREME_ASSIGN_OR_RETURN(prepared.splits,

@@ -32,7 +32,8 @@ struct JobRequest {
   bool compress = false;
   bool skip_bad_records = false;
   bool sync = true;
-  bool one_machine = false;  ///< it will run embedded
+  bool one_machine = false;             ///< it will run embedded
+  std::uint64_t slot_memory_bytes = 0;  ///< then; at least
 };
 
 /// A request that has been checked and planned.

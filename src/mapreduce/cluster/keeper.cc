@@ -5,7 +5,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <new>
 #include <utility>
 
@@ -13,17 +12,19 @@
 #include "base/check.h"
 #include "base/status_macros.h"
 #include "fmt/format.h"
+#include "io/clock.h"
 #include "mapreduce/cluster/attempt_runner.h"
 #include "mapreduce/cluster/slot_process.h"
 
 namespace trireme::mapreduce {
 namespace {
 
-std::int64_t NowMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
+/// What a sanitizer keeps beside the memory it watches is not the attempt's.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr std::uint64_t kSanitizerBytes = 128u << 20;
+#else
+constexpr std::uint64_t kSanitizerBytes = 0;
+#endif
 
 }  // namespace
 
@@ -102,17 +103,17 @@ void Keeper::Watch() {
     while (std::optional<Word> word = mailbox_->TryPop()) PassOn(*word);
   }
   WatchMemory();
-  if (kill_at_ms_ != 0 && NowMs() >= kill_at_ms_) process_.Kill(SIGKILL);
+  if (kill_at_ms_ != 0 && io::SteadyMs() >= kill_at_ms_) process_.Kill(SIGKILL);
   if (fds[0].revents != 0) ReadSocket();
 }
 
 void Keeper::WatchMemory() {
-  const std::int64_t now = NowMs();
+  const std::int64_t now = io::SteadyMs();
   if (now < memory_looked_ms_ + kMemoryPollMs || !killed_because_.empty()) return;
   memory_looked_ms_ = now;
   const std::uint64_t used = io::PrivateMemoryOfTree(process_.pid());
   // Twice in a row: while it starts a child by vfork, its memory is there twice for a moment.
-  const bool over = used > options_.memory_bytes;
+  const bool over = used > options_.memory_bytes + kSanitizerBytes;
   if (!over || !std::exchange(over_memory_, over)) {
     over_memory_ = over;
     return;
@@ -128,7 +129,7 @@ void Keeper::PassOn(const Word& word) {
   absl::Status sent;  // a process that cannot be written to is found dead by reading
   if (std::holds_alternative<CancelWord>(word)) {
     cancelled_ = true;
-    if (kill_at_ms_ == 0) kill_at_ms_ = NowMs() + kCancelPatienceMs;
+    if (kill_at_ms_ == 0) kill_at_ms_ = io::SteadyMs() + kCancelPatienceMs;
     sent = SendFrame(socket_.get(), SlotMessage::kCancel, {});
   } else if (std::holds_alternative<CommitWord>(word)) {
     sent = SendFrame(socket_.get(), SlotMessage::kCommit, {});

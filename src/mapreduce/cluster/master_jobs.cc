@@ -106,6 +106,13 @@ void Master::Cancel(JobId job, absl::AnyInvocable<void(absl::StatusOr<v1::JobSta
   const Outcome outcome = Step(plan::JobCancelled{job});
   answers_.push_back([this, job, outcome, reply = std::move(reply)]() mutable {
     if (outcome == Outcome::kUnknownJob) return reply(NoSuchJob(job));
+    const auto snapshot = planner_.Snapshot(job);
+    if (outcome == Outcome::kDuplicate && snapshot &&
+        snapshot->state != plan::JobState::kCancelled) {
+      return reply(absl::FailedPreconditionError(
+          fmt::format("job {} has {} already: there is nothing to cancel", std::uint64_t(job),
+                      plan::Name(snapshot->state))));
+    }
     reply(Status(job));
   });
 }
@@ -208,7 +215,7 @@ absl::StatusOr<v1::Timeline> Master::Timeline(JobId job) const {
   *to.mutable_status() = status;
   to.set_maps_done_ms(
       snapshot->maps_done_ms == 0 ? 0 : snapshot->maps_done_ms - snapshot->submitted_ms);
-  const auto& sizes = book_.Find(job)->sizes;
+  const JobEntry& entry = *book_.Find(job);
   std::map<plan::TaskRef, std::uint32_t> numbers;
   for (const plan::AttemptTrace& trace : planner_.Timeline(job)) {
     v1::AttemptTrace* added = to.add_attempts();
@@ -221,7 +228,9 @@ absl::StatusOr<v1::Timeline> Master::Timeline(JobId job) const {
     added->set_kind_number(static_cast<std::uint32_t>(trace.kind));
     added->set_end_number(static_cast<std::uint32_t>(trace.end));
     added->set_number(numbers[trace.attempt.task]++);
-    if (const auto size = sizes.find(trace.attempt.id); size != sizes.end()) {
+    if (const auto note = entry.notes.find(trace.attempt.id); note != entry.notes.end())
+      added->set_note(note->second);
+    if (const auto size = entry.sizes.find(trace.attempt.id); size != entry.sizes.end()) {
       added->mutable_result()->set_input_bytes(size->second.input_bytes);
       added->mutable_result()->set_output_bytes(size->second.output_bytes);
       added->mutable_result()->set_input_records(size->second.records);

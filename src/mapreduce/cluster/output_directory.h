@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "io/file_system.h"
@@ -20,24 +22,40 @@ class OutputDirectory {
   /// ALREADY_EXISTS, with one line for the user, when there is something under that name and
   /// `overwrite` is not set, or when it is no directory. Writes nothing.
   [[nodiscard]] absl::Status Check(bool overwrite) const;
-  /// Makes it ready for part files.
-  [[nodiscard]] absl::Status Prepare();
+  /// INVALID_ARGUMENT when one of `inputs` is a part of the older output that this job would
+  /// replace.
+  [[nodiscard]] absl::Status CheckApart(const std::vector<io::FileInfo>& inputs) const;
+  /// Takes it for this job and makes it ready for part files. ALREADY_EXISTS, with one line for the
+  /// user, when another process writes there, or an output has appeared since Check and `overwrite`
+  /// is not set; nothing of the other's is touched then, also not by Abandon.
+  [[nodiscard]] absl::Status Prepare(bool overwrite);
   /// Where a part file is committed.
   std::string PartPath(bool map_only, std::uint32_t index, bool compressed) const;
   /// The job has succeeded: replaces the older output by the new, `_SUCCESS` last.
   [[nodiscard]] absl::Status Finish();
-  /// The job has failed: removes what it wrote; an older output stays.
+  /// The job has failed: removes what it wrote, the directories that Prepare made included; an
+  /// older output stays.
   void Abandon();
 
   const std::string& path() const { return path_; }
 
  private:
+  absl::Status Take(bool overwrite);
+  absl::Status Furnish();
+  absl::Status Lock();
+  std::uint32_t MissingLevels() const;
+  std::uint32_t ReadMade() const;
+  absl::Status WriteMade() const;
+  void RemoveMade(std::uint32_t levels);
   absl::Status RemoveOldParts();
   absl::Status MoveParts();
 
   io::FileSystem& files_;
   const std::string path_;
   const io::Durability durability_;
+  bool taken_by_another_ = false;
+  std::uint32_t made_ = 0;  // directories that Prepare made: path_, its parent, ...
+  std::unique_ptr<io::DirectoryLock> lock_;
 };
 
 }  // namespace trireme::mapreduce

@@ -38,6 +38,13 @@ class RebasedFileSystem final : public io::FileSystem {
   absl::Status RemoveTree(const std::string& path) override {
     return files_.RemoveTree(Find(path));
   }
+  absl::Status RemoveEmptyDirectory(const std::string& path) override {
+    return files_.RemoveEmptyDirectory(Find(path));
+  }
+  absl::StatusOr<std::unique_ptr<io::DirectoryLock>> LockDirectory(
+      const std::string& path) override {
+    return files_.LockDirectory(Find(path));
+  }
 
  private:
   std::string Find(const std::string& path) const {

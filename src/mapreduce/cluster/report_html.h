@@ -1,19 +1,22 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 #include "mapreduce/cluster/job_report.h"
 
 namespace trireme::mapreduce {
 
-/// More attempts than this are not drawn one by one; the page says how many are left out.
-inline constexpr std::size_t kReportBarsMax = 20'000;
-/// Rows of the tables of slowest tasks and of attempts that failed.
-inline constexpr std::size_t kReportRowsMax = 50;
+/// Tasks that the page shows among stragglers and retries, and counters; the page says how many
+/// more there are.
+inline constexpr std::size_t kReportTroubledMax = 60;
+inline constexpr std::size_t kReportCountersMax = 400;
+/// Tasks that the page shows as the slowest.
+inline constexpr std::size_t kReportSlowestMax = 12;
 
-/// The report as one HTML page that needs nothing else: pictures are inline SVG, colours follow
-/// the reader's light or dark setting, tables stand beside every picture for those who cannot see
-/// it.
+/// The report as one HTML page that needs nothing else, not even a script: pictures are inline SVG
+/// and style, colours follow the reader's light or dark setting, and every picture has its text
+/// beside it for those who cannot see it. Its size is bounded whatever the job's.
 std::string ReportHtml(const JobReport& report);
 
 }  // namespace trireme::mapreduce

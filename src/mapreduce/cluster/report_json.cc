@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "mapreduce/engine/task.h"
+
 namespace trireme::mapreduce {
 namespace {
 
@@ -12,8 +14,8 @@ ordered_json AttemptJson(const JobReport& report, const ReportAttempt& attempt) 
                     {"attempt", attempt.number},          {"lane", report.lanes.at(attempt.lane)},
                     {"kind", plan::Name(attempt.kind)},   {"end", plan::Name(attempt.end)},
                     {"start_ms", attempt.start_ms},       {"end_ms", attempt.end_ms},
-                    {"input_bytes", attempt.input_bytes}, {"output_bytes", attempt.output_bytes},
-                    {"records", attempt.records}};
+                    {"input_bytes", attempt.input_bytes}, {"output_bytes", attempt.output_bytes}};
+  if (attempt.records != TaskResult::kNotCounted) json["records"] = attempt.records;
   if (!attempt.note.empty()) json["note"] = attempt.note;
   return json;
 }

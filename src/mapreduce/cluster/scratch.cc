@@ -26,6 +26,12 @@ io::Fd Lock(const std::string& directory, int flags) {
   return fd;
 }
 
+void RemoveEmpty(const std::vector<std::string>& directories) {
+  for (const std::string& directory : directories) {
+    if (::rmdir(directory.c_str()) != 0 && errno != ENOENT) return;
+  }
+}
+
 /// Removes the directories whose owners hold no lock any more.
 void RemoveStale(const std::string& base) {
   std::error_code error;
@@ -36,8 +42,14 @@ void RemoveStale(const std::string& base) {
   }
 }
 
+/// Where process directories are made.
+struct Base {
+  std::string path;
+  std::vector<std::string> removable;  ///< to be removed if empty at the end, the innermost first
+};
+
 /// The default's parent is writable by all: what is there must be ours.
-absl::Status MakeBase(const std::string& base) {
+absl::Status MakeDefault(const std::string& base) {
   struct stat status;
   if (::mkdir(base.c_str(), 0700) == 0) return absl::OkStatus();
   if (errno != EEXIST) return io::ErrnoStatus("create directory", base, errno);
@@ -48,35 +60,52 @@ absl::Status MakeBase(const std::string& base) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> FindBase(const std::string& base) {
-  if (!base.empty()) {
-    std::error_code error;
-    std::filesystem::create_directories(base, error);
-    if (error) return io::ErrnoStatus("create directory", base, error.value());
-    return base;
-  }
+absl::StatusOr<Base> MakeNamed(const std::string& path) {
+  Base base{path, {}};
+  std::error_code error;
+  std::filesystem::path at(path);
+  if (!at.has_filename()) at = at.parent_path();  // "dir/"
+  for (; !at.empty() && !std::filesystem::exists(at, error); at = at.parent_path())
+    base.removable.push_back(at.string());
+  std::filesystem::create_directories(path, error);
+  if (!error) return base;
+  RemoveEmpty(base.removable);
+  return io::ErrnoStatus("create directory", path, error.value());
+}
+
+absl::StatusOr<Base> MakeBase(const std::string& named) {
+  if (!named.empty()) return MakeNamed(named);
   const char* tmpdir = std::getenv("TMPDIR");
-  std::string path =
+  const std::string path =
       fmt::format("{}/trireme-{}", tmpdir && *tmpdir ? tmpdir : "/var/tmp", ::geteuid());
-  TRIREME_RETURN_IF_ERROR(MakeBase(path));
-  return path;
+  TRIREME_RETURN_IF_ERROR(MakeDefault(path));
+  return Base{path, {path}};
 }
 
 }  // namespace
 
-absl::StatusOr<ScratchDirectory> ScratchDirectory::Make(const std::string& base) {
-  TRIREME_ASSIGN_OR_RETURN(const std::string parent, FindBase(base));
-  RemoveStale(parent);
+absl::StatusOr<ScratchDirectory> ScratchDirectory::Make(const std::string& named) {
+  TRIREME_ASSIGN_OR_RETURN(Base base, MakeBase(named));
+  RemoveStale(base.path);
   for (int i = 0; i < kTriesMax; ++i) {
-    const std::string path = fmt::format("{}/{}{}-{}", parent, kPrefix, ::getpid(), i);
+    const std::string path = fmt::format("{}/{}{}-{}", base.path, kPrefix, ::getpid(), i);
     if (::mkdir(path.c_str(), 0700) != 0) {
-      if (errno == EEXIST) continue;
-      return io::ErrnoStatus("create directory", path, errno);
+      const int error = errno;
+      if (error == EEXIST) continue;
+      if (error != ENOENT) {
+        RemoveEmpty(base.removable);
+        return io::ErrnoStatus("create directory", path, error);
+      }
+      // The last process that used the base has removed it just now.
+      TRIREME_ASSIGN_OR_RETURN(base, MakeBase(named));
+      continue;
     }
     if (io::Fd lock = Lock(path, O_RDWR | O_CREAT | O_EXCL))
-      return ScratchDirectory(path, std::move(lock));
+      return ScratchDirectory(path, std::move(base.removable), std::move(lock));
+    ::rmdir(path.c_str());
   }
-  return absl::InternalError(fmt::format("cannot make a directory in {}", parent));
+  RemoveEmpty(base.removable);
+  return absl::InternalError(fmt::format("cannot make a directory in {}", base.path));
 }
 
 void ScratchDirectory::Remove() {
@@ -84,6 +113,7 @@ void ScratchDirectory::Remove() {
   std::error_code error;
   std::filesystem::remove_all(path_, error);
   path_.clear();
+  RemoveEmpty(removable_);
   lock_.Reset();
 }
 

@@ -77,9 +77,10 @@ bool Slot::WaitIdle(std::chrono::steady_clock::time_point deadline) {
 std::optional<SlotPool::Progress> Slot::Running() const {
   const std::lock_guard lock(mutex_);
   if (!spec_) return std::nullopt;
-  SlotPool::Progress progress{spec_->id, index_, 0, 0, maps_provided_ >= spec_->maps};
+  SlotPool::Progress progress{spec_->id, index_, 0, 0, 0, maps_provided_ >= spec_->maps};
   if (watched_ != nullptr) {
     progress.bytes = watched_->bytes.load(std::memory_order_relaxed);
+    progress.bytes_total = watched_->bytes_total.load(std::memory_order_relaxed);
     progress.records = watched_->records.load(std::memory_order_relaxed);
   }
   return progress;
@@ -142,7 +143,8 @@ AttemptFailure Slot::RunHere(const AttemptSpec& spec, absl::StatusOr<TaskResult>
   }
   ThreadHost host(spec.id, &mailbox_, listener_);
   const MemoryShare share = ShareMemory(options_.memory_bytes, *spec.job);
-  const TaskEnvironment environment{options_.files, share.engine_bytes, {}, &memory_};
+  const TaskEnvironment environment{
+      options_.files, share.engine_bytes, {}, &memory_, SlotFiles(options_.slots)};
   AttemptOutcome outcome = RunAttempt(**job, spec, environment, options_.scratch_directory,
                                       share.command_bytes, &control_, host);
   *result = std::move(outcome.result);

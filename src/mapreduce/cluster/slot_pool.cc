@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "io/process.h"
 #include "mapreduce/cluster/slot.h"
 
 namespace trireme::mapreduce {
@@ -13,9 +14,8 @@ namespace {
 constexpr std::size_t kProcessOverheadBytes = 16u << 20;
 constexpr std::size_t kThreadOverheadBytes = 4u << 20;
 constexpr std::size_t kEngineMemoryMin = 4u << 20;
-/// What this process holds beside its slots.
-constexpr std::size_t kOwnerOverheadBytes = 12u << 20;
-constexpr std::size_t kSlotMemoryMin = 8u << 20;
+/// Open files of a process beside those of its slots: standard streams, sockets, wakers.
+constexpr std::size_t kOwnerFiles = 24;
 
 }  // namespace
 
@@ -23,6 +23,11 @@ std::size_t SlotMemory(std::uint64_t all_bytes, std::uint32_t slots, Isolation i
   (void)isolation;
   const std::uint64_t left = all_bytes > kOwnerOverheadBytes ? all_bytes - kOwnerOverheadBytes : 0;
   return std::max<std::size_t>(left / slots, kSlotMemoryMin);
+}
+
+std::size_t SlotFiles(std::uint32_t slots) {
+  const std::size_t limit = io::FileLimit();
+  return limit > kOwnerFiles ? (limit - kOwnerFiles) / slots : 0;
 }
 
 MemoryShare ShareMemory(std::size_t slot_memory_bytes, const JobSetup& job) {

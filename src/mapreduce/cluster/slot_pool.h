@@ -50,6 +50,7 @@ class SlotPool {
     std::uint64_t attempt = 0;
     std::uint32_t slot = 0;
     std::uint64_t bytes = 0;
+    std::uint64_t bytes_total = 0;  ///< reduce: as of TaskProgress
     std::uint64_t records = 0;
     bool inputs_fetched = false;  ///< reduce: every map output has been provided
   };
@@ -79,8 +80,18 @@ class SlotPool {
   std::vector<std::unique_ptr<Slot>> slots_;
 };
 
+/// Of a slot, whatever its share of --memory would be.
+inline constexpr std::size_t kSlotMemoryMin = 8u << 20;
+/// What this process holds beside its slots.
+inline constexpr std::size_t kOwnerOverheadBytes = 12u << 20;
+/// The least that --memory may say: one slot.
+inline constexpr std::size_t kMemoryMin = kOwnerOverheadBytes + kSlotMemoryMin;
+
 /// The share of one of `slots` in what all processes together may use.
 std::size_t SlotMemory(std::uint64_t all_bytes, std::uint32_t slots, Isolation isolation);
+
+/// The share of one of `slots` in the files that this process may have open.
+std::size_t SlotFiles(std::uint32_t slots);
 
 /// How an attempt's memory is divided.
 struct MemoryShare {

@@ -125,7 +125,7 @@ class SlotServer {
       spec.job = job_;
       WireHost host(&mailbox_);
       const MemoryShare share = ShareMemory(limits_.memory_bytes, *job_);
-      const TaskEnvironment environment{&files_, share.engine_bytes, {}, &memory_};
+      const TaskEnvironment environment{&files_, share.engine_bytes, {}, &memory_, SlotFiles(1)};
       outcome = RunAttempt(*code_, spec, environment, limits_.scratch_directory,
                            share.command_bytes, &control_, host);
     }

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "mapreduce/engine/number.h"
+
 namespace trireme::mapreduce::cluster {
 namespace {
 
@@ -21,6 +23,7 @@ static_assert(static_cast<int>(plan::Outcome::kCommitWait) == v1::OUTCOME_COMMIT
 static_assert(static_cast<int>(plan::Outcome::kUnknownWorker) == v1::OUTCOME_UNKNOWN_WORKER);
 static_assert(static_cast<int>(plan::JobState::kCancelled) == v1::JOB_STATE_CANCELLED);
 static_assert(static_cast<int>(plan::FailureKind::kInternal) == v1::FAILURE_KIND_INTERNAL);
+static_assert(static_cast<int>(plan::FailureKind::kBadInput) == v1::FAILURE_KIND_BAD_INPUT);
 
 v1::TaskRef ToWire(const plan::TaskRef& from) {
   v1::TaskRef to;
@@ -196,7 +199,8 @@ plan::JobFailure FromWire(const v1::JobFailure& from) {
 Counters FromWire(const google::protobuf::RepeatedPtrField<v1::Counter>& from) {
   Counters to;
   for (const v1::Counter& counter : from) {
-    to[{counter.group(), counter.name()}] += counter.value();
+    std::int64_t& sum = to[{counter.group(), counter.name()}];
+    sum = WrappingSum(sum, counter.value());
   }
   return to;
 }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <variant>
 #include <vector>
 
@@ -71,6 +72,44 @@ TEST(WireTest, CountersOfOneNameAreSummed) {
     counter->set_value(-4);
   }
   EXPECT_EQ(FromWire(wire).counters, (Counters{{{"g", "n"}, -8}}));
+}
+
+TEST(WireTest, CountersMayCountBeyond64Bits) {
+  v1::TaskResult wire;
+  for (int i = 0; i < 2; ++i) {
+    v1::Counter* counter = wire.add_counters();
+    counter->set_group("g");
+    counter->set_value(std::numeric_limits<std::int64_t>::max());
+  }
+  EXPECT_EQ(FromWire(wire).counters, (Counters{{{"g", ""}, -2}}));
+}
+
+/// Names of files and counters and what user code says are bytes; a proto3 string that is not UTF-8
+/// would be sent and not be parsed.
+TEST(WireTest, WhatUsersNameNeedNotBeText) {
+  const std::string name = "caf\xe9";
+  v1::WorkerMessage message;
+  *message.mutable_succeeded()->mutable_result() =
+      ToWire(TaskResult{.counters = {{{name, name}, 1}}});
+  v1::WorkerMessage parsed;
+  ASSERT_TRUE(parsed.ParseFromString(message.SerializeAsString()));
+  EXPECT_EQ(FromWire(parsed.succeeded().result()).counters, (Counters{{{name, name}, 1}}));
+
+  message.mutable_failed()->set_message(name);
+  *message.mutable_failed()->mutable_record() = ToWire(plan::RecordPosition{name, 7});
+  ASSERT_TRUE(parsed.ParseFromString(message.SerializeAsString()));
+  EXPECT_EQ(FromWire(parsed.failed(), kWorker).message, name);
+
+  v1::Split split;
+  ASSERT_TRUE(split.ParseFromString(ToWire(Split{{{name, 0, 1}}}).SerializeAsString()));
+  EXPECT_EQ(FromWire(split).ranges.front().path, name);
+
+  const plan::JobFailure failure{kAttempt.task, kAttempt.id, kWorker, name, std::nullopt, ""};
+  v1::JournalRecord record;
+  ASSERT_TRUE(record.ParseFromString(
+      ToWire(plan::JobEnded{plan::JobId{3}, plan::JobState::kFailed, failure, {}})
+          .SerializeAsString()));
+  EXPECT_EQ(record.job_ended().failure().message(), name);
 }
 
 TEST(WireTest, NumbersOutOfRangeAreNoStates) {

@@ -6,14 +6,15 @@
 #include <atomic>
 #include <chrono>
 #include <filesystem>
-#include <future>
 #include <thread>
 #include <utility>
 
 #include "base/status_macros.h"
 #include "fmt/format.h"
+#include "io/clock.h"
 #include "mapreduce/cluster/coordinator_link.h"
 #include "mapreduce/cluster/embedded.h"
+#include "mapreduce/cluster/end_latch.h"
 #include "mapreduce/cluster/output_directory.h"
 #include "mapreduce/cluster/reduce_inputs.h"
 #include "mapreduce/cluster/scratch.h"
@@ -26,12 +27,6 @@ namespace {
 
 using plan::JobId;
 using plan::Outcome;
-
-std::int64_t MonotonicMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
 
 std::uint64_t Id(const plan::AttemptRef& attempt) {
   return static_cast<std::uint64_t>(attempt.id);
@@ -171,7 +166,7 @@ class Worker::Core final : public SlotPool::Listener {
 
   std::atomic<int> drains_{0};
   bool hung_ = false;
-  std::promise<absl::Status> ended_;
+  EndLatch ended_;
   std::thread owner_;
   std::unique_ptr<SlotPool> pool_;
 };
@@ -238,7 +233,7 @@ absl::Status Worker::Core::Listen() {
 
 void Worker::Core::Run() {
   while (Tick()) {
-    const std::int64_t wait = std::clamp<std::int64_t>(next_beat_ms_ - MonotonicMs(), 1, 50);
+    const std::int64_t wait = std::clamp<std::int64_t>(next_beat_ms_ - io::SteadyMs(), 1, 50);
     for (OwnerQueue::Task& task : inbox_.Take(std::chrono::milliseconds(wait))) task();
   }
   Leave();
@@ -246,7 +241,7 @@ void Worker::Core::Run() {
 
 /// False when it is time to leave.
 bool Worker::Core::Tick() {
-  const std::int64_t now = MonotonicMs();
+  const std::int64_t now = io::SteadyMs();
   link_.Tick(now);
   inputs_.Tick(now);
   if (drains_ > 0 && drain_until_ms_ == 0) {
@@ -274,9 +269,9 @@ void Worker::Core::Leave() {
   const std::uint64_t sequence = Send(std::move(goodbye));
   // The answer to it, so that the coordinator need not wait for the lease's end.
   bool answered = !link_.attached() || sequence == 0;
-  const std::int64_t deadline = MonotonicMs() + kStopPatienceMs / 10;
+  const std::int64_t deadline = io::SteadyMs() + kStopPatienceMs / 10;
   commits_[sequence] = 0;
-  while (!answered && MonotonicMs() < deadline) {
+  while (!answered && io::SteadyMs() < deadline) {
     for (OwnerQueue::Task& task : inbox_.Take(std::chrono::milliseconds(10))) task();
     answered = !link_.attached() || !commits_.contains(sequence);
   }
@@ -289,11 +284,11 @@ void Worker::Core::Leave() {
   if (!hung_) pool_.reset();
   scratch_.Remove();
   identity_.Forget();
-  ended_.set_value(fatal_);
+  ended_.Set(fatal_);
 }
 
 absl::Status Worker::Core::Wait(bool* hung) {
-  absl::Status status = ended_.get_future().get();
+  absl::Status status = ended_.Wait();
   *hung = hung_;
   return status;
 }
@@ -357,7 +352,8 @@ void Worker::Core::ReadProgress() {
     if (found == attempts_.end()) continue;
     Running& attempt = found->second;
     const bool reduce = attempt.ref.task.phase == plan::Phase::kReduce;
-    const std::uint64_t size = reduce ? inputs_.ExpectedBytes(now.attempt) : attempt.split_bytes;
+    std::uint64_t size = reduce ? now.bytes_total : attempt.split_bytes;
+    if (reduce && size == 0) size = inputs_.ExpectedBytes(now.attempt);
     const double share = size == 0 ? 0 : static_cast<double>(now.bytes) / static_cast<double>(size);
     attempt.progress.progress = std::min(share, kReadShare);
     attempt.progress.records = now.records + now.bytes;
@@ -432,7 +428,7 @@ void Worker::Core::OnReportAnswer(std::uint64_t id, const v1::WorkerMessage& rep
 void Worker::Core::OnCommitAnswer(std::uint64_t id, Outcome outcome) {
   const auto found = attempts_.find(id);
   if (found == attempts_.end()) return;
-  const std::int64_t now = MonotonicMs();
+  const std::int64_t now = io::SteadyMs();
   switch (outcome) {
     case Outcome::kCommitGranted:
       // A permission that took a lease to arrive (we were stopped) may be another's by now.
@@ -553,7 +549,7 @@ void Worker::Core::AskCommit(std::uint64_t id) {
   const auto found = attempts_.find(id);
   if (found == attempts_.end() || found->second.over) return;
   Running& attempt = found->second;
-  attempt.asked_ms = MonotonicMs();
+  attempt.asked_ms = io::SteadyMs();
   attempt.commit_retry_ms = attempt.asked_ms + kCommitRetryMs;
   if (!registered_) return;
   v1::WorkerMessage message;

@@ -25,9 +25,9 @@ bool FitsSmall(std::int64_t value) {
 template <typename Slot>
 void SlotArray<Slot>::Reset() {
   if (capacity_ == 0) {
+    region_ = MemoryRegion(sizeof(Slot) << kCapacityMinLog2);  // first, since it may throw
     capacity_ = std::size_t{1} << kCapacityMinLog2;
     shift_ = 64 - kCapacityMinLog2;
-    region_ = MemoryRegion(bytes());
   } else {
     std::memset(region_.data(), 0, bytes());
   }
@@ -37,12 +37,12 @@ void SlotArray<Slot>::Reset() {
 template <typename Slot>
 template <typename HashOf>
 void SlotArray<Slot>::Grow(const HashOf& hash_of) {
-  const MemoryRegion old = std::move(region_);
+  MemoryRegion larger(2 * bytes());  // first, since it may throw
+  const MemoryRegion old = std::exchange(region_, std::move(larger));
   const auto* from = reinterpret_cast<const Slot*>(old.data());
   const std::size_t old_capacity = capacity_;
   capacity_ *= 2;
   --shift_;
-  region_ = MemoryRegion(bytes());
   for (std::size_t i = 0; i < old_capacity; ++i) {
     if (from[i].empty()) continue;
     std::size_t at = Start(hash_of(from[i]));
@@ -146,6 +146,31 @@ std::size_t AggregateTable::AddBatch(const internal::Batch& batch, std::size_t f
 }
 
 std::size_t AggregateTable::AddSmall(const internal::Batch& batch, std::size_t from) {
+  switch (how_) {
+    case Aggregation::kMin:
+      return AddSmallBy<Aggregation::kMin>(batch, from);
+    case Aggregation::kMax:
+      return AddSmallBy<Aggregation::kMax>(batch, from);
+    default:
+      return AddSmallBy<Aggregation::kSum>(batch, from);
+  }
+}
+
+template <Aggregation kHow>
+inline bool AggregateTable::FoldSmall(SmallSlot& slot, const internal::Batch::Item& item) {
+  const std::int64_t folded = trireme::mapreduce::Fold(kHow, slot.value, item.value);
+  if (FitsSmall(folded)) [[likely]] {
+    // What stays as it is, as most minima and maxima do, leaves its cache line clean.
+    if (kHow == Aggregation::kSum || folded != slot.value)
+      slot.value = static_cast<std::int32_t>(folded);
+    return true;
+  }
+  // A number that outgrew its slot goes on in a wide one; what the small slot holds stays there.
+  return AddPrefixed(item.key, slot.Key(), item.hash, item.value);
+}
+
+template <Aggregation kHow>
+std::size_t AggregateTable::AddSmallBy(const internal::Batch& batch, std::size_t from) {
   for (std::size_t i = from; i < batch.count; ++i) {
     const internal::Batch::Item& item = batch.items[i];
     const auto k1_and_size =
@@ -153,7 +178,7 @@ std::size_t AggregateTable::AddSmall(const internal::Batch& batch, std::size_t f
     for (std::size_t at = small_.Start(item.hash);; at = small_.Next(at)) {
       SmallSlot& slot = small_[at];
       if (slot.k0 == item.key.k0 && slot.k1_and_size == k1_and_size) [[likely]] {
-        if (!FoldSmall(slot, item)) return i - from;
+        if (!FoldSmall<kHow>(slot, item)) return i - from;
         break;
       }
       if (!slot.empty()) continue;
@@ -174,16 +199,6 @@ std::size_t AggregateTable::AddSmall(const internal::Batch& batch, std::size_t f
     }
   }
   return batch.count - from;
-}
-
-bool AggregateTable::FoldSmall(SmallSlot& slot, const internal::Batch::Item& item) {
-  const std::int64_t folded = trireme::mapreduce::Fold(how_, slot.value, item.value);
-  if (FitsSmall(folded)) [[likely]] {
-    slot.value = static_cast<std::int32_t>(folded);
-    return true;
-  }
-  // A number that outgrew its slot goes on in a wide one; what the small slot holds stays there.
-  return AddPrefixed(item.key, slot.Key(), item.hash, item.value);
 }
 
 std::size_t AggregateTable::AddWide(const internal::Batch& batch, std::size_t from) {

@@ -121,6 +121,9 @@ class AggregateTable {
   std::size_t AddWide(const internal::Batch& batch, std::size_t from);
   [[nodiscard]] bool AddPrefixed(const internal::KeyPrefix& prefix, std::string_view key,
                                  std::uint64_t hash, std::int64_t value);
+  template <Aggregation kHow>
+  std::size_t AddSmallBy(const internal::Batch& batch, std::size_t from);
+  template <Aggregation kHow>
   [[nodiscard]] bool FoldSmall(SmallSlot& slot, const internal::Batch::Item& item);
   std::uint64_t HashOf(const WideSlot& slot) const;
   std::string_view KeyOf(const WideSlot& slot) const {

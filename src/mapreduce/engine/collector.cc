@@ -15,6 +15,9 @@ namespace {
 
 /// A table whose keys came fewer times than this on average is not worth its cache misses.
 constexpr double kFoldedMin = 1.5;
+/// With so many keys it is looked at early, and given up when next to none came twice.
+constexpr std::size_t kEarlyLookKeys = 1 << 18;
+constexpr double kFoldedEarlyMin = 1.1;
 /// Longer keys are not copied aside to be probed in a batch.
 constexpr std::size_t kPendingKeyMax = 1024;
 /// How many records ahead of the copy a spill prefetches.
@@ -77,21 +80,46 @@ Collector::Collector(const Job& job, Options options, internal::TaskContext* tas
       memory_(memory),
       partitioner_(job.partitioner ? job.partitioner() : nullptr),
       combiner_(job.combiner ? job.combiner() : nullptr),
-      use_table_(aggregating()) {
+      use_table_(aggregating() && memory->folds_little != task->info().job) {
   if (use_table_) {
-    memory_->buffer.Free();
-    memory_->table.Reset(job.aggregation, options_.memory_bytes);
-    memory_->table.Aim(batches_.data());
+    UseTable();
   } else {
-    memory_->table.Free();
-    memory_->entries = {};
-    memory_->buffer.Reset(options_.partitions, options_.memory_bytes);
+    UseBuffer();
   }
+}
+
+void Collector::UseTable() {
+  memory_->buffer.Free();
+  memory_->folds_little.reset();
+  memory_->table.Reset(job_.aggregation, options_.memory_bytes);
+  memory_->table.Aim(batches_.data());
+}
+
+void Collector::UseBuffer() {
+  use_table_ = false;
+  for (internal::Batch& batch : batches_) {  // prefetching nowhere in particular is harmless
+    batch.shift = 63;
+    batch.slots = reinterpret_cast<const char*>(&batch);
+  }
+  memory_->table.Free();
+  memory_->entries = {};
+  memory_->buffer.Reset(options_.partitions, options_.memory_bytes);
 }
 
 std::uint32_t Collector::PartitionOf(std::string_view key) const {
   if (options_.partitions == 1) return 0;
   if (partitioner_ == nullptr) return PartitionOfHash(HashKey(key), options_.partitions);
+  return PartitionByUser(key);
+}
+
+/// The same for a key whose hash is known.
+std::uint32_t Collector::PartitionOf(std::string_view key, std::uint64_t hash) const {
+  if (options_.partitions == 1) return 0;
+  return partitioner_ == nullptr ? PartitionOfHash(hash, options_.partitions)
+                                 : PartitionByUser(key);
+}
+
+std::uint32_t Collector::PartitionByUser(std::string_view key) const {
   const std::uint32_t partition = partitioner_->Partition(key, options_.partitions);
   if (partition < options_.partitions) return partition;
   task_->Fail(absl::OutOfRangeError(fmt::format("the partitioner put a key into partition {} of {}",
@@ -119,14 +147,20 @@ void Collector::AddTo(std::uint32_t partition, std::string_view key, std::string
   AddToBuffer(partition, key, value);
 }
 
+/// Fails the attempt when not.
+inline bool Collector::FitsARecord(std::size_t bytes) {
+  if (bytes < kIntermediateRecordBytesMax) [[likely]]
+    return true;
+  task_->Fail(absl::ResourceExhaustedError(fmt::format(
+      "a record of {} bytes was emitted; the limit is {}", bytes, kIntermediateRecordBytesMax)));
+  return false;
+}
+
 void Collector::AddToBuffer(std::uint32_t partition, std::string_view key, std::string_view value) {
-  if (key.size() + value.size() >= kIntermediateRecordBytesMax)
-    return task_->Fail(absl::ResourceExhaustedError(
-        fmt::format("a record of {} bytes was emitted; the limit is {}", key.size() + value.size(),
-                    kIntermediateRecordBytesMax)));
+  if (!FitsARecord(key.size() + value.size())) return;
   if (memory_->buffer.Add(partition, key, value)) [[likely]]
     return;
-  Spill();
+  SpillFull();
   TRIREME_CHECK(memory_->buffer.Add(partition, key, value));
 }
 
@@ -135,8 +169,11 @@ void Collector::AddNumber(std::string_view key, std::int64_t value) {
   ++emitted_;
   if (job_.aggregation == Aggregation::kCount) value = 1;
   if (!use_table_) return AddToBuffer(PartitionOf(key), key, EncodedNumber(value).view());
+  if (key.size() > kPendingKeyMax) {
+    if (FitsARecord(key.size() + kVarintBytesMax)) Fold(key, HashKey(key), value);
+    return;
+  }
   const std::uint64_t hash = HashKey(key);
-  if (key.size() > kPendingKeyMax) return Fold(key, hash, value);
   memory_->table.Prefetch(hash);
   pending_[pending_count_++] = {hash, value, pending_bytes_.size(), key.size()};
   pending_bytes_ += key;
@@ -146,10 +183,10 @@ void Collector::AddNumber(std::string_view key, std::int64_t value) {
 void Collector::Fold(std::string_view key, std::uint64_t hash, std::int64_t value) {
   if (use_table_ && memory_->table.Add(key, hash, value)) [[likely]]
     return;
-  if (use_table_) Spill();
+  if (use_table_) SpillFull();
   if (!use_table_) return AddToBuffer(PartitionOf(key), key, EncodedNumber(value).view());
   if (memory_->table.Add(key, hash, value)) return;
-  SwitchToBuffer();  // a key larger than the whole budget: the buffer makes room for it
+  UseBuffer();  // a key larger than the whole budget: the buffer makes room for it
   AddToBuffer(PartitionOf(key), key, EncodedNumber(value).view());
 }
 
@@ -160,6 +197,25 @@ void Collector::FlushPending() {
   }
   pending_count_ = 0;
   pending_bytes_.clear();
+  LookEarly();
+}
+
+inline void Collector::LookEarly() {
+  if (memory_->table.size() < kEarlyLookKeys || looked_early_) [[likely]]
+    return;
+  looked_early_ = true;
+  if (use_table_ && FoldsLessThan(kFoldedEarlyMin)) GiveUpTable();
+}
+
+bool Collector::FoldsLessThan(double times) const {
+  return static_cast<double>(memory_->table.added()) <
+         times * static_cast<double>(memory_->table.size());
+}
+
+void Collector::GiveUpTable() {
+  Spill();
+  UseBuffer();
+  memory_->folds_little.emplace(task_->info().job);
 }
 
 void Collector::AddBatch(internal::Batch& batch) {
@@ -167,41 +223,35 @@ void Collector::AddBatch(internal::Batch& batch) {
   if (job_.aggregation == Aggregation::kCount)
     for (std::size_t i = 0; i < batch.count; ++i) batch.items[i].value = 1;
   std::size_t done = 0;
-  while (use_table_ && (done += memory_->table.AddBatch(batch, done)) < batch.count) Spill();
+  while (use_table_ && (done += memory_->table.AddBatch(batch, done)) < batch.count) SpillFull();
   for (; done < batch.count; ++done) {
     const internal::Batch::Item& item = batch.items[done];
     char bytes[internal::kInlineKeyBytes];
     std::memcpy(bytes, &item.key, sizeof bytes);
     const std::string_view key(bytes, item.size);
-    AddToBuffer(PartitionOf(key), key, EncodedNumber(item.value).view());
+    AddToBuffer(PartitionOf(key, item.hash), key, EncodedNumber(item.value).view());
   }
   batch.count = 0;
   if (use_table_) memory_->table.Aim(batches_.data());
 }
 
+/// Makes room. A table is looked at when it is full: one that never fills costs little.
+void Collector::SpillFull() {
+  if (use_table_ && FoldsLessThan(kFoldedMin)) {
+    GiveUpTable();
+  } else {
+    Spill();
+  }
+}
+
 void Collector::Spill() {
   writer_->BeginRun();
-  const bool folds_little =
-      use_table_ && static_cast<double>(memory_->table.added()) <
-                        kFoldedMin * static_cast<double>(memory_->table.size());
   if (use_table_) {
     SpillTable();
   } else {
     SpillBuffer();
   }
   if (absl::Status status = writer_->EndRun(); !status.ok()) task_->Fail(std::move(status));
-  if (folds_little) SwitchToBuffer();
-}
-
-void Collector::SwitchToBuffer() {
-  use_table_ = false;
-  for (internal::Batch& batch : batches_) {  // prefetching nowhere in particular is harmless
-    batch.shift = 63;
-    batch.slots = reinterpret_cast<const char*>(&batch);
-  }
-  memory_->table.Free();
-  memory_->entries = {};
-  memory_->buffer.Reset(options_.partitions, options_.memory_bytes);
 }
 
 void Collector::SpillTable() {
@@ -211,9 +261,7 @@ void Collector::SpillTable() {
   entries.clear();
   entries.reserve(table.size());
   table.ForEach([&](std::uint32_t id, const internal::KeyPrefix& prefix, std::uint64_t hash) {
-    const std::uint32_t partition = partitioner_ == nullptr
-                                        ? PartitionOfHash(hash, options_.partitions)
-                                        : PartitionOf(table.Key(id));
+    const std::uint32_t partition = PartitionOf(table.Key(id), hash);
     entries.push_back(
         MakeEntry(partition, bits, __builtin_bswap64(prefix.k0), __builtin_bswap64(prefix.k1), id));
   });
@@ -230,8 +278,12 @@ void Collector::SpillTable() {
 
 void Collector::SpillBuffer() {
   SortBuffer& buffer = memory_->buffer;
-  buffer.Sort();
-  const std::span<const SortEntry> entries = buffer.entries();
+  for (std::size_t i = 0; i < buffer.buckets(); ++i) SpillSorted(buffer.SortBucket(i));
+  buffer.Clear();
+}
+
+void Collector::SpillSorted(std::span<const SortEntry> entries) {
+  const SortBuffer& buffer = memory_->buffer;
   const bool plain = !aggregating() && combiner_ == nullptr;
   for (std::size_t begin = 0, end; begin < entries.size(); begin = end) {
     if (begin + kPrefetchDistance < entries.size())
@@ -245,21 +297,21 @@ void Collector::SpillBuffer() {
     }
     while (end < entries.size() && buffer.SameGroup(entries[begin], entries[end], first.key)) ++end;
     const auto group = entries.subspan(begin, end - begin);
-    if (aggregating()) {
-      WriteFolded(group);
-    } else {
+    if (!aggregating()) {
       WriteCombined(group);
+    } else if (group.size() == 1) {
+      writer_->AddEncoded(first.encoded);
+    } else {
+      WriteFolded(first, group.subspan(1));
     }
   }
-  buffer.Clear();
 }
 
-void Collector::WriteFolded(std::span<const SortEntry> group) {
-  const SortBuffer::RecordView first = memory_->buffer.Record(group[0]);
-  if (group.size() == 1) return writer_->AddEncoded(first.encoded);
+void Collector::WriteFolded(const SortBuffer::RecordView& first,
+                            std::span<const SortEntry> others) {
   std::int64_t sum = 0;
   TRIREME_CHECK(DecodeNumber(first.value, &sum));
-  for (SortEntry entry : group.subspan(1)) {
+  for (SortEntry entry : others) {
     std::int64_t value = 0;
     TRIREME_CHECK(DecodeNumber(memory_->buffer.Record(entry).value, &value));
     sum = trireme::mapreduce::Fold(job_.aggregation, sum, value);

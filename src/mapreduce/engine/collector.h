@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,7 +19,8 @@ namespace trireme::mapreduce {
 struct CollectorMemory {
   AggregateTable table;
   SortBuffer buffer;
-  std::vector<SortEntry> entries;  ///< of the table while it is spilled
+  std::vector<SortEntry> entries;           ///< of the table while it is spilled
+  std::optional<std::string> folds_little;  ///< the job whose last full table was not worth it
 };
 
 /// Takes a map's output within a memory budget and leaves an intermediate file.
@@ -26,7 +28,8 @@ struct CollectorMemory {
 /// Without an aggregation, records gather in a SortBuffer; with one, numbers fold in an
 /// AggregateTable. Whichever is full is sorted and spilled as a run of the file. A table that folds
 /// little (most keys are seen once) gives way to the buffer, which takes a record for half the
-/// cost; equal keys then fold when the buffer is spilled.
+/// cost; equal keys then fold when the buffer is spilled. The job's next tasks on this memory begin
+/// with the buffer.
 class Collector final : public internal::MapSink {
  public:
   struct Options {
@@ -69,15 +72,24 @@ class Collector final : public internal::MapSink {
 
   bool aggregating() const { return job_.aggregation != Aggregation::kNone; }
   std::uint32_t PartitionOf(std::string_view key) const;
+  std::uint32_t PartitionOf(std::string_view key, std::uint64_t hash) const;
+  std::uint32_t PartitionByUser(std::string_view key) const;
   void AddToBuffer(std::uint32_t partition, std::string_view key, std::string_view value);
   void FlushPending();
   void Fold(std::string_view key, std::uint64_t hash, std::int64_t value);
+  void LookEarly();
+  bool FoldsLessThan(double times) const;
+  void GiveUpTable();
+  void SpillFull();
   void Spill();
   void SpillTable();
   void SpillBuffer();
-  void WriteFolded(std::span<const SortEntry> group);
+  void SpillSorted(std::span<const SortEntry> entries);
+  void WriteFolded(const SortBuffer::RecordView& first, std::span<const SortEntry> others);
   void WriteCombined(std::span<const SortEntry> group);
-  void SwitchToBuffer();
+  void UseTable();
+  void UseBuffer();
+  bool FitsARecord(std::size_t bytes);
 
   const Job& job_;
   Options options_;
@@ -87,6 +99,7 @@ class Collector final : public internal::MapSink {
   std::unique_ptr<Combiner> combiner_;
   std::unique_ptr<RunWriter> writer_;
   bool use_table_;
+  bool looked_early_ = false;
   std::array<internal::Batch, 2> batches_;
   std::array<Pending, kPending> pending_;
   std::size_t pending_count_ = 0;

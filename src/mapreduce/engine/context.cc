@@ -4,17 +4,22 @@
 
 #include "fmt/format.h"
 #include "mapreduce/engine/hash.h"
+#include "mapreduce/engine/number.h"
 
 namespace trireme::mapreduce {
 
 void AddCounters(const Counters& from, Counters& to) {
-  for (const auto& [name, value] : from) to[name] += value;
+  for (const auto& [name, value] : from) {
+    std::int64_t& sum = to[name];
+    sum = WrappingSum(sum, value);
+  }
 }
 
 namespace internal {
 
 void TaskContext::Count(std::string_view group, std::string_view counter, std::int64_t by) {
-  counters_[{std::string(group), std::string(counter)}] += by;
+  std::int64_t& sum = counters_[{std::string(group), std::string(counter)}];
+  sum = WrappingSum(sum, by);
 }
 
 std::string_view TaskContext::Param(std::string_view name, std::string_view otherwise) const {
@@ -66,6 +71,10 @@ void Output::Emit(std::string_view key, std::int64_t value) {
   char digits[24];
   const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
   sink_->Add(key, std::string_view(digits, static_cast<std::size_t>(end - digits)));
+}
+
+void Output::EmitFormatted(std::string_view bytes, std::uint64_t records) {
+  sink_->AddFormatted(bytes, records);
 }
 
 void CombinedValues::Emit(std::int64_t value) {

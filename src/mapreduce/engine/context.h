@@ -23,6 +23,9 @@ using Parameters = std::map<std::string, std::string, std::less<>>;
 /// in shared memory when the attempt runs in a process of its own, so it has no pointers.
 struct TaskProgress {
   std::atomic<std::uint64_t> bytes{0};  ///< of input (map) or of merged map output (reduce)
+  /// Reduce: what `bytes` will be at the end, once all map output is there; 0 before. Where it
+  /// must be merged more than once, every time counts.
+  std::atomic<std::uint64_t> bytes_total{0};
   std::atomic<std::uint64_t> records{0};
   std::atomic<std::uint32_t> range{0};      ///< index of the Split's range being read
   std::atomic<std::uint64_t> offset{0};     ///< of the record in hand in that range's file
@@ -83,6 +86,8 @@ class ReduceSink {
  public:
   virtual ~ReduceSink() = default;
   virtual void Add(std::string_view key, std::string_view value) = 0;
+  /// Records as the output format writes them.
+  virtual void AddFormatted(std::string_view bytes, std::uint64_t records) = 0;
 };
 
 }  // namespace internal

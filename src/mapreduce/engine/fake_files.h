@@ -35,6 +35,10 @@ class FakeFiles final : public io::FileSystem {
   absl::Status Rename(const std::string&, const std::string&) override { return Unused(); }
   absl::Status MakeDirectories(const std::string&) override { return Unused(); }
   absl::Status RemoveTree(const std::string&) override { return Unused(); }
+  absl::Status RemoveEmptyDirectory(const std::string&) override { return Unused(); }
+  absl::StatusOr<std::unique_ptr<io::DirectoryLock>> LockDirectory(const std::string&) override {
+    return Unused();
+  }
 
   std::vector<io::FileInfo> Infos() const {
     std::vector<io::FileInfo> infos;

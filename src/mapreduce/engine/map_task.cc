@@ -5,6 +5,7 @@
 #include "base/status_macros.h"
 #include "fmt/format.h"
 #include "mapreduce/engine/block_reader.h"
+#include "mapreduce/engine/memory_region.h"
 #include "mapreduce/engine/part_writer.h"
 #include "mapreduce/engine/task.h"
 
@@ -39,6 +40,10 @@ class MapLoop {
         record_format_(job.record_format ? job.record_format() : nullptr),
         reader_(environment.files, task.split, {settings.input_format, record_format_.get()}),
         mapper_(job.mapper()),
+        record_bytes_(settings.input_format.kind == InputFormat::Kind::kFixed &&
+                              record_format_ == nullptr
+                          ? settings.input_format.record_bytes
+                          : 0),
         // A retried attempt goes record by record, so that a second crash names its record.
         by_record_(task.attempt > 0 || !task.skip.empty() || record_format_ != nullptr ||
                    settings.input_format.kind == InputFormat::Kind::kFiles) {}
@@ -59,6 +64,7 @@ class MapLoop {
   }
 
   std::uint64_t bytes() const { return reader_.input_bytes_read(); }
+  std::uint64_t records() const { return counted_ ? records_ : TaskResult::kNotCounted; }
 
  private:
   void MapOne(const Block& block, Emitter& out) {
@@ -70,8 +76,9 @@ class MapLoop {
       by_record_ = true;
       MapRecords(block, out);
     } else {
-      // Blocks count as progress too; how many records they held only the mapper knows.
-      progress_.records.fetch_add(1, std::memory_order_relaxed);
+      counted_ &= record_bytes_ != 0;
+      if (record_bytes_ != 0) records_ += block.data.size() / record_bytes_;
+      progress_.records.fetch_add(1, std::memory_order_relaxed);  // blocks are progress too
     }
     // A record that failed the attempt stays in hand, for the report.
     if (context_->status().ok()) progress_.in_record.store(0, std::memory_order_relaxed);
@@ -89,6 +96,7 @@ class MapLoop {
       }
       progress_.offset.store(record.offset, std::memory_order_relaxed);
       progress_.records.store(++count, std::memory_order_relaxed);
+      ++records_;
       mapper_->Map(record, out);
       if (!context_->status().ok() || context_->cancelled()) [[unlikely]]
         return;
@@ -101,7 +109,10 @@ class MapLoop {
   std::unique_ptr<RecordFormat> record_format_;
   BlockReader reader_;
   std::unique_ptr<Mapper> mapper_;
+  const std::uint32_t record_bytes_;  // of the format fixed:N, else 0
   bool by_record_;
+  bool counted_ = true;
+  std::uint64_t records_ = 0;
   std::uint32_t range_ = 0;
 };
 
@@ -118,6 +129,7 @@ absl::StatusOr<TaskResult> MapToRuns(const Job& job, const JobSettings& settings
   TRIREME_ASSIGN_OR_RETURN(const Collector::Result collected, collector->Finish());
   TaskResult result;
   result.input_bytes = loop.bytes();
+  result.input_records = loop.records();
   result.output_bytes = collected.bytes;
   result.output_records = collected.emitted;
   result.spilled_records = collected.records;
@@ -139,6 +151,7 @@ absl::StatusOr<TaskResult> MapToPart(const Job& job, const JobSettings& settings
   TRIREME_RETURN_IF_ERROR(writer.Finish());
   TaskResult result;
   result.input_bytes = loop.bytes();
+  result.input_records = loop.records();
   result.output_bytes = writer.bytes();
   result.output_records = writer.records();
   return result;
@@ -157,8 +170,9 @@ absl::StatusOr<TaskResult> RunMapTask(const Job& job, const JobSettings& setting
                       : MapToRuns(job, settings, task, environment, &context);
     if (!result.ok()) return result.status();
     result->counters = std::move(context.counters());
-    result->input_records = control->progress->records.load(std::memory_order_relaxed);
     return result;
+  } catch (const MemoryRefused& refused) {
+    return absl::ResourceExhaustedError(refused.what());
   } catch (const std::exception& error) {
     return absl::AbortedError(fmt::format("the map threw: {}", error.what()));
   } catch (...) {

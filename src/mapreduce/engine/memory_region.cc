@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "base/check.h"
+#include "fmt/format.h"
 
 namespace trireme::mapreduce {
 namespace {
@@ -14,6 +14,12 @@ std::size_t RoundUp(std::size_t n, std::size_t to) {
 }
 }  // namespace
 
+MemoryRefused::MemoryRefused(std::size_t size_bytes)
+    : message_(fmt::format("the system refuses {} of memory: give a smaller --memory or fewer "
+                           "--slots, or raise its limit (ulimit -v, vm.overcommit_memory)",
+                           size_bytes >= 1 << 20 ? fmt::format("{} MiB", size_bytes >> 20)
+                                                 : fmt::format("{} bytes", size_bytes))) {}
+
 MemoryRegion::MemoryRegion(std::size_t size_bytes) {
   // Small regions stay on small pages: a huge one would make them resident at once.
   const bool huge = size_bytes >= kHugePage;
@@ -21,7 +27,7 @@ MemoryRegion::MemoryRegion(std::size_t size_bytes) {
   const std::size_t reserve = huge ? size_ + kHugePage : size_;
   void* mapped = ::mmap(nullptr, reserve, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  TRIREME_CHECK(mapped != MAP_FAILED);
+  if (mapped == MAP_FAILED) throw MemoryRefused(reserve);
   data_ = static_cast<char*>(mapped);
   if (!huge) return;
   const auto address = reinterpret_cast<std::uintptr_t>(mapped);

@@ -24,6 +24,9 @@ class Merger {
   /// The least record; valid until Pop.
   std::string_view key() const { return cursors_[top_].key; }
   std::string_view value() const { return cursors_[top_].value; }
+  /// The key's first 16 bytes, zero-padded, as a number in the order of keys: when two keys' differ
+  /// (most do), the keys differ.
+  unsigned __int128 key_rank() const { return cursors_[top_].rank; }
   /// Which source it came from.
   std::size_t source() const { return top_; }
   /// Passes to the next record.
@@ -33,11 +36,20 @@ class Merger {
   std::size_t failed_source() const { return failed_; }
 
  private:
-  struct Rank {
-    std::uint64_t high = 0, low = 0;
+  /// A source in the tree, with what decides most comparisons. The loop through the tree touches
+  /// one node per level and nothing else.
+  struct Node {
+    unsigned __int128 rank = 0;
+    std::uint64_t tie = 0;  // the key's length up to kLongKey, then the source's number
+    std::size_t source() const { return static_cast<std::uint32_t>(tie); }
+    std::uint64_t length() const { return tie >> 32; }
   };
+  /// Of keys whose prefixes are equal, zero-padded, the shorter is less, while the prefix is all.
+  static constexpr std::uint64_t kLongKey = internal::kInlineKeyBytes + 1;
+  static constexpr std::uint64_t kExhausted = kLongKey + 1;
   struct Cursor {
     std::string_view key, value;
+    unsigned __int128 rank = 0;
     const char* next = nullptr;
     const char* end = nullptr;
     bool exhausted = false;
@@ -46,13 +58,13 @@ class Merger {
 
   [[nodiscard]] absl::Status Advance(std::size_t i);
   [[nodiscard]] absl::Status NextBlock(std::size_t i);
-  bool Less(std::size_t a, std::size_t b) const;
-  bool LessSlow(std::size_t a, std::size_t b) const;
+  bool Less(const Node& a, const Node& b) const;
+  bool LessLong(std::size_t a, std::size_t b) const;
+  Node NodeOf(std::size_t i) const;
   void Build();
 
   std::vector<Cursor> cursors_;
-  std::vector<Rank> ranks_;            // of each cursor's record: its key's first bytes, big-endian
-  std::vector<std::uint32_t> losers_;  // node n's children are 2n and 2n+1; leaf i is node i + k
+  std::vector<Node> losers_;  // node n's children are 2n and 2n+1; leaf i is node i + k
   std::size_t top_ = 0;
   bool done_ = false;
   std::size_t failed_ = 0;

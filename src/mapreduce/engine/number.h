@@ -20,11 +20,20 @@ struct EncodedNumber {
   std::size_t size;
 };
 
+/// The sum modulo 2^64: commands, other processes and users may count beyond 64 bits.
+inline std::int64_t WrappingSum(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+}
+
 /// False when `bytes` is not exactly one encoded number.
 [[nodiscard]] inline bool DecodeNumber(std::string_view bytes, std::int64_t* value) {
   std::uint64_t zigzag = 0;
   const char* end = bytes.data() + bytes.size();
-  if (bytes.empty() || LoadVarint(bytes.data(), end, &zigzag) != end) return false;
+  if (bytes.size() == 1 && (bytes[0] & 0x80) == 0) [[likely]] {
+    zigzag = static_cast<unsigned char>(bytes[0]);
+  } else if (bytes.empty() || LoadVarint(bytes.data(), end, &zigzag) != end) {
+    return false;
+  }
   *value = static_cast<std::int64_t>((zigzag >> 1) ^ (~(zigzag & 1) + 1));
   return true;
 }

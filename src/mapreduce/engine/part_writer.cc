@@ -50,6 +50,18 @@ void PartWriter::Add(std::string_view key, std::string_view value) {
   if (buffer_.size() >= kWriteBytes) Flush(false);
 }
 
+void PartWriter::AddFormatted(std::string_view bytes, std::uint64_t records) {
+  records_ += records;
+  if (zstd_ != nullptr) {
+    buffer_.append(bytes);
+    if (buffer_.size() >= kWriteBytes) Flush(false);
+    return;
+  }
+  Flush(false);
+  bytes_ += bytes.size();
+  Write(bytes);
+}
+
 void PartWriter::AddNumber(std::string_view key, std::int64_t value) {
   Add(key, DecimalNumber(value).view());
 }

@@ -25,6 +25,7 @@ class PartWriter final : public internal::ReduceSink {
   ~PartWriter() override;
 
   void Add(std::string_view key, std::string_view value) override;
+  void AddFormatted(std::string_view bytes, std::uint64_t records) override;
   void AddNumber(std::string_view key, std::int64_t value);
   /// Writes all that was added; the file is not yet committed.
   [[nodiscard]] absl::Status Finish();

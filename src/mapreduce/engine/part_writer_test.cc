@@ -48,6 +48,13 @@ class FailingFiles final : public io::FileSystem {
     return files_.MakeDirectories(path);
   }
   absl::Status RemoveTree(const std::string& path) override { return files_.RemoveTree(path); }
+  absl::Status RemoveEmptyDirectory(const std::string& path) override {
+    return files_.RemoveEmptyDirectory(path);
+  }
+  absl::StatusOr<std::unique_ptr<io::DirectoryLock>> LockDirectory(
+      const std::string& path) override {
+    return files_.LockDirectory(path);
+  }
 
  private:
   io::FileSystem& files_;
@@ -114,6 +121,30 @@ TEST(PartWriter, TheJobsFormatBeginsAndEndsTheFile) {
   const Written written =
       Write(bench, std::make_unique<BracketFormat>(), true, {{"a", "1"}, {"b", ""}});
   EXPECT_EQ(Decompress(written.bytes, 100), "[a=1;b=;]");
+}
+
+TEST(PartWriter, FormattedRecordsStandWhereTheyWereEmitted) {
+  for (const bool compress : {false, true}) {
+    Bench bench;
+    bench.settings.compress_output = compress;
+    bench.files.files["in"] = "b\nd\n";
+    Job job;
+    job.mapper = MapBy([](const Record& record, Emitter& out) { out.Emit(record.value, "1"); });
+    const std::string large(3 << 20, 'x');
+    job.reducer = ReduceBy([&](std::string_view key, Values&, Output& out) {
+      out.EmitFormatted("two\nlines\n", 2);
+      out.Emit(key, "plain");
+      out.EmitFormatted(large, 1);
+    });
+    ASSERT_TRUE(bench.Map(job, bench.MapOf("in")).ok());
+    const auto result = bench.Reduce(job, bench.ReduceOf(0, 1));
+    ASSERT_TRUE(result.ok()) << result.status();
+    const std::string want = "two\nlines\nb\tplain\n" + large + "two\nlines\nd\tplain\n" + large;
+    const std::string bytes = bench.Part("part-0");
+    EXPECT_TRUE((compress ? Decompress(bytes, want.size()) : bytes) == want);
+    EXPECT_EQ(result->output_records, 8u);
+    EXPECT_EQ(result->output_bytes, want.size());
+  }
 }
 
 class ThrowingFormat final : public OutputFormat {

@@ -8,9 +8,11 @@
 #include "base/status_macros.h"
 #include "fmt/format.h"
 #include "mapreduce/engine/hash.h"
+#include "mapreduce/engine/memory_region.h"
 #include "mapreduce/engine/merge.h"
 #include "mapreduce/engine/number.h"
 #include "mapreduce/engine/part_writer.h"
+#include "mapreduce/engine/short_copy.h"
 #include "mapreduce/engine/task.h"
 
 namespace trireme::mapreduce {
@@ -20,24 +22,39 @@ namespace {
 constexpr std::size_t kSourceBytes = 160 << 10;
 constexpr std::size_t kFanInMin = 8;
 constexpr std::size_t kFanInMax = 512;
+/// Open files of a merge beside its sources: the run or part it writes, what it reads next.
+constexpr std::size_t kOtherFiles = 4;
+constexpr std::size_t kMergeFilesMin = 8;
 /// Records between two looks at progress and cancellation.
 constexpr std::uint64_t kCheckEvery = 4096;
 
-std::size_t FanIn(std::size_t memory_bytes) {
-  return std::clamp(memory_bytes / kSourceBytes, kFanInMin, kFanInMax);
+/// Sources that may be open at one time, merged ones that wait for the last merge included.
+std::size_t OpenMax(const TaskEnvironment& environment) {
+  return std::max(environment.files_max, kMergeFilesMin) - kOtherFiles;
+}
+
+std::size_t FanIn(const TaskEnvironment& environment) {
+  const std::size_t by_memory =
+      std::clamp(environment.memory_bytes / kSourceBytes, kFanInMin, kFanInMax);
+  return std::min(by_memory, OpenMax(environment));
 }
 
 /// The merged stream cut into groups of equal keys.
 class GroupStream {
  public:
-  GroupStream(Merger* merger, Aggregation aggregation, internal::TaskContext* context)
-      : merger_(*merger), aggregation_(aggregation), context_(context) {}
+  /// Progress is shown beyond what earlier merges have read.
+  GroupStream(Merger* merger, Aggregation aggregation, std::uint64_t bytes_before,
+              internal::TaskContext* context)
+      : merger_(*merger),
+        aggregation_(aggregation),
+        bytes_before_(bytes_before),
+        context_(context) {}
 
   /// Passes to the next group; false after the last or after an error.
   bool NextGroup() {
     while (in_group_ && status_.ok()) SkipValue();
     if (merger_.done() || !status_.ok()) return false;
-    key_.assign(merger_.key());
+    HoldKey();
     in_group_ = true;
     first_ = true;
     ++groups_;
@@ -57,21 +74,23 @@ class GroupStream {
 
   /// Shows progress; takes over a failure or a cancellation, which ends the stream.
   void Check() {
-    context_->control().progress->records.store(records_, std::memory_order_relaxed);
+    TaskProgress& progress = *context_->control().progress;
+    progress.records.store(records_, std::memory_order_relaxed);
+    progress.bytes.store(bytes_before_ + bytes_, std::memory_order_relaxed);
     if (!status_.ok()) return;
     if (context_->cancelled()) status_ = absl::CancelledError("the attempt was cancelled");
     if (!context_->status().ok()) status_ = context_->status();
   }
 
-  std::string_view key() const { return key_; }
+  std::string_view key() const { return {key_.data(), key_size_}; }
   std::string_view value() const { return merger_.value(); }
   bool Number(std::int64_t* value) {
     const std::string_view bytes = merger_.value();
     const bool ok =
         aggregation_ == Aggregation::kNone ? ParseNumber(bytes, value) : DecodeNumber(bytes, value);
     if (!ok)
-      context_->Fail(absl::InvalidArgumentError(
-          fmt::format("value '{}' of key '{}' is not a whole number", bytes.substr(0, 100), key_)));
+      context_->Fail(absl::InvalidArgumentError(fmt::format(
+          "value '{}' of key '{}' is not a whole number", bytes.substr(0, 100), key())));
     return ok;
   }
 
@@ -88,25 +107,48 @@ class GroupStream {
   const absl::Status& status() const { return status_; }
   std::uint64_t groups() const { return groups_; }
   std::uint64_t records() const { return records_; }
+  /// About as many as the sources' left_bytes() once were.
+  std::uint64_t bytes() const { return bytes_; }
 
  private:
+  /// Of the two sizes of most records, in a block.
+  static constexpr std::uint64_t kSizeBytes = 2;
+
+  void HoldKey() {
+    const std::string_view key = merger_.key();
+    if (key_.size() < key.size() + kCopySlack) key_.resize(2 * key.size() + kCopySlack);
+    (void)CopyShort(key_.data(), key);
+    key_size_ = key.size();
+    key_rank_ = merger_.key_rank();
+  }
+
+  bool SameKey() const {
+    if (merger_.key_rank() != key_rank_ || merger_.key().size() != key_size_) return false;
+    return key_size_ <= internal::kInlineKeyBytes || merger_.key() == key();
+  }
+
   void SkipValue() {
     ++records_;
+    bytes_ += merger_.key().size() + merger_.value().size() + kSizeBytes;
     if (records_ % kCheckEvery == 0) Check();
     if (absl::Status status = merger_.Pop(); !status.ok()) [[unlikely]]
       status_ = std::move(status);
-    in_group_ = status_.ok() && !merger_.done() && merger_.key() == key_;
+    in_group_ = status_.ok() && !merger_.done() && SameKey();
   }
 
   Merger& merger_;
   Aggregation aggregation_;
+  const std::uint64_t bytes_before_;
   internal::TaskContext* context_;
-  std::string key_;
+  std::string key_;  // key_size_ bytes of it
+  std::size_t key_size_ = 0;
+  unsigned __int128 key_rank_ = 0;
   bool in_group_ = false;
   bool first_ = false;
   absl::Status status_;
   std::uint64_t groups_ = 0;
   std::uint64_t records_ = 0;
+  std::uint64_t bytes_ = 0;
 };
 
 /// A group as the user's reducer sees it.
@@ -143,16 +185,18 @@ class ReduceLoop {
         environment_(environment),
         context_(context),
         failure_(failure),
-        fan_in_(FanIn(environment.memory_bytes)) {}
+        fan_in_(FanIn(environment)),
+        open_max_(OpenMax(environment)) {}
 
   absl::StatusOr<TaskResult> Run(io::FileWriter* part) {
     TRIREME_RETURN_IF_ERROR(Gather());
     PartWriter writer(part, job_.output_format ? job_.output_format() : nullptr,
                       settings_.compress_output, context_);
+    ShowTotal();
     Merger merger(std::move(sources_));
     maps_of_merge_ = std::move(map_of_source_);
     TRIREME_RETURN_IF_ERROR(Blame(merger.Start(), merger));
-    GroupStream groups(&merger, job_.aggregation, context_);
+    GroupStream groups(&merger, job_.aggregation, bytes_merged_, context_);
     Reduce(groups, writer);
     TRIREME_RETURN_IF_ERROR(Blame(groups.status(), merger));
     TRIREME_RETURN_IF_ERROR(writer.Finish());
@@ -178,7 +222,8 @@ class ReduceLoop {
         sources_.push_back(std::move(source));
         map_of_source_.push_back(map);
       }
-      while (sources_.size() - merged_ >= fan_in_) TRIREME_RETURN_IF_ERROR(MergeSome());
+      while (sources_.size() - merged_ >= fan_in_ || sources_.size() >= open_max_)
+        TRIREME_RETURN_IF_ERROR(MergeSome());
     }
     // Runs of earlier merges count as sources of the last one.
     while (sources_.size() > fan_in_) TRIREME_RETURN_IF_ERROR(MergeSome());
@@ -218,7 +263,7 @@ class ReduceLoop {
     run->BeginRun();
     Merger merger(std::move(some));
     TRIREME_RETURN_IF_ERROR(Blame(merger.Start(), merger));
-    GroupStream groups(&merger, job_.aggregation, context_);
+    GroupStream groups(&merger, job_.aggregation, bytes_merged_, context_);
     while (groups.NextGroup()) {
       if (job_.aggregation != Aggregation::kNone) {
         run->Add(groups.key(), EncodedNumber(groups.FoldGroup()).view());
@@ -227,8 +272,18 @@ class ReduceLoop {
       while (groups.NextValue()) run->Add(groups.key(), groups.value());
     }
     TRIREME_RETURN_IF_ERROR(Blame(groups.status(), merger));
+    bytes_merged_ += groups.bytes();
     TRIREME_RETURN_IF_ERROR(run->EndRun());
     return run->Finish();
+  }
+
+  /// From here on it is known how much is left to do.
+  void ShowTotal() {
+    std::uint64_t left = 0;
+    for (const auto& source : sources_) left += source->left_bytes();
+    TaskProgress& progress = *context_->control().progress;
+    progress.bytes.store(bytes_merged_, std::memory_order_relaxed);
+    progress.bytes_total.store(bytes_merged_ + left, std::memory_order_relaxed);
   }
 
   void Reduce(GroupStream& groups, PartWriter& writer) {
@@ -270,11 +325,13 @@ class ReduceLoop {
   internal::TaskContext* context_;
   TaskFailure* failure_;
   const std::size_t fan_in_;
+  const std::size_t open_max_;
   std::vector<std::unique_ptr<BlockSource>> sources_;
   std::vector<std::uint32_t> map_of_source_;
   std::vector<std::uint32_t> maps_of_merge_;
   std::size_t merged_ = 0;  // this many of sources_, at the front, are runs of our own
   std::uint32_t merges_ = 0;
+  std::uint64_t bytes_merged_ = 0;  // read by merges before the last one
 };
 
 }  // namespace
@@ -295,6 +352,8 @@ absl::StatusOr<TaskResult> RunReduceTask(const Job& job, const JobSettings& sett
     TRIREME_RETURN_IF_ERROR(context.status());
     result->counters = std::move(context.counters());
     return result;
+  } catch (const MemoryRefused& refused) {
+    return absl::ResourceExhaustedError(refused.what());
   } catch (const std::exception& error) {
     return absl::AbortedError(fmt::format("the reduce threw: {}", error.what()));
   } catch (...) {

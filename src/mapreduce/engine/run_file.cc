@@ -137,6 +137,9 @@ absl::StatusOr<std::shared_ptr<const RunFile>> RunFile::Open(const std::string& 
   const io::File& file = run->file_;
   TRIREME_ASSIGN_OR_RETURN(const std::uint64_t size, file.Size());
   if (size < kMagic.size() + kFooterBytes) return Damaged(file, size, "too short");
+  char magic[kMagic.size()];
+  TRIREME_ASSIGN_OR_RETURN(const std::size_t front, file.ReadAt(0, magic, sizeof magic));
+  if (std::string_view(magic, front) != kMagic) return Damaged(file, 0, "does not begin as one");
   const std::uint64_t at = size - kFooterBytes;
   char footer[kFooterBytes];
   TRIREME_ASSIGN_OR_RETURN(const std::size_t read, file.ReadAt(at, footer, kFooterBytes));
@@ -197,6 +200,8 @@ class FileBlockSource : public BlockSource {
     held_begin_ += kBlockHeaderBytes + payload_bytes;
     return std::string_view(payload, payload_bytes);
   }
+
+  std::uint64_t left_bytes() const override { return left(); }
 
  private:
   std::uint64_t left() const { return end_ - next_ + (held_end_ - held_begin_); }

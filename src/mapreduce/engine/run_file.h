@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "base/bytes.h"
 #include "io/file.h"
+#include "mapreduce/engine/short_copy.h"
 
 /// The intermediate file; docs/formats/intermediate.md is its definition.
 namespace trireme::mapreduce {
@@ -42,7 +43,7 @@ class RunWriter {
     if (partition != partition_) NextPartition(partition);
   }
   inline void Add(std::string_view key, std::string_view value);
-  /// The same for a record that is encoded already.
+  /// The same for a record that is encoded already, with kCopySlack readable bytes behind it.
   inline void AddEncoded(std::string_view record);
 
   /// Ends the run; reports what went wrong since the last call.
@@ -76,18 +77,6 @@ class RunWriter {
       StartBlock();
     }
   }
-  /// Most keys and values are short: sixteen bytes are copied whatever their size.
-  static char* Copy(char* to, std::string_view bytes) {
-    if (bytes.size() > kCopySlack) {
-      std::memcpy(to, bytes.data(), bytes.size());
-    } else {
-      const internal::KeyPrefix short_bytes = internal::LoadPrefix(bytes.data(), bytes.size());
-      std::memcpy(to, &short_bytes, sizeof short_bytes);
-    }
-    return to + bytes.size();
-  }
-  static constexpr std::size_t kCopySlack = internal::kInlineKeyBytes;
-
   io::File file_;
   std::uint32_t partitions_;
   std::uint32_t runs_ = 0;
@@ -103,13 +92,13 @@ class RunWriter {
 };
 
 inline void RunWriter::AddEncoded(std::string_view record) {
-  EndRecord(Copy(Reserve(record.size()), record));
+  EndRecord(CopyPadded(Reserve(record.size()), record));
 }
 
 inline void RunWriter::Add(std::string_view key, std::string_view value) {
   char* at = Reserve(2 * kVarintBytesMax + key.size() + value.size());
   at = StoreVarint(StoreVarint(at, key.size()), value.size());
-  EndRecord(Copy(Copy(at, key), value));
+  EndRecord(CopyShort(CopyShort(at, key), value));
 }
 
 /// A stream of blocks, each verified. One thread.
@@ -119,6 +108,8 @@ class BlockSource {
   /// The next block's payload, followed by kBlockSlack readable bytes and valid until the next
   /// call; empty at the end. DATA_LOSS when the bytes are not what was written.
   [[nodiscard]] virtual absl::StatusOr<std::string_view> Next() = 0;
+  /// Bytes that are still to come, for showing progress; 0 when that is not known.
+  virtual std::uint64_t left_bytes() const { return 0; }
 };
 
 /// An intermediate file opened for reading. Thread-safe.

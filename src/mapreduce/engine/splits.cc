@@ -1,6 +1,7 @@
 #include "mapreduce/engine/splits.h"
 
 #include <algorithm>
+#include <bit>
 #include <string>
 #include <utility>
 
@@ -111,8 +112,10 @@ absl::StatusOr<std::vector<Split>> PlanSplits(const std::vector<io::FileInfo>& f
 
 std::uint32_t DefaultReduces(std::uint64_t total_bytes) {
   constexpr std::uint64_t kBytesPerReduce = 2 * kSplitBytesDefault;
-  const std::uint64_t wanted = total_bytes / kBytesPerReduce + (total_bytes % kBytesPerReduce != 0);
-  return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(wanted, 1, kDefaultReducesMax));
+  const bool left = total_bytes % kBytesPerReduce > kBytesPerReduce / 4;
+  const std::uint64_t wanted = total_bytes / kBytesPerReduce + (left ? 1 : 0);
+  return static_cast<std::uint32_t>(
+      std::bit_ceil(std::clamp<std::uint64_t>(wanted, 1, kDefaultReducesMax)));
 }
 
 }  // namespace trireme::mapreduce

@@ -36,7 +36,9 @@ absl::StatusOr<std::vector<Split>> PlanSplits(const std::vector<io::FileInfo>& f
                                               const InputFormat& format,
                                               std::uint64_t split_bytes = kSplitBytesDefault);
 
-/// One reduce per two default splits of input, from 1 to 256.
+/// One reduce per two default splits of input, where a remainder of up to half a split is shared
+/// out, rounded up to a power of two: reduces of one size then fill the slots of most machines to
+/// the last round. From 1 to 256.
 inline constexpr std::uint32_t kDefaultReducesMax = 256;
 std::uint32_t DefaultReduces(std::uint64_t total_bytes);
 

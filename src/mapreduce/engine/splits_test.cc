@@ -117,8 +117,12 @@ TEST(SplitsTest, TooSmallSplitsAreAnErrorThatNamesTheRemedy) {
 TEST(SplitsTest, DefaultReducesGrowWithTheInput) {
   EXPECT_EQ(DefaultReduces(0), 1u);
   EXPECT_EQ(DefaultReduces(128 * kMiB), 1u);
-  EXPECT_EQ(DefaultReduces(128 * kMiB + 1), 2u);
+  EXPECT_EQ(DefaultReduces(160 * kMiB), 1u);
+  EXPECT_EQ(DefaultReduces(160 * kMiB + 1), 2u);
+  EXPECT_EQ(DefaultReduces(256 * kMiB + 1), 2u);
+  EXPECT_EQ(DefaultReduces(300 * kMiB), 4u);
   EXPECT_EQ(DefaultReduces(2048 * kMiB), 16u);
+  EXPECT_EQ(DefaultReduces(2049 * kMiB), 16u);
   EXPECT_EQ(DefaultReduces(~0ull), kDefaultReducesMax);
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,6 +43,8 @@ struct TaskEnvironment {
   std::size_t memory_bytes = 0;       ///< budget of one attempt, for collecting or merging
   std::string scratch_directory;      ///< exists; for temporary files of this attempt only
   CollectorMemory* memory = nullptr;  ///< kept from attempt to attempt
+  /// Files that the attempt may have open at one time; a merge takes at least kMergeFilesMin.
+  std::size_t files_max = std::numeric_limits<std::size_t>::max();
 };
 
 struct MapTask {
@@ -64,9 +67,13 @@ struct ReduceTask {
 };
 
 struct TaskResult {
+  /// Of a map whose MapBlock took lines by the block: how many they were nobody has counted.
+  static constexpr std::uint64_t kNotCounted = std::numeric_limits<std::uint64_t>::max();
+
   Counters counters;
-  std::uint64_t input_bytes = 0, input_records = 0;
-  std::uint64_t input_groups = 0;  ///< reduce: distinct keys
+  std::uint64_t input_bytes = 0;
+  std::uint64_t input_records = 0;  ///< or kNotCounted
+  std::uint64_t input_groups = 0;   ///< reduce: distinct keys
   std::uint64_t output_bytes = 0, output_records = 0;
   std::uint64_t spilled_records = 0;  ///< map: after combining
   std::uint32_t spills = 0;

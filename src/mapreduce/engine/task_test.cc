@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "mapreduce/engine/memory_region.h"
 #include "mapreduce/engine/task_testing.h"
 
 namespace trireme::mapreduce {
@@ -234,6 +235,56 @@ Job ReducedJob(FunctionReducer::Function reduce) {
   return job;
 }
 
+TEST(MapTask, ARecordOverTheLimitFailsTheAttempt) {
+  const MemoryRegion huge(kIntermediateRecordBytesMax);  // address space: nobody reads it
+  for (const Aggregation how : {Aggregation::kNone, Aggregation::kSum}) {
+    Bench bench;
+    bench.files.files["in"] = "x\n";
+    Job job;
+    job.aggregation = how;
+    job.mapper = MapBy([&](const Record&, Emitter& out) {
+      out.Emit({huge.data(), huge.size()}, 1);
+    });
+    const auto result = bench.Map(job, bench.MapOf("in"));
+    EXPECT_EQ(result.status().code(), absl::StatusCode::kResourceExhausted);
+    EXPECT_THAT(std::string(result.status().message()), HasSubstr("the limit is"));
+  }
+}
+
+/// Emits `keys` different keys, each as often as `times`.
+Job Counting(std::uint64_t keys, int times) {
+  Job job;
+  job.aggregation = Aggregation::kSum;
+  job.mapper = MapBy([=](const Record&, Emitter& out) {
+    for (std::uint64_t i = 0; i < keys; ++i)
+      for (int n = 0; n < times; ++n) out.Emit(fmt::format("a key of some length {:09}", i), 1);
+  });
+  return job;
+}
+
+TEST(MapTask, AJobWhoseTableFoldedLittleBeginsWithoutOne) {
+  constexpr std::uint64_t kMany = 100000;  // more than the table's budget
+  Bench bench;
+  bench.memory_bytes = 1 << 20;
+  bench.settings.name = "unique";
+  bench.files.files["in"] = "x\n";
+  ASSERT_TRUE(bench.Map(Counting(10, 1), bench.MapOf("in")).ok());
+  EXPECT_FALSE(bench.memory.folds_little.has_value()) << "of a table that was never full";
+  ASSERT_TRUE(bench.Map(Counting(kMany, 1), bench.MapOf("in", 0)).ok());
+  EXPECT_EQ(bench.memory.folds_little, "unique");
+  ASSERT_TRUE(bench.Map(Counting(kMany, 1), bench.MapOf("in", 1)).ok());
+  EXPECT_EQ(bench.memory.table.capacity(), 0u);
+  // The same whichever of the two collected it.
+  ASSERT_TRUE(bench.Reduce(Counting(0, 0), bench.ReduceOf(0, 2)).ok());
+  const std::string part = bench.Part("part-0");
+  EXPECT_EQ(std::count(part.begin(), part.end(), '\n'), static_cast<std::ptrdiff_t>(kMany));
+  EXPECT_THAT(part, ::testing::StartsWith("a key of some length 000000000\t2\n"));
+  bench.settings.name = "another";
+  ASSERT_TRUE(bench.Map(Counting(kMany, 2), bench.MapOf("in")).ok());
+  EXPECT_NE(bench.memory.table.capacity(), 0u);
+  EXPECT_FALSE(bench.memory.folds_little.has_value());
+}
+
 TEST(ReduceTask, WhatTheUserThrowsOrFailsEndsTheAttempt) {
   Bench bench;
   int groups = 0;
@@ -266,6 +317,31 @@ TEST(ReduceTask, CancellationIsSeenAtTheNextGroupWithProgressShown) {
   EXPECT_EQ(groups, 3);
   EXPECT_GE(bench.progress.records, 2u);
   EXPECT_LT(bench.progress.records, 16u);
+}
+
+TEST(ReduceTask, SaysHowFarItIsInBytes) {
+  for (const std::uint32_t maps : {2u, 40u}) {  // one merge, or several
+    Bench bench;
+    bench.memory_bytes = 1 << 20;
+    Job job = EchoJob();
+    std::vector<double> shares;
+    job.reducer = ReduceBy([&](std::string_view, Values& values, Output&) {
+      for (std::string_view value; values.Next(&value);) {
+      }
+      shares.push_back(static_cast<double>(bench.progress.bytes) /
+                       static_cast<double>(bench.progress.bytes_total));
+    });
+    std::string text;
+    for (int i = 0; i < 9999; ++i) text += fmt::format("key {:05} of some length\n", i);
+    bench.files.files["in"] = text;
+    for (std::uint32_t map = 0; map < maps; ++map)
+      ASSERT_TRUE(bench.Map(job, bench.MapOf("in", map)).ok());
+    ASSERT_TRUE(bench.Reduce(job, bench.ReduceOf(0, maps)).ok());
+    ASSERT_EQ(shares.size(), 9999u);
+    EXPECT_TRUE(std::is_sorted(shares.begin(), shares.end()));
+    EXPECT_GT(shares[5000] - shares[0], 0.1) << maps;
+    EXPECT_NEAR(shares.back(), 1, 0.02) << maps;
+  }
 }
 
 TEST(ReduceTask, AValueThatIsNoNumberFailsTheAttempt) {
@@ -343,6 +419,48 @@ TEST(ReduceTask, NoMapIsLostWhenARunOfItsOwnIsDamaged) {
   EXPECT_GT(damaged, 0);
   EXPECT_TRUE(absl::IsDataLoss(status)) << status;
   EXPECT_EQ(bench.failure.lost_map, TaskFailure::kNoMap);
+}
+
+/// How many of the run files below `directory` this process has open.
+std::size_t OpenRuns(const std::string& directory) {
+  std::size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;  // the listing's own descriptor
+    count += std::filesystem::read_symlink(entry.path(), gone).string().starts_with(directory);
+  }
+  return count;
+}
+
+TEST(ReduceTask, AMergeKeepsToItsOpenFiles) {
+  constexpr std::uint32_t kMaps = 60;
+  Bench bench;
+  bench.memory_bytes = 64 << 20;
+  bench.files_max = 12;
+  const Job job = EchoJob();
+  ASSERT_NO_FATAL_FAILURE(MapAll(bench, job, kMaps));
+  ReduceTask task = bench.ReduceOf(0, kMaps);
+  std::size_t most = 0;
+  task.open = [&, open = task.open](std::uint32_t map) {
+    auto sources = open(map);
+    most = std::max(most, OpenRuns(bench.scratch.path()));
+    return sources;
+  };
+  const auto result = bench.Reduce(job, task);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->input_groups, 8 * kMaps);
+  EXPECT_LE(most, bench.files_max);
+  EXPECT_GE(most, 4u);
+}
+
+TEST(MapTask, MemoryThatTheSystemRefusesFailsTheAttempt) {
+  Bench bench;
+  bench.files.files["a"] = "one\n";
+  Job job;
+  job.mapper = MapBy([](const Record&, Emitter&) { MemoryRegion(std::size_t{1} << 60); });
+  const absl::Status refused = bench.Map(job, bench.MapOf("a")).status();
+  EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
+  EXPECT_THAT(std::string(refused.message()), ::testing::HasSubstr("--memory"));
+  EXPECT_THAT(std::string(refused.message()), ::testing::HasSubstr(" MiB"));
 }
 
 /// A source that has nothing, as from a map with no record for the partition.

@@ -83,6 +83,7 @@ struct Bench {
   FakeFiles files;
   JobSettings settings;
   std::size_t memory_bytes = 4 << 20;
+  std::size_t files_max = 1000;
   CollectorMemory memory;
   TaskProgress progress;
   TaskControl control{{false}, &progress};
@@ -90,7 +91,9 @@ struct Bench {
   std::unique_ptr<io::FileWriter> part;
   io::FileSystem* output_files = &files;
 
-  TaskEnvironment Environment() { return {output_files, memory_bytes, scratch.path(), &memory}; }
+  TaskEnvironment Environment() {
+    return {output_files, memory_bytes, scratch.path(), &memory, files_max};
+  }
   std::string MapOutput(std::uint32_t map) const { return scratch / fmt::format("map-{}", map); }
 
   /// A map over all of one file in `files`.

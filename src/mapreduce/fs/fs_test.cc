@@ -100,20 +100,26 @@ TEST_F(LocalTest, AnEmptyDirectoryIsNoError) {
   EXPECT_THAT(Expand({"d"}), IsEmpty());
 }
 
-TEST_F(LocalTest, WhatIsNoFileIsRefusedWhenNamedAndPassedOverWhenFound) {
+TEST_F(LocalTest, WhatIsNoFileIsRefusedByName) {
   Write("d/a");
   ASSERT_EQ(::mkfifo(Path("d/pipe").c_str(), 0600), 0);
+  for (const char* argument : {"d", "d/pipe", "d/p*", "**/*"})
+    EXPECT_THAT(Expand({argument}), ElementsAre(AllOf(HasSubstr("d/pipe"), HasSubstr("a pipe"))));
+  EXPECT_THAT(Expand({"d/[!p]*"}), ElementsAre("d/a"));
+  ASSERT_EQ(::rename(Path("d/pipe").c_str(), Path("d/_pipe").c_str()), 0);
   EXPECT_THAT(Expand({"d"}), ElementsAre("d/a"));
-  EXPECT_THAT(Expand({"d/pipe"}), ElementsAre(HasSubstr("neither a regular file")));
 }
 
 TEST_F(LocalTest, LinksThatLeadBackEnd) {
   Write("d/e/a");
   stdfs::create_directory_symlink(Path("d"), Path("d/e/up"));
   stdfs::create_directory_symlink(Path("d/e"), Path("d/same"));
-  stdfs::create_symlink(Path("nowhere"), Path("d/dangling"));
   EXPECT_THAT(Expand({"d"}), ElementsAre("d/e/a", "d/same/a"));
   EXPECT_THAT(Expand({"d/**/a"}), ElementsAre("d/e/a", "d/same/a"));
+  stdfs::create_symlink(Path("nowhere"), Path("d/dangling"));
+  for (const char* argument : {"d", "d/dangling", "d/*"})
+    EXPECT_THAT(Expand({argument}),
+                ElementsAre(AllOf(HasSubstr("d/dangling"), HasSubstr("leads nowhere"))));
 }
 
 TEST_F(LocalTest, DirectoriesTooDeepAreRefused) {
@@ -182,6 +188,42 @@ TEST_F(LocalTest, ListIsSortedAndFollowsLinks) {
   EXPECT_EQ((*entries)[2].stat.kind, io::FileStat::Kind::kDirectory);
   EXPECT_EQ((*entries)[1].stat.identity, (*entries)[2].stat.identity);
   EXPECT_FALSE(fs_.List(Path("a")).ok());
+}
+
+TEST_F(LocalTest, LinksThatLeadNowhereAreSeen) {
+  stdfs::create_symlink(Path("none"), Path("broken"));
+  stdfs::create_symlink(Path("itself"), Path("itself"));
+  EXPECT_EQ(fs_.Stat(Path("broken"))->kind, io::FileStat::Kind::kBrokenLink);
+  EXPECT_EQ(fs_.Stat(Path("itself"))->kind, io::FileStat::Kind::kBrokenLink);
+  const auto entries = fs_.List(root_);
+  ASSERT_TRUE(entries.ok());
+  ASSERT_EQ(entries->size(), 2u);
+  for (const auto& entry : *entries)
+    EXPECT_EQ(entry.stat.kind, io::FileStat::Kind::kBrokenLink) << entry.name;
+}
+
+TEST_F(LocalTest, OnlyAnEmptyDirectoryIsRemovedAsOne) {
+  Write("full/x");
+  stdfs::create_directories(Path("empty"));
+  EXPECT_FALSE(fs_.RemoveEmptyDirectory(Path("full")).ok());
+  EXPECT_TRUE(stdfs::exists(Path("full/x")));
+  EXPECT_TRUE(fs_.RemoveEmptyDirectory(Path("empty")).ok());
+  EXPECT_FALSE(stdfs::exists(Path("empty")));
+  EXPECT_TRUE(absl::IsNotFound(fs_.RemoveEmptyDirectory(Path("empty"))));
+}
+
+TEST_F(LocalTest, ADirectoryIsLockedByOne) {
+  stdfs::create_directories(Path("d"));
+  {
+    const auto first = fs_.LockDirectory(Path("d"));
+    ASSERT_TRUE(first.ok());
+    ASSERT_NE(*first, nullptr);
+    const auto second = fs_.LockDirectory(Path("d"));
+    EXPECT_TRUE(absl::IsAlreadyExists(second.status()));
+    EXPECT_EQ(std::string(second.status().message()), "process " + std::to_string(::getpid()));
+  }
+  EXPECT_TRUE(fs_.LockDirectory(Path("d")).ok());
+  EXPECT_TRUE(absl::IsAborted(fs_.LockDirectory(Path("none")).status()));
 }
 
 TEST_F(LocalTest, RemoveTreeDoesNotFollowLinks) {

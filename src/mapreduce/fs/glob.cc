@@ -101,9 +101,13 @@ class Expander {
   absl::Status AddFound(const std::string& path, const io::FileStat& stat, bool named) {
     if (stat.kind == Kind::kDirectory) return AddDirectory(path, stat);
     if (stat.kind == Kind::kFile) return AddFile(path, stat.size_bytes);
-    if (!named) return absl::OkStatus();
-    return absl::InvalidArgumentError(
-        fmt::format("input '{}' is neither a regular file nor a directory", argument_));
+    const bool broken = stat.kind == Kind::kBrokenLink;
+    return absl::InvalidArgumentError(fmt::format(
+        "input '{}'{} {}: {}", path, path == argument_ ? "" : fmt::format(" (of '{}')", argument_),
+        broken ? "is a link that leads nowhere"
+               : "is a pipe, a socket or a device, which cannot be read in pieces",
+        named && !broken ? "write it to a file first"
+                         : "mend or remove it, or name the others by a pattern"));
   }
 
   absl::Status AddDirectory(const std::string& path, const io::FileStat& stat) {

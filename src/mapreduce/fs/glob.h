@@ -23,7 +23,8 @@ inline constexpr std::size_t kDirectoryDepthMax = 128;
 /// the paths.
 ///
 /// INVALID_ARGUMENT or NOT_FOUND with one line for the user when an argument matches nothing (an
-/// empty directory does match) or a file cannot be opened.
+/// empty directory does match), a file cannot be opened, or what was found is a link that leads
+/// nowhere, a pipe, a socket or a device: to leave it out in silence would be to lose input.
 absl::StatusOr<std::vector<io::FileInfo>> ExpandInputs(io::FileSystem& files,
                                                        const std::vector<std::string>& arguments);
 

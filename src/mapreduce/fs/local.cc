@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,11 +11,15 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
+#include <optional>
 #include <utility>
 
 #include "base/status_macros.h"
 #include "fmt/format.h"
+#include "io/direct_writer.h"
 #include "io/file.h"
+#include "io/process.h"
 
 namespace trireme::mapreduce {
 namespace {
@@ -27,6 +32,20 @@ io::FileStat FromStat(const struct stat& from) {
   to.size_bytes = static_cast<std::uint64_t>(from.st_size);
   to.identity = fmt::format("{}:{}", from.st_dev, from.st_ino);
   return to;
+}
+
+/// Of a name that stat(2) cannot follow: it vanished, or it is a link that leads nowhere.
+bool IsBrokenLink(int directory_fd, const char* name, int error) {
+  struct stat status;
+  return (error == ENOENT || error == ELOOP) &&
+         ::fstatat(directory_fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+         S_ISLNK(status.st_mode);
+}
+
+io::FileStat BrokenLink() {
+  io::FileStat stat;
+  stat.kind = io::FileStat::Kind::kBrokenLink;
+  return stat;
 }
 
 class LocalReadableFile final : public io::ReadableFile {
@@ -65,10 +84,14 @@ std::string TemporaryName(const std::string& path) {
 class LocalFileWriter final : public io::FileWriter {
  public:
   LocalFileWriter(io::File file, std::string path, io::Durability durability)
-      : file_(std::move(file)), path_(std::move(path)), durability_(durability) {}
+      : file_(std::move(file)), path_(std::move(path)), durability_(durability) {
+    if (durability == io::Durability::kPowerLoss) direct_.emplace(&file_);
+  }
   ~LocalFileWriter() override { Abort(); }
 
-  absl::Status Append(std::string_view bytes) override { return file_.Append(bytes); }
+  absl::Status Append(std::string_view bytes) override {
+    return direct_ ? direct_->Append(bytes) : file_.Append(bytes);
+  }
 
   absl::Status Commit() override {
     absl::Status status = Publish();
@@ -78,12 +101,15 @@ class LocalFileWriter final : public io::FileWriter {
 
   void Abort() override {
     if (std::exchange(done_, true)) return;
+    direct_.reset();
     ::unlink(file_.path().c_str());
   }
 
  private:
   absl::Status Publish() {
     const bool sync = durability_ == io::Durability::kPowerLoss;
+    if (direct_) TRIREME_RETURN_IF_ERROR(direct_->Finish());
+    direct_.reset();
     if (sync) TRIREME_RETURN_IF_ERROR(file_.Sync());
     TRIREME_RETURN_IF_ERROR(file_.Close());
     if (std::rename(file_.path().c_str(), path_.c_str()) != 0)
@@ -95,7 +121,8 @@ class LocalFileWriter final : public io::FileWriter {
   io::File file_;  // its path is the temporary name
   std::string path_;
   io::Durability durability_;
-  bool done_ = false;  // the temporary name is gone
+  std::optional<io::DirectWriter> direct_;  // of a file that must reach the disk anyway
+  bool done_ = false;                       // the temporary name is gone
 };
 
 }  // namespace
@@ -107,8 +134,10 @@ absl::StatusOr<std::unique_ptr<io::ReadableFile>> LocalFileSystem::Open(const st
 
 absl::StatusOr<io::FileStat> LocalFileSystem::Stat(const std::string& path) {
   struct stat status;
-  if (::stat(path.c_str(), &status) != 0) return io::ErrnoStatus("stat", path, errno);
-  return FromStat(status);
+  if (::stat(path.c_str(), &status) == 0) return FromStat(status);
+  const int error = errno;
+  if (IsBrokenLink(AT_FDCWD, path.c_str(), error)) return BrokenLink();
+  return io::ErrnoStatus("stat", path, error);
 }
 
 absl::StatusOr<std::vector<io::DirectoryEntry>> LocalFileSystem::List(
@@ -127,8 +156,13 @@ absl::StatusOr<std::vector<io::DirectoryEntry>> LocalFileSystem::List(
     if (name == "." || name == "..") continue;
     struct stat status;
     if (::fstatat(::dirfd(stream.get()), entry->d_name, &status, 0) != 0) {
-      if (errno == ENOENT || errno == ELOOP) continue;
-      return io::ErrnoStatus("stat", fmt::format("{}/{}", directory, name), errno);
+      const int error = errno;
+      if (IsBrokenLink(::dirfd(stream.get()), entry->d_name, error)) {
+        entries.push_back({std::string(name), BrokenLink()});
+        continue;
+      }
+      if (error == ENOENT) continue;
+      return io::ErrnoStatus("stat", fmt::format("{}/{}", directory, name), error);
     }
     entries.push_back({std::string(name), FromStat(status)});
   }
@@ -162,6 +196,56 @@ absl::Status LocalFileSystem::RemoveTree(const std::string& path) {
   std::filesystem::remove_all(path, error);
   if (error) return io::ErrnoStatus("remove", path, error.value());
   return absl::OkStatus();
+}
+
+absl::Status LocalFileSystem::RemoveEmptyDirectory(const std::string& path) {
+  if (::rmdir(path.c_str()) != 0) return io::ErrnoStatus("remove directory", path, errno);
+  return absl::OkStatus();
+}
+
+namespace {
+
+class FlockedDirectory final : public io::DirectoryLock {
+ public:
+  explicit FlockedDirectory(io::Fd fd) : fd_(std::move(fd)) {}
+
+ private:
+  io::Fd fd_;
+};
+
+/// The process that holds a lock on this file, as /proc/locks has it; 0 when it cannot be told.
+int LockHolder(const struct stat& file) {
+  std::ifstream locks("/proc/locks");
+  for (std::string line; std::getline(locks, line);) {
+    int pid = 0;
+    unsigned long inode = 0;
+    if (std::sscanf(line.c_str(), "%*s %*s %*s %*s %d %*x:%*x:%lu", &pid, &inode) == 2 &&
+        inode == file.st_ino && pid > 0)
+      return pid;
+  }
+  return 0;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<io::DirectoryLock>> LocalFileSystem::LockDirectory(
+    const std::string& path) {
+  io::Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd && errno == ENOENT) return absl::AbortedError(path + " was removed meanwhile");
+  if (!fd) return io::ErrnoStatus("open directory", path, errno);
+  struct stat locked, named;
+  if (::fstat(fd.get(), &locked) != 0) return io::ErrnoStatus("stat", path, errno);
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return nullptr;  // as on some network file systems
+    const int holder = LockHolder(locked);
+    return absl::AlreadyExistsError(holder == 0 ? "another process"
+                                                : fmt::format("process {}", holder));
+  }
+  // Whoever held it may have removed the directory: then this lock is on nothing.
+  if (::stat(path.c_str(), &named) != 0 || named.st_ino != locked.st_ino ||
+      named.st_dev != locked.st_dev)
+    return absl::AbortedError(path + " was removed meanwhile");
+  return std::make_unique<FlockedDirectory>(std::move(fd));
 }
 
 }  // namespace trireme::mapreduce

@@ -19,6 +19,9 @@ class LocalFileSystem : public io::FileSystem {
   absl::Status Rename(const std::string& from, const std::string& to) override;
   absl::Status MakeDirectories(const std::string& path) override;
   absl::Status RemoveTree(const std::string& path) override;
+  absl::Status RemoveEmptyDirectory(const std::string& path) override;
+  absl::StatusOr<std::unique_ptr<io::DirectoryLock>> LockDirectory(
+      const std::string& path) override;
 };
 
 }  // namespace trireme::mapreduce

@@ -83,6 +83,10 @@ class LineWriter {
     bytes_.append(key).append(1, '\t').append(value).append(1, '\n');
     if (bytes_.size() >= kBufferBytes) Flush();
   }
+  void AddBytes(std::string_view bytes) {
+    bytes_.append(bytes);
+    if (bytes_.size() >= kBufferBytes) Flush();
+  }
   void Flush() {
     for (std::string_view left = bytes_; !left.empty() && !failed_;) {
       const ssize_t n = ::write(STDOUT_FILENO, left.data(), left.size());
@@ -110,6 +114,7 @@ class LineSink final : public internal::MapSink, public internal::ReduceSink {
     lines_.Add(key, DecimalNumber(value).view());
   }
   void AddBatch(internal::Batch& batch) override { batch.count = 0; }
+  void AddFormatted(std::string_view bytes, std::uint64_t) override { lines_.AddBytes(bytes); }
 
  private:
   LineWriter& lines_;

@@ -15,6 +15,7 @@ inline constexpr std::string_view kRecordBytesOption = "record-bytes";  ///< of 
 inline constexpr std::string_view kBoundariesOption = "boundaries";     ///< of sort's partitions
 
 inline constexpr std::string_view kReferencesOption = "references";  ///< of sort_by_reference.h
+inline constexpr std::string_view kInMemoryOption = "in-memory";     ///< of sort_in_memory.h
 
 inline constexpr std::uint64_t kNgramWordsMax = 64;
 /// What join keeps in memory: the left lines of one key.

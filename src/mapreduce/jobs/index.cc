@@ -50,26 +50,15 @@ class IndexMapper final : public Mapper {
     WordScanner scanner(text);
     for (auto spans = scanner.Next(); !spans.empty(); spans = scanner.Next()) {
       for (const WordScanner::Span span : spans) {
-        const char* word = text.data() + span.begin;
-        const std::size_t size = span.end - span.begin;
-        if (size > internal::kInlineKeyBytes) [[unlikely]] {
-          AddLong({word, size}, out);
+        const std::string_view word = text.substr(span.begin, span.end - span.begin);
+        if (word.size() > internal::kInlineKeyBytes) [[unlikely]] {
+          AddLong(word, out);
           continue;
         }
-        AddShort(word, size, out);
+        internal::Batch& batch = internal::BatchOf(batches_.data(), word.size());
+        if (batch.Push(word, 1)) AddBatch(batch, out);
       }
     }
-  }
-
-  void AddShort(const char* word, std::size_t size, Emitter& out) {
-    internal::Batch& batch = batches_[size > internal::kSmallKeyBytes ? 1 : 0];
-    internal::Batch::Item& item = batch.items[batch.count];
-    item.key = internal::LoadPrefix(word, size);
-    item.hash = HashPrefix(item.key, size);
-    item.value = 1;
-    item.size = size;
-    __builtin_prefetch(batch.slots + ((item.hash >> batch.shift) << batch.slot_bytes_log2), 1);
-    if (++batch.count == internal::kBatchRecords) AddBatch(batch, out);
   }
 
   void AddBatch(internal::Batch& batch, Emitter& out) {

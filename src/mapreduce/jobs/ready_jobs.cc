@@ -11,6 +11,7 @@
 #include "mapreduce/engine/range_partition.h"
 #include "mapreduce/jobs/factories.h"
 #include "mapreduce/jobs/sort_by_reference.h"
+#include "mapreduce/jobs/sort_in_memory.h"
 
 namespace trireme::mapreduce {
 namespace {
@@ -48,6 +49,10 @@ constexpr std::array kSortOptions = {
         .name = kBoundariesOption, .help = "between the partitions, sampled", .internal = true},
     ReadyJobOption{
         .name = kReferencesOption, .help = "files to gather records from", .internal = true},
+    ReadyJobOption{.name = kInMemoryOption,
+                   .help = "a slot has memory for all references",
+                   .flag = true,
+                   .internal = true},
 };
 
 constexpr std::array kIndexOptions = {kRecordBytes};
@@ -108,7 +113,8 @@ absl::StatusOr<const ReadyJob*> Checked(std::string_view name, const Parameters&
         fmt::format("unknown job '{}': there are {}", name, JobNames()));
   }
   for (const auto& [given, value] : options) {
-    const auto is_given = [&](const ReadyJobOption& option) { return option.name == given; };
+    const std::string& asked = given;  // Clang 14 captures no structured binding.
+    const auto is_given = [&](const ReadyJobOption& option) { return option.name == asked; };
     if (std::none_of(job->options.begin(), job->options.end(), is_given)) {
       return absl::InvalidArgumentError(
           fmt::format("job {} has no option --{}; its options:{}", name, given, OptionNames(*job)));
@@ -132,9 +138,12 @@ absl::Status AddBoundaries(const ReadyJobInput& input, Parameters& options) {
       SampleBoundaries(input.files, input.splits, input.format, key_of, input.reduces));
   options[std::string(kBoundariesOption)] = EncodeBoundaries(boundaries);
   const std::uint32_t record_bytes = input.format.record_bytes;
-  if (input.one_machine && input.format.kind == InputFormat::Kind::kFixed &&
-      PaysByReference(input.splits, record_bytes))
-    options[std::string(kReferencesOption)] = EncodeReferences(input.splits, record_bytes);
+  if (input.one_machine && input.reduces != 0 && input.format.kind == InputFormat::Kind::kFixed &&
+      PaysByReference(input.splits, record_bytes)) {
+    const auto files = ReferencedFiles(input.splits, record_bytes);
+    options[std::string(kReferencesOption)] = EncodeReferences(files);
+    if (FitsInMemory(files, input.slot_memory_bytes)) options[std::string(kInMemoryOption)] = "";
+  }
   return absl::OkStatus();
 }
 

@@ -42,7 +42,8 @@ struct ReadyJobInput {
   std::vector<Split> splits;
   InputFormat format;
   std::uint32_t reduces = 1;
-  bool one_machine = false;  ///< every task runs where the job is submitted
+  bool one_machine = false;             ///< every task runs where the job is submitted
+  std::uint64_t slot_memory_bytes = 0;  ///< there; 0: not known
 };
 
 /// The options as every task of the job needs them: checked, with what follows from the input added

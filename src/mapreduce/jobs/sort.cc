@@ -8,6 +8,7 @@
 #include "mapreduce/engine/range_partition.h"
 #include "mapreduce/jobs/factories.h"
 #include "mapreduce/jobs/sort_by_reference.h"
+#include "mapreduce/jobs/sort_in_memory.h"
 
 namespace trireme::mapreduce {
 namespace {
@@ -68,8 +69,9 @@ absl::StatusOr<Job> MakeSort(const JobOptions& options) {
   if (options.Has(kReferencesOption)) {
     TRIREME_ASSIGN_OR_RETURN(std::vector<ReferencedFile> files,
                              DecodeReferences(options.String(kReferencesOption)));
-    Job job = SortByReference(std::move(files), record_bytes, std::min(key_bytes, record_bytes),
-                              std::move(partitioner));
+    const auto sort = options.Has(kInMemoryOption) ? SortInMemory : SortByReference;
+    Job job = sort(std::move(files), record_bytes, std::min(key_bytes, record_bytes),
+                   std::move(partitioner));
     job.output_format = New<RecordOutput>(false);
     return job;
   }

@@ -9,24 +9,23 @@
 
 #include "absl/status/statusor.h"
 #include "mapreduce/engine/input.h"
+#include "mapreduce/jobs/mapped_records.h"
 
 /// Sorting fixed-length records without moving them: the intermediate records hold 16 key bytes and
 /// the record's number, and the reduces gather the records from the mapped input. Half the memory
 /// traffic of carrying them along, as long as the input stays in the page cache.
 namespace trireme::mapreduce {
 
-/// The input as numbered records, first file first.
-struct ReferencedFile {
-  std::string path;
-  std::uint64_t records = 0;
-};
-
 /// Whether sorting these records by reference pays: long ones, uncompressed, in an input that is
 /// small beside this machine's memory.
 bool PaysByReference(const std::vector<Split>& splits, std::uint32_t record_bytes);
 
-/// The files of `splits` as a parameter's value, and back.
-std::string EncodeReferences(const std::vector<Split>& splits, std::uint32_t record_bytes);
+/// The files of `splits`, of which every byte belongs to a record.
+std::vector<ReferencedFile> ReferencedFiles(const std::vector<Split>& splits,
+                                            std::uint32_t record_bytes);
+
+/// Files as a parameter's value, and back.
+std::string EncodeReferences(const std::vector<ReferencedFile>& files);
 [[nodiscard]] absl::StatusOr<std::vector<ReferencedFile>> DecodeReferences(std::string_view text);
 
 /// The mapper and reducer. `partitioner` is asked with whole keys. The input must not shrink while

@@ -82,6 +82,7 @@ class ErrorLines {
     while (text.ends_with('\n') || text.ends_with('\r')) text.remove_suffix(1);
     if (text.starts_with(kCounter) && Count(text.substr(kCounter.size()))) return;
     if (text.starts_with(kStatus)) return context_.SetStatus(text.substr(kStatus.size()));
+    if (text.starts_with("reporter:")) context_.Count("trireme", "malformed reporter lines", 1);
     if (attempt_.on_stderr) attempt_.on_stderr(line);
   }
 
@@ -110,9 +111,10 @@ class LineCommand final : public io::Command::Listener {
       : context_(context), attempt_(*attempt), errors_(context, attempt), on_line_(on_line) {}
 
   void Start(const std::string& command, const InputRange* range) {
-    auto started = io::Command::Start({command, Environment(attempt_, context_->task(), range),
-                                       attempt_.cancelled, attempt_.memory_bytes},
-                                      this);
+    auto started =
+        io::Command::Start({command, Environment(attempt_, context_->task(), range),
+                            attempt_.directory, attempt_.cancelled, attempt_.memory_bytes},
+                           this);
     if (!started.ok()) return context_->Fail(std::string(started.status().message()));
     command_ = *std::move(started);
   }

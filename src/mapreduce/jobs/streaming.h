@@ -17,8 +17,9 @@
 /// gets the very lines that the mapper wrote, sorted by key, so that `cat` as mapper and reducer
 /// sorts its input (Hadoop itself adds a TAB to lines without one). Lines that the reducer writes
 /// are the output. On standard error `reporter:counter:GROUP,NAME,AMOUNT` and
-/// `reporter:status:TEXT` are obeyed; the rest is the attempt's. Each input file has a mapper
-/// process of its own, since its name is in the environment.
+/// `reporter:status:TEXT` are obeyed; other `reporter:` lines are counted as malformed, and they
+/// and the rest are the attempt's. Each input file has a mapper process of its own, since its name
+/// is in the environment.
 namespace trireme::mapreduce {
 
 struct StreamingCommands {
@@ -38,6 +39,7 @@ struct StreamingAttempt {
   InputFormat format;
   const Split* split = nullptr;  ///< map
   const Parameters* parameters = nullptr;
+  std::string directory;  ///< where commands run; empty: where this process is
   const std::atomic<bool>* cancelled = nullptr;
   std::size_t memory_bytes = 0;  ///< of a command and its descendants; 0: any
   std::function<void(std::string_view)> on_stderr = nullptr;

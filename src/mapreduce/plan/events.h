@@ -84,6 +84,7 @@ enum class FailureKind : std::uint8_t {
   kKilled,    ///< Stopped for no fault of the task: cancelled, or the worker shuts down.
   kTimeout,   ///< No progress for the job's task timeout.
   kInternal,  ///< The worker's own trouble, such as a full disk.
+  kBadInput,  ///< The input's bytes are wrong: the job fails at once, another try reads the same.
 };
 
 struct FetchSource {

@@ -19,7 +19,9 @@ std::string Describe(TaskRef task) {
 
 std::string Describe(const AttemptFailed& event) {
   std::string text = event.message.empty() ? Name(event.kind) : event.message;
-  if (event.record) absl::StrAppend(&text, " at ", event.record->file, ":", event.record->offset);
+  if (event.record) {
+    absl::StrAppend(&text, " (at ", event.record->file, ", offset ", event.record->offset, ")");
+  }
   return text;
 }
 
@@ -62,7 +64,7 @@ void Planner::State::Fail(std::uint32_t place, const AttemptFailed& event, bool 
   output_.records.push_back(counted);
   if (!RecordFailure(job, counted, worker)) return;
   const std::size_t failures = job.TroubleOf(event.attempt.task).failures.size();
-  if (failures < job.spec.max_attempts) return;
+  if (failures < job.spec.max_attempts && event.kind != FailureKind::kBadInput) return;
   JobFailure failure{event.attempt.task, event.attempt.id, event.worker};
   failure.message = absl::StrCat(Describe(event.attempt.task), " failed ", failures,
                                  failures == 1 ? " time: " : " times, at last: ", Describe(event));

@@ -79,6 +79,8 @@ const char* Name(FailureKind kind) {
       return "timed out";
     case FailureKind::kInternal:
       return "worker failed";
+    case FailureKind::kBadInput:
+      return "bad input";
   }
   return "?";
 }

@@ -183,10 +183,21 @@ TEST_F(PlannerTest, FailedJobSaysWhichTaskAndWhy) {
   }
   const JobSnapshot shot = *planner_.Snapshot(JobId{1});
   ASSERT_EQ(shot.state, JobState::kFailed);
-  EXPECT_EQ(shot.failure->message, "map task 0 failed 4 times, at last: segfault at in.txt:42");
+  EXPECT_EQ(shot.failure->message,
+            "map task 0 failed 4 times, at last: segfault (at in.txt, offset 42)");
   EXPECT_EQ(shot.failure->stderr_tail, "last words");
   EXPECT_EQ(shot.stats.failures, 4u);
   EXPECT_EQ(assigned_.size(), 4u);
+}
+
+TEST_F(PlannerTest, BadInputFailsTheJobAtOnce) {
+  Register(1, 1);
+  Submit(1, 1, 1);
+  Fail(assigned_[0], FailureKind::kBadInput);
+  const JobSnapshot shot = *planner_.Snapshot(JobId{1});
+  ASSERT_EQ(shot.state, JobState::kFailed);
+  EXPECT_EQ(shot.failure->message, "map task 0 failed 1 time: exit status 1");
+  EXPECT_EQ(assigned_.size(), 1u);
 }
 
 TEST_F(PlannerTest, KilledAttemptsDoNotCount) {
