@@ -108,6 +108,9 @@ void Core::State::Receive(NodeId from, SnapshotChunk& message) {
     return SendAfter(durability_.AfterLog(commit_), from,
                      AppendAccepted{term(), commit_, message.round});
   }
+  // A batch installs one snapshot, after its chunks: those of another wait until they are sent
+  // again.
+  if (output_.persist.snapshot) return;
   auto& incoming = std::get<Follower>(role_).incoming;
   const bool known = incoming && incoming->from == from && incoming->meta == message.meta;
   const std::uint64_t expected = known ? incoming->next_offset : 0;
