@@ -12,6 +12,7 @@
 #include "CLI/CLI.hpp"
 #include "base/status_macros.h"
 #include "cli/run_command.h"
+#include "cli/say.h"
 #include "fmt/format.h"
 #include "sim/shrink.h"
 #include "sim/world.h"
@@ -74,14 +75,14 @@ std::string ReplayCommand(const sim::Options& options) {
 }
 
 void PrintFailure(const sim::Options& options, const sim::RunResult& result, bool shrink) {
-  fmt::print("seed {} fails at {:.6f} s: {}\n  {}\n  {}\n", options.seed,
-             static_cast<double>(result.at) / 1e6, result.violation, options.Text(),
-             ReplayCommand(options));
+  Say(stdout, "seed {} fails at {:.6f} s: {}\n  {}\n  {}\n", options.seed,
+      static_cast<double>(result.at) / 1e6, result.violation, options.Text(),
+      ReplayCommand(options));
   if (!shrink) return;
   const sim::Shrunk shrunk = sim::Shrink(options);
-  fmt::print("  the shortest found in {} runs fails at {:.6f} s after {} events: {}\n  {}\n",
-             shrunk.runs, static_cast<double>(shrunk.result.at) / 1e6, shrunk.result.events,
-             shrunk.result.violation, ReplayCommand(shrunk.options));
+  Say(stdout, "  the shortest found in {} runs fails at {:.6f} s after {} events: {}\n  {}\n",
+      shrunk.runs, static_cast<double>(shrunk.result.at) / 1e6, shrunk.result.events,
+      shrunk.result.violation, ReplayCommand(shrunk.options));
 }
 
 int RunOne(const SimArguments& arguments) {
@@ -89,20 +90,19 @@ int RunOne(const SimArguments& arguments) {
   if (!options.ok()) return WrongUse(options.status());
   if (arguments.options) {
     for (const sim::OptionField& field : sim::OptionFields()) {
-      fmt::print("{}={}\n", field.name, *options.*field.number);
+      Say(stdout, "{}={}\n", field.name, *options.*field.number);
     }
     return kDone;
   }
   sim::Trace::Sink sink;
-  if (arguments.trace) sink = [](std::string_view line) { fmt::print("{}\n", line); };
+  if (arguments.trace) sink = [](std::string_view line) { Say(stdout, "{}\n", line); };
   const sim::RunResult result = sim::World(*options, std::move(sink)).Run();
   if (!result.ok()) {
     PrintFailure(*options, result, arguments.shrink && !arguments.trace);
     return kFailed;
   }
-  fmt::print("seed {}: {:.3f} s, {} events, {} operations, {} entries committed\n", options->seed,
-             static_cast<double>(result.at) / 1e6, result.events, result.operations,
-             result.committed);
+  Say(stdout, "seed {}: {:.3f} s, {} events, {} operations, {} entries committed\n", options->seed,
+      static_cast<double>(result.at) / 1e6, result.events, result.operations, result.committed);
   return kDone;
 }
 
@@ -121,7 +121,7 @@ class Sweep {
     for (std::size_t i = 0; i < std::min(failures_.size(), kFailuresShownMax); ++i) {
       PrintFailure(failures_[i].options, failures_[i].result, arguments_.shrink && i == 0);
     }
-    fmt::print(
+    Say(stdout,
         "seeds {}..{}: {} fail; {:.0f} simulated seconds, {} operations, {} entries, "
         "{} histories undecided\n",
         seeds_.first, seeds_.last, failures_.size(), static_cast<double>(micros_) / 1e6,
@@ -193,13 +193,13 @@ int RunSim(std::vector<std::string> arguments) {
   try {
     app.parse(std::move(arguments));
   } catch (const CLI::CallForHelp&) {
-    fmt::print("{}", app.help());
-    return kDone;
+    Say(stdout, "{}", app.help());
+    return FlushOutput(kDone);
   } catch (const CLI::ParseError& error) {
     return WrongUse(
         absl::InvalidArgumentError(fmt::format("{}: see `trireme sim --help`", error.what())));
   }
-  return a.seeds.empty() ? RunOne(a) : RunMany(a);
+  return FlushOutput(a.seeds.empty() ? RunOne(a) : RunMany(a));
 }
 
 }  // namespace trireme::cli

@@ -7,7 +7,7 @@
 #include "base/random.h"
 #include "gtest/gtest.h"
 #include "sim/linear/kv_history.h"
-#include "sim/linear/lock_history.h"
+#include "sim/linear/test_lock_model.h"
 
 namespace trireme::linear {
 namespace {
@@ -216,7 +216,7 @@ TEST(LinearTwin, Locks) {
                             random.Below(4) != 0};
     }
     LockModel model;
-    const bool found = CheckLock(history).ok();
+    const bool found = Search<LockModel>(&model, Limits{}).Run(history).ok();
     ASSERT_EQ(found, Exhaustive<LockModel>(&model, history).IsLinearizable());
     ++(found ? count.linearizable : count.not_linearizable);
   }
