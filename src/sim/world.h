@@ -54,6 +54,7 @@ class World {
   void Deliver(std::uint64_t number);
   void Settle();
   bool IsSettled();
+  void Nudge(Node& leader);
   std::string Standstill();
   void CheckEnd();
   std::vector<Node*> Members(const Node& leader);
@@ -69,6 +70,7 @@ class World {
   std::vector<std::unique_ptr<Client>> clients_;
   Faults faults_;
   std::uint64_t events_ = 0;
+  raft::Term nudged_;
 };
 
 }  // namespace trireme::sim
