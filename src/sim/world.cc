@@ -150,8 +150,8 @@ std::vector<Node*> World::Members(const Node& leader) {
   return members;
 }
 
-/// A leader that does not begin its term with an entry of its own commits what its predecessors left
-/// only with the next write (thesis, 3.6.2), and no client writes any more. Once a term.
+/// A leader that does not begin its term with an entry of its own commits what its predecessors
+/// left only with the next write (thesis, 3.6.2), and no client writes any more. Once a term.
 void World::Nudge(Node& leader) {
   const raft::Term term = leader.core().Status().term;
   if (options_.leader_noop != 0 || term == nudged_) return;
