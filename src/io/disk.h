@@ -14,8 +14,8 @@
 /// visible. (file_system.h is the seam for files that are written once and appear whole.) What it
 /// promises is what POSIX and Linux promise and no more, after Pillai et al., "All File Systems Are
 /// Not Created Equal" (OSDI '14): until DiskFile::Sync, any sectors of what was written may or may
-/// not survive a crash, in any order; until Disk::SyncDirectory, any of the names that were created,
-/// renamed or removed may or may not be as they were before.
+/// not survive a crash, in any order; until Disk::SyncDirectory, any of the names that were
+/// created, renamed or removed may or may not be as they were before.
 namespace trireme::io {
 
 /// An open file. Reads may run on several threads at once, and beside a write of other bytes;

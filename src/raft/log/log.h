@@ -59,8 +59,8 @@ struct LogStats {
   std::uint64_t index_points = 0;
 };
 
-/// The durable log of all Raft groups of a process: one sequence of batches in segments, so that one
-/// sync makes durable what all groups wrote. docs/formats/raft-log.md is the format.
+/// The durable log of all Raft groups of a process: one sequence of batches in segments, so that
+/// one sync makes durable what all groups wrote. docs/formats/raft-log.md is the format.
 ///
 ///   log->Write(batches of whatever groups)    once for all that wait
 ///   log->Sync()                               then they are durable

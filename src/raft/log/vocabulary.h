@@ -23,7 +23,7 @@ struct BatchNumber {
 
 /// What the log knows of a group's latest snapshot; the bytes are in a file.
 struct LogSnapshot {
-  LogPosition last;           ///< The last entry it covers. Index 0: there is none.
+  LogPosition last;  ///< The last entry it covers. Index 0: there is none.
   std::uint64_t size_bytes = 0;
   SharedBytes configuration;  ///< As of `last`, encoded; at most kConfigurationBytesMax.
   friend bool operator==(const LogSnapshot&, const LogSnapshot&) = default;
