@@ -86,7 +86,7 @@ class GroupTable {
   void DropTo(GroupState& state, Index last);
   void Thin();
 
-  const std::uint64_t points_max_;
+  std::uint64_t points_max_;
   std::uint32_t extent_bytes_max_ = 64u << 10;  ///< Of the frames one extent spans.
   std::map<GroupId, GroupState> groups_;
   SegmentUse use_;

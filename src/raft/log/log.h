@@ -11,29 +11,12 @@
 #include "absl/status/statusor.h"
 #include "base/log_entry.h"
 #include "io/disk.h"
+#include "raft/log/group_write.h"
 #include "raft/log/options.h"
 #include "raft/log/snapshot_writer.h"
 #include "raft/log/vocabulary.h"
 
 namespace trireme::raft {
-
-/// The parts of one group's batch, which become durable together or not at all. They take effect in
-/// the order of the fields.
-struct GroupWrite {
-  GroupId group;
-  std::optional<HardState> hard_state;
-  /// Its file is finished (SnapshotWriter::Finish), unless last.index is 0: then there is none and
-  /// it says only which configuration the group begins with. Entries up to last.index leave the log
-  /// when it does not hold exactly the entry `last`, and then those above do too.
-  std::optional<LogSnapshot> snapshot;
-  /// Entries up to this one leave the log; at most the snapshot's last. 0: none.
-  Index drop_to;
-  /// Without gaps, and following on what the log holds; what it holds from entries[0].index on is
-  /// dropped first.
-  std::span<const Entry> entries;
-  /// The group ceases to exist, with its snapshot. The other fields are empty.
-  bool forget = false;
-};
 
 /// What one group left behind.
 struct RecoveredGroup {
@@ -70,14 +53,16 @@ struct LogStats {
 ///
 /// Errors: RESOURCE_EXHAUSTED means that the disk is full and that nothing of the batch has been
 /// written: try again when there is room. INVALID_ARGUMENT, NOT_FOUND and OUT_OF_RANGE change
-/// nothing. Anything else is fatal: what the disk holds is unknown, every later call fails with the
-/// same status, and the process has to start over from what Open finds.
+/// nothing; DATA_LOSS of a read names the file and the offset of the damage. A failed write, sync
+/// or rename of the log is fatal: what the disk holds is unknown, every later call fails with the
+/// same status (`fatal` is true), and the process has to start over from what Open finds.
 class Log {
  public:
   struct Opened {
     std::unique_ptr<Log> log;
     std::vector<RecoveredGroup> groups;  ///< By id.
-    std::uint64_t torn_bytes = 0;        ///< Cut off the end: nobody was told they are durable.
+    /// Of which traces were found behind the end of the log: nobody was told they are durable.
+    std::uint64_t torn_batches = 0;
   };
 
   /// Makes the directory if need be and takes it for this process. FAILED_PRECONDITION when another
@@ -93,7 +78,8 @@ class Log {
   /// after all written before. All of it survives a crash or nothing. The bytes of the entries go
   /// to the disk from where they are.
   [[nodiscard]] absl::StatusOr<BatchNumber> Write(std::span<const GroupWrite> groups);
-  /// Bytes of entries that one Write may carry, at most; more is INVALID_ARGUMENT.
+  /// What one Write may carry: the data of its entries, 32 bytes for each of them and 128 for each
+  /// group, and configurations. More is INVALID_ARGUMENT.
   std::uint64_t batch_bytes_max() const;
 
   /// Makes all that was written before the call durable; up to which batch.
@@ -106,6 +92,7 @@ class Log {
 
   /// Begins the file of a snapshot, one at a time for the same group and position. It counts when
   /// GroupWrite::snapshot has named it; one that nobody names is removed by the next Open.
+  /// ALREADY_EXISTS when the group has one that is as new.
   [[nodiscard]] absl::StatusOr<std::unique_ptr<SnapshotWriter>> CreateSnapshot(GroupId group,
                                                                                LogPosition last);
   /// Up to bytes_max bytes of the group's latest snapshot from `offset` on; fewer only at its end.
@@ -115,8 +102,11 @@ class Log {
                                                          std::uint64_t bytes_max) const;
 
   /// Frees segments and snapshots that no group needs and prepares spare segments: to be called
-  /// now and then. RESOURCE_EXHAUSTED: there was no room for spare segments. At most one at a time.
+  /// now and then. RESOURCE_EXHAUSTED: there was no room for spare segments.
   [[nodiscard]] absl::Status Housekeep();
+
+  /// The log is of no more use; why.
+  bool fatal() const;
 
   LogStats Stats() const;
 
