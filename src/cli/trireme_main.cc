@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "cli/mr_commands.h"
+#include "cli/raft_commands.h"
 #include "cli/run_command.h"
 #include "cli/say.h"
 #include "fmt/format.h"
@@ -14,6 +15,7 @@ constexpr char kHelp[] = "trireme " TRIREME_VERSION
                          "\n"
                          "\n"
                          "  trireme mr ...        MapReduce: see `trireme mr help`\n"
+                         "  trireme raft ...      Raft's log: see `trireme raft help`\n"
                          "  trireme --version\n";
 
 }  // namespace
@@ -29,6 +31,7 @@ int main(int argc, char** argv) {
   const std::string command = arguments[0];
   arguments.erase(arguments.begin());
   if (command == "mr") return trireme::cli::RunMr(std::move(arguments));
+  if (command == "raft") return trireme::cli::RunRaft(std::move(arguments));
   if (command == "--version") {
     trireme::cli::Say(stdout, "trireme " TRIREME_VERSION "\n");
     return trireme::cli::FlushOutput(trireme::cli::kDone);

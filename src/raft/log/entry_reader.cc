@@ -51,14 +51,18 @@ class ExtentReader {
   }
 
  private:
-  /// The group's entries in the frame from `next` on. A later section overrides an earlier one.
+  /// The group's entries in the frame from `next` on. A later section drops what an earlier one has
+  /// from its first entry on.
   std::vector<EntryInfo> Find(const Frame& frame, Index next, Index last) const {
     std::vector<EntryInfo> found;
     for (const Section& section : frame.descriptor.sections) {
-      if (section.change.group != plan_.group) continue;
+      if (section.change.group != plan_.group || section.entries.empty()) continue;
+      const Index first = section.entries.front().index;
+      const std::uint64_t kept = first > next ? first - next : 0;
+      if (kept < found.size()) found.resize(kept);
       for (const EntryInfo& entry : section.entries) {
-        if (entry.index < next || entry.index > last || entry.index - next > found.size()) continue;
-        found.resize(entry.index - next);
+        if (entry.index < next || entry.index > last || entry.index - next != found.size())
+          continue;
         if (entry.term == extent_.run.term) found.push_back(entry);
       }
     }

@@ -18,11 +18,12 @@ void Shrink(EntryRun& run, Index first, Index last) {
   run.last = last;
 }
 
-/// `next`'s frames can be found by reading on from `extent`'s.
+/// `next`'s frames are found by reading on from `extent`'s: they come after them, as those of moved
+/// entries may not.
 bool CanExtend(const Extent& extent, const Extent& next, std::uint32_t bytes_max) {
   return !extent.sealed && extent.place.segment == next.place.segment &&
          extent.run.term == next.run.term && next.run.first - extent.run.last == 1 &&
-         next.place.end - extent.place.offset <= bytes_max;
+         next.place.offset >= extent.place.end && next.place.end - extent.place.offset <= bytes_max;
 }
 
 void Extend(Extent& extent, const Extent& next) {

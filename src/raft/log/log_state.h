@@ -56,7 +56,9 @@ class Log::State {
   absl::Status MakeNew();
   absl::Status RefuseRemains(const LogDirectory& listed) const;
   void Adopt(Recovery recovery);
-  absl::Status CleanUp(const LogDirectory& listed, std::uint64_t first_segment);
+  std::vector<std::string> AdoptSpares(const LogDirectory& listed);
+  absl::Status CleanUp(const LogDirectory& listed, std::uint64_t first_segment,
+                       std::vector<std::string> useless);
   absl::Status WriteAgain(std::uint64_t from, std::uint64_t to);
   absl::Status BeginLife();
   absl::Status Restore(Opened* to) const;
@@ -107,7 +109,8 @@ class Log::State {
   std::uint64_t append_offset_ = 0;
   std::uint64_t first_announced_ = 0;  ///< By the last frame.
   std::uint32_t life_ = 0;
-  bool sealed_ = false;  ///< The last frame is empty and says that all before it is durable.
+  /// The last frame is empty and says that all before it is durable; or none is to be written.
+  bool sealed_ = true;
 
   mutable std::mutex mutex_;
   // These are changed with write_mutex_ as well, so that its holder may read them without mutex_.

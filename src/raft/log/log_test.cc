@@ -28,6 +28,7 @@ class LogTest : public ::testing::Test {
   /// As if the process were killed: the log gets no chance to do anything more.
   void Kill(std::unique_ptr<Log> log) {
     disk_.PowerOffAfter(0);
+    EXPECT_FALSE(disk_.SyncDirectory("log").ok());
     log.reset();
     disk_.Crash(random_);
   }

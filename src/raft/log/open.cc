@@ -46,11 +46,14 @@ absl::Status Log::State::Start(Opened* to) {
         "more",
         options_.directory, options_.segment_bytes, 4 * recovery.table.checkpoint_bytes()));
   const std::uint64_t uncertain = recovery.uncertain;
+  const std::uint64_t recovered_first = recovery.first_segment;
   to->torn_batches = recovery.torn_batches;
   Adopt(std::move(recovery));
-  TRIREME_RETURN_IF_ERROR(CleanUp(listed, first_announced_));
+  std::vector<std::string> useless = AdoptSpares(listed);
   TRIREME_RETURN_IF_ERROR(WriteAgain(uncertain, append_offset_));
   TRIREME_RETURN_IF_ERROR(BeginLife());
+  // Not before: that a file is useless may have been said by a batch that was not durable.
+  TRIREME_RETURN_IF_ERROR(CleanUp(listed, recovered_first, std::move(useless)));
   return Restore(to);
 }
 
@@ -67,8 +70,7 @@ absl::Status Log::State::TakeDirectory() {
   if (found == identity()) return absl::OkStatus();
   return absl::FailedPreconditionError(
       fmt::format("{}: this directory belongs to node {} of cluster {:016x}, not to node {} of "
-                  "cluster {:016x}; "
-                  "name the directory of this node, or an empty one",
+                  "cluster {:016x}; name the directory of this node, or an empty one",
                   options_.directory, found.node.value, found.cluster_id, identity().node.value,
                   identity().cluster_id));
 }
@@ -107,16 +109,9 @@ void Log::State::Adopt(Recovery recovery) {
   life_ = recovery.life + 1;
 }
 
-/// Removes what no frame names: what was being made, or being removed, when an earlier life ended.
-absl::Status Log::State::CleanUp(const LogDirectory& listed, std::uint64_t first_segment) {
-  std::vector<std::string> useless = listed.temporaries;
-  for (const auto& [number, bytes] : listed.segments) {
-    if (number < first_segment) useless.push_back(SegmentName(number));
-  }
-  for (const SnapshotEntry& snapshot : listed.snapshots) {
-    const GroupState* const state = table_.Find(snapshot.group);
-    if (state == nullptr || state->snapshot.last != snapshot.last) useless.push_back(snapshot.name);
-  }
+/// Returns the names of those that are too many, or of another size.
+std::vector<std::string> Log::State::AdoptSpares(const LogDirectory& listed) {
+  std::vector<std::string> useless;
   for (const auto& [number, bytes] : listed.spares) {
     next_spare_ = std::max(next_spare_, number + 1);
     if (bytes == options_.segment_bytes && spares_.size() < options_.spare_segments) {
@@ -125,7 +120,24 @@ absl::Status Log::State::CleanUp(const LogDirectory& listed, std::uint64_t first
       useless.push_back(SpareName(number));
     }
   }
-  for (const std::string& name : useless) TRIREME_RETURN_IF_ERROR(disk_.Remove(Path(name)));
+  return useless;
+}
+
+/// Removes what no frame names: what was being made, or being removed, when an earlier life ended.
+absl::Status Log::State::CleanUp(const LogDirectory& listed, std::uint64_t first_segment,
+                                 std::vector<std::string> useless) {
+  useless.insert(useless.end(), listed.temporaries.begin(), listed.temporaries.end());
+  for (const auto& [number, bytes] : listed.segments) {
+    if (number < first_segment) useless.push_back(SegmentName(number));
+  }
+  for (const SnapshotEntry& snapshot : listed.snapshots) {
+    const GroupState* const state = table_.Find(snapshot.group);
+    if (state == nullptr || state->snapshot.last != snapshot.last) useless.push_back(snapshot.name);
+  }
+  for (const std::string& name : useless) {
+    const absl::Status removed = disk_.Remove(Path(name));
+    if (!removed.ok() && !absl::IsNotFound(removed)) return removed;
+  }
   return disk_.SyncDirectory(options_.directory);
 }
 
@@ -140,7 +152,8 @@ absl::Status Log::State::WriteAgain(std::uint64_t from, std::uint64_t to) {
                              active_->file->ReadAt(from, bytes.data(), bytes.size()));
     if (read != bytes.size()) return Damaged(active_->path, from + read, "the file has shrunk");
     const std::string_view whole(bytes);
-    TRIREME_RETURN_IF_ERROR(active_->file->WriteAt(from, std::span(&whole, 1)));
+    const absl::Status written = active_->file->WriteAt(from, std::span(&whole, 1));
+    if (!written.ok()) return Poison(written);
     from += bytes.size();
   }
   TRIREME_RETURN_IF_ERROR(SyncSegment(*active_));
