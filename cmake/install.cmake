@@ -16,6 +16,7 @@ target_link_libraries(trireme_mapreduce INTERFACE trireme_headers trireme_cli)
 set_target_properties(trireme_mapreduce PROPERTIES EXPORT_NAME mapreduce)
 
 install(TARGETS trireme)
+install(TARGETS trireme_raft)  # for other languages, beside include/trireme/c/raft.h
 install(TARGETS trireme_headers trireme_mapreduce ${rooms} trireme_mapreduce_proto
   EXPORT trireme-targets)
 install(DIRECTORY include/trireme DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})

@@ -1,0 +1,160 @@
+#include "raft/core/configuration.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "base/archive.h"
+#include "base/check.h"
+#include "raft/core/quorum.h"
+
+namespace trireme::raft {
+
+template <class A>
+void Fields(A& archive, NodeId& node) {
+  archive(node.value);
+}
+template <class A>
+void Fields(A& archive, Configuration& configuration) {
+  archive(configuration.voters, configuration.outgoing, configuration.learners,
+          configuration.witnesses);
+}
+
+namespace {
+
+using Nodes = std::vector<NodeId>;
+
+bool Has(const Nodes& nodes, NodeId node) {
+  return std::binary_search(nodes.begin(), nodes.end(), node);
+}
+
+bool IsSortedSet(const Nodes& nodes) {
+  return std::adjacent_find(nodes.begin(), nodes.end(), std::greater_equal<>()) == nodes.end() &&
+         (nodes.empty() || nodes.front() != kNobody);
+}
+
+Nodes Union(const Nodes& a, const Nodes& b) {
+  Nodes all;
+  std::set_union(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(all));
+  return all;
+}
+
+std::string Name(NodeId node) {
+  return "server " + std::to_string(node.value);
+}
+
+}  // namespace
+
+bool IsVoter(const Configuration& configuration, NodeId node) {
+  return Has(configuration.voters, node) || Has(configuration.outgoing, node);
+}
+bool IsLearner(const Configuration& configuration, NodeId node) {
+  return Has(configuration.learners, node);
+}
+bool IsWitness(const Configuration& configuration, NodeId node) {
+  return Has(configuration.witnesses, node);
+}
+bool IsMember(const Configuration& configuration, NodeId node) {
+  return IsVoter(configuration, node) || IsLearner(configuration, node);
+}
+std::vector<NodeId> Members(const Configuration& configuration) {
+  return Union(Union(configuration.voters, configuration.outgoing), configuration.learners);
+}
+
+Answer Validate(const Configuration& configuration) {
+  for (const Nodes* nodes : {&configuration.voters, &configuration.outgoing,
+                             &configuration.learners, &configuration.witnesses}) {
+    if (!IsSortedSet(*nodes)) {
+      return Refuse(Outcome::kInvalid, "a list of servers is not sorted, repeats one or has id 0");
+    }
+  }
+  if (configuration.voters.size() > kVotersMax || configuration.outgoing.size() > kVotersMax) {
+    return Refuse(Outcome::kInvalid, "more than " + std::to_string(kVotersMax) + " voters");
+  }
+  for (const NodeId learner : configuration.learners) {
+    if (Has(configuration.voters, learner)) {
+      return Refuse(Outcome::kInvalid, Name(learner) + " is both voter and learner");
+    }
+  }
+  for (const NodeId witness : configuration.witnesses) {
+    if (!IsVoter(configuration, witness)) {
+      return Refuse(Outcome::kInvalid, Name(witness) + " is a witness but no voter");
+    }
+  }
+  if (configuration.joint() && configuration.voters.empty()) {
+    return Refuse(Outcome::kInvalid, "a joint configuration without incoming voters");
+  }
+  return {};
+}
+
+Answer ValidateChange(const Configuration& active, const Configuration& target) {
+  if (Answer answer = Validate(target); !answer.ok()) return answer;
+  if (target.joint()) return Refuse(Outcome::kInvalid, "the target configuration is joint");
+  if (target.voters.empty()) return Refuse(Outcome::kInvalid, "the target has no voter");
+  if (target.voters.size() == target.witnesses.size()) {
+    return Refuse(Outcome::kInvalid, "every voter of the target is a witness; nobody could lead");
+  }
+  for (const NodeId witness : active.witnesses) {
+    if (IsMember(target, witness) && !IsWitness(target, witness)) {
+      return Refuse(Outcome::kInvalid, Name(witness) +
+                                           " has kept no commands; remove the witness, empty its "
+                                           "directory and add it as a learner");
+    }
+  }
+  return {};
+}
+
+Configuration EnterJoint(const Configuration& active, const Configuration& target) {
+  Configuration joint = target;
+  joint.outgoing = active.voters;
+  joint.witnesses = Union(active.witnesses, target.witnesses);
+  return joint;
+}
+
+Configuration LeaveJoint(const Configuration& joint) {
+  Configuration target = joint;
+  target.outgoing.clear();
+  std::erase_if(target.witnesses, [&](NodeId node) { return !Has(target.voters, node); });
+  return target;
+}
+
+std::string EncodeConfiguration(const Configuration& configuration) {
+  return EncodeFields(configuration);
+}
+
+std::optional<Configuration> DecodeConfiguration(std::string_view bytes) {
+  Configuration configuration;
+  if (!DecodeFields(bytes, &configuration) || !Validate(configuration).ok()) return std::nullopt;
+  return configuration;
+}
+
+ConfigurationHistory::ConfigurationHistory(Index at, Configuration configuration) {
+  Reset(at, std::move(configuration));
+}
+
+const Configuration& ConfigurationHistory::At(Index index) const {
+  const auto above = std::upper_bound(history_.begin(), history_.end(), index,
+                                      [](Index i, const Since& since) { return i < since.index; });
+  TRIREME_CHECK(above != history_.begin());
+  return std::prev(above)->configuration;
+}
+
+void ConfigurationHistory::Append(Index index, Configuration configuration) {
+  TRIREME_CHECK(index > active_index());
+  history_.push_back({index, std::move(configuration)});
+}
+
+void ConfigurationHistory::TruncateFrom(Index index) {
+  while (history_.size() > 1 && history_.back().index >= index) history_.pop_back();
+}
+
+void ConfigurationHistory::CompactTo(Index index) {
+  while (history_.size() > 1 && history_[1].index <= index) history_.erase(history_.begin());
+}
+
+void ConfigurationHistory::Reset(Index at, Configuration configuration) {
+  history_.clear();
+  history_.push_back({at, std::move(configuration)});
+}
+
+}  // namespace trireme::raft

@@ -1,0 +1,231 @@
+#include "raft/core/core.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "raft/core/quorum.h"
+#include "raft/core/state.h"
+
+namespace trireme::raft {
+
+namespace {
+
+/// So many batches may be under way in the state machine: one at work and one waiting.
+constexpr std::size_t kAppliesMax = 2;
+
+constexpr RoleName kRoleNames[] = {RoleName::kFollower, RoleName::kPreCandidate,
+                                   RoleName::kCandidate, RoleName::kLeader};
+
+}  // namespace
+
+Core::Core(const Config& config, Restored restored)
+    : state_(std::make_unique<State>(config, std::move(restored))) {}
+Core::Core(Core&&) noexcept = default;
+Core& Core::operator=(Core&&) noexcept = default;
+Core::~Core() = default;
+
+Answer Core::Step(NodeId from, Message message) {
+  return state_->Step(from, message);
+}
+void Core::Tick() {
+  state_->Tick();
+}
+Proposed Core::Propose(Ticket ticket, SharedBytes data) {
+  return state_->Propose(ticket, std::move(data));
+}
+Proposed Core::ChangeMembership(Ticket ticket, TargetConfiguration target) {
+  return state_->ChangeMembership(ticket, target);
+}
+Answer Core::Read(Ticket ticket) {
+  return state_->Read(ticket);
+}
+Answer Core::Transfer(NodeId to) {
+  return state_->Transfer(to);
+}
+Answer Core::Campaign() {
+  return state_->Campaign();
+}
+void Core::Persisted(Token token) {
+  state_->Persisted(token);
+}
+void Core::Applied(Index index) {
+  state_->Applied(index);
+}
+Answer Core::Compact(Index at, std::uint64_t size_bytes, Index drop_to) {
+  return state_->Compact(at, size_bytes, drop_to);
+}
+std::optional<SnapshotMeta> Core::MetaAt(Index at) const {
+  return state_->MetaAt(at);
+}
+void Core::LogRead(NodeId peer, std::vector<Entry> entries) {
+  state_->LogRead(peer, std::move(entries));
+}
+void Core::SnapshotRead(NodeId peer, Index snapshot, std::uint64_t offset, SharedBytes data) {
+  state_->SnapshotRead(peer, snapshot, offset, std::move(data));
+}
+void Core::Unreachable(NodeId peer) {
+  state_->Unreachable(peer);
+}
+bool Core::TakeOutput(Output* output) {
+  return state_->TakeOutput(output);
+}
+CoreStatus Core::Status() const {
+  return state_->Status();
+}
+const Configuration& Core::Membership() const {
+  return state_->active();
+}
+std::vector<PeerStatus> Core::Peers() const {
+  return state_->Peers();
+}
+
+Answer Core::State::Step(NodeId from, Message& message) {
+  if (Answer answer = Check(from, message); !answer.ok()) return answer;
+  std::visit([&](auto& body) { Receive(from, body); }, message);
+  return {};
+}
+
+void Core::State::Tick() {
+  ++now_;
+  if (Leader* leading = leader(); leading != nullptr) return TickLeader(*leading);
+  ++ticks_since_leader_;
+  if (now_ > config_.election_ticks) {
+    forwarded_reads_.Expire(now_ - config_.election_ticks, &output_.reads);
+  }
+  if (ticks_since_leader_ >= election_timeout_ && IsPromotable()) StartElection();
+}
+
+void Core::State::TickLeader(Leader& leading) {
+  leading.chunks_this_tick = 0;
+  if (leading.transfer && now_ >= leading.transfer->give_up_tick) leading.transfer.reset();
+  if (lease_.WantsRenewal(now_) && leading.read_by_lease) {
+    leading.read_by_lease = false;
+    AppendOwn(EntryKind::kNoop, {});
+  }
+  MaybeCommit();  // an older lease may just have run out
+  if (++leading.ticks_since_heartbeat >= config_.heartbeat_ticks) {
+    NoticeLostTails(leading);
+    StartRound(leading);
+  }
+  if (config_.check_quorum) CheckQuorumActive(leading);
+}
+
+void Core::State::Send(NodeId to, Message message) {
+  SendAfter(kNothing, to, std::move(message));
+}
+
+/// Every message tells of our term, so none goes before the term is durable.
+void Core::State::SendAfter(Token token, NodeId to, Message message) {
+  if (durability_.IsComplete(token)) token = kNothing;
+  output_.messages.push_back(
+      {to, std::max(token, durability_.AfterHardState()), std::move(message)});
+}
+
+void Core::State::Persisted(Token token) {
+  durability_.Complete(token);
+  if (auto* standing = std::get_if<Candidate>(&role_); standing != nullptr) {
+    if (!durability_.IsComplete(standing->own_vote)) return;
+    standing->votes.Record(self(), true);
+    CountVotes();
+  } else if (leader() != nullptr) {
+    MaybeCommit();
+  }
+  Evict();
+}
+
+void Core::State::Applied(Index index) {
+  applied_ = std::max(applied_, std::min(index, handed_out_));
+  while (!being_applied_.empty() && being_applied_.front() <= applied_) {
+    being_applied_.pop_front();
+  }
+  Evict();
+}
+
+/// What lies in memory for lagging followers only, gives way to newer entries.
+void Core::State::Evict() {
+  const Index evictable = std::min(applied_, durability_.durable());
+  while (log_.bytes() > config_.log_cache_bytes_max && log_.memory_first() <= evictable) {
+    log_.EvictTo(log_.memory_first());
+  }
+}
+
+bool Core::State::TakeOutput(Output* output) {
+  if (Leader* leading = leader(); leading != nullptr) Flush(*leading);
+  FlushForwardedReads();
+  output->Clear();
+  std::swap(*output, output_);
+  HandOut(output);
+  granted_reads_.Release(applied_, &output->reads);
+  PersistTo(&output->persist);
+  return !output->empty();
+}
+
+void Core::State::PersistTo(Persist* persist) {
+  if (durability_.hard_state_changed()) persist->hard_state = hard_state_;
+  const Index first = durability_.unsealed_first();
+  const Index last = log_.last().index;
+  if (first <= last) log_.CopyTo(&persist->entries, first, last, ~0ull, ~0ull);
+  if (persist->hard_state || !persist->chunks.empty() || !persist->entries.empty()) {
+    persist->token = durability_.Seal(last);
+  }
+}
+
+/// What has committed and is durable here goes to the state machine, after a snapshot that has been
+/// installed. That an entry is durable here before it is applied here is more than Raft asks for,
+/// and means that a log never ends before its state machine does.
+void Core::State::HandOut(Output* output) {
+  if (restoring_) {
+    if (!durability_.IsComplete(restore_after_)) return;
+    output->restore = std::exchange(restoring_, std::nullopt);
+  }
+  const Index limit = std::min(commit_, durability_.durable());
+  if (IsWitness(active(), self())) {  // has no state machine
+    output->restore.reset();
+    handed_out_ = applied_ = std::max(handed_out_, limit);
+    return being_applied_.clear();
+  }
+  if (handed_out_ >= limit || being_applied_.size() >= kAppliesMax) return;
+  Committed& committed = output->committed;
+  committed.first = handed_out_ + 1;
+  committed.last = handed_out_ = NextBatch(committed.first, limit, &committed.entries);
+  tickets_.Decide(handed_out_, log_, &committed.mine, &output->lost);
+  being_applied_.push_back(handed_out_);
+}
+
+/// Returns the last index of the next batch to be applied, and its entries if they are in memory.
+Index Core::State::NextBatch(Index first, Index limit, std::vector<Entry>* entries) const {
+  if (first < log_.memory_first()) {
+    return std::min({limit, log_.memory_first() - 1, first + (config_.append_entries_max - 1)});
+  }
+  log_.CopyTo(entries, first, limit, config_.apply_bytes_max, ~0ull);
+  return entries->back().index;
+}
+
+CoreStatus Core::State::Status() const {
+  CoreStatus status;
+  status.term = term();
+  status.vote = hard_state_.vote;
+  status.role = kRoleNames[role_.index()];
+  status.leader = leader_;
+  status.commit = commit_;
+  status.applied = applied_;
+  status.durable = durability_.durable();
+  status.last = log_.last();
+  status.snapshot = snapshot_.last;
+  status.log_bytes = log_.bytes();
+  status.lease_valid = leader() != nullptr && HasCommittedInTerm() && lease_.MayRead(now_);
+  if (leader() != nullptr && leader()->transfer) status.transfer_to = leader()->transfer->to;
+  return status;
+}
+
+std::vector<PeerStatus> Core::State::Peers() const {
+  std::vector<PeerStatus> peers;
+  if (leader() == nullptr) return peers;
+  for (const Progress& peer : leader()->peers) {
+    const bool active = now_ - peer.heard_tick < config_.election_ticks;
+    peers.push_back({peer.id, peer.match, peer.next, peer.StateName(), active});
+  }
+  return peers;
+}
+
+}  // namespace trireme::raft

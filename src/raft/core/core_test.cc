@@ -1,0 +1,316 @@
+#include "raft/core/core.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "gtest/gtest.h"
+#include "raft/core/configuration.h"
+
+namespace trireme::raft {
+namespace {
+
+constexpr NodeId kSelf{1};
+constexpr NodeId kSecond{2};
+constexpr NodeId kThird{3};
+
+Config MakeConfig() {
+  Config config;
+  config.self = kSelf;
+  config.seed = 1;
+  config.pre_vote = false;
+  return config;
+}
+
+Entry MakeEntry(std::uint64_t index, std::uint64_t term) {
+  return {Index{index}, Term{term}, EntryKind::kCommand, SharedBytes::Copy("data")};
+}
+
+Restored MakeRestored(const std::vector<std::uint64_t>& terms, std::uint64_t servers = 3) {
+  Restored restored;
+  for (std::uint64_t i = 1; i <= servers; ++i) {
+    restored.snapshot.configuration.voters.push_back(NodeId{i});
+  }
+  for (const std::uint64_t term : terms) {
+    restored.entries.push_back(MakeEntry(restored.entries.size() + 1, term));
+    restored.hard_state.term = Term{term};
+  }
+  return restored;
+}
+
+/// A core whose writes are durable at once and whose outputs are kept until they are looked at.
+class Shell {
+ public:
+  explicit Shell(const Config& config = MakeConfig(), Restored restored = MakeRestored({}))
+      : core(config, std::move(restored)) {}
+
+  void Pump() {
+    while (core.TakeOutput(&output_)) {
+      core.Persisted(output_.persist.token);
+      for (Outgoing& out : output_.messages) sent.push_back(std::move(out));
+      for (const ReadState& read : output_.reads) reads.push_back(read);
+      for (const LogReadRequest& request : output_.log_reads) log_reads.push_back(request);
+      for (const SnapshotReadRequest& request : output_.snapshot_reads) {
+        snapshot_reads.push_back(request);
+      }
+      if (output_.committed.last < output_.committed.first) continue;
+      applied.emplace_back(output_.committed.first, output_.committed.last);
+      core.Applied(output_.committed.last);
+    }
+  }
+  Answer Try(NodeId from, Message message) {
+    Answer answer = core.Step(from, std::move(message));
+    Pump();
+    return answer;
+  }
+  void Give(NodeId from, Message message) {
+    const Answer answer = Try(from, std::move(message));
+    EXPECT_TRUE(answer.ok()) << answer.why;
+  }
+  void Lead() {
+    ASSERT_TRUE(core.Campaign().ok());
+    Pump();
+    Give(kSecond, VoteResponse{core.Status().term, true});
+    ASSERT_EQ(core.Status().role, RoleName::kLeader);
+  }
+  /// Messages of one kind to one server, in order.
+  template <typename M>
+  std::vector<M> Sent(NodeId to) const {
+    std::vector<M> found;
+    for (const Outgoing& out : sent) {
+      if (out.to == to && std::holds_alternative<M>(out.message)) {
+        found.push_back(std::get<M>(out.message));
+      }
+    }
+    return found;
+  }
+
+  Core core;
+  std::vector<Outgoing> sent;
+  std::vector<ReadState> reads;
+  std::vector<LogReadRequest> log_reads;
+  std::vector<SnapshotReadRequest> snapshot_reads;
+  std::vector<std::pair<Index, Index>> applied;
+
+ private:
+  Output output_;
+};
+
+TEST(Core, ConfigurationsThatDoNotFitAreRefused) {
+  EXPECT_TRUE(Validate(MakeConfig()).ok());
+  const auto refused = [](auto change) {
+    Config config = MakeConfig();
+    change(config);
+    return Validate(config).outcome == Outcome::kInvalid;
+  };
+  EXPECT_TRUE(refused([](Config& c) { c.self = kNobody; }));
+  EXPECT_TRUE(refused([](Config& c) { c.heartbeat_ticks = 0; }));
+  EXPECT_TRUE(refused([](Config& c) { c.election_ticks = c.heartbeat_ticks; }));
+  EXPECT_TRUE(refused([](Config& c) { c.append_bytes_max = 0; }));
+  EXPECT_TRUE(refused([](Config& c) { c.clock_drift_ppm_max = 1'000'000; }));
+  EXPECT_TRUE(refused([](Config& c) { c.snapshot_streams_max = 0; }));
+}
+
+TEST(Core, StoresThatNoCoreLeftBehindAreRefused) {
+  EXPECT_TRUE(Validate(MakeRestored({1, 1, 4})).ok());
+  const auto refused = [](auto change) {
+    Restored restored = MakeRestored({1, 1, 4});
+    change(restored);
+    return Validate(restored).outcome == Outcome::kInvalid;
+  };
+  EXPECT_TRUE(refused([](Restored& r) { r.entries[1].index = Index{7}; }));
+  EXPECT_TRUE(refused([](Restored& r) { r.entries[0].term = Term{3}; }));
+  EXPECT_TRUE(refused([](Restored& r) { r.hard_state.term = Term{3}; }));
+  EXPECT_TRUE(refused([](Restored& r) { r.entries.erase(r.entries.begin()); }));
+  EXPECT_TRUE(refused([](Restored& r) { r.entries[2].kind = EntryKind::kConfiguration; }));
+  EXPECT_TRUE(refused([](Restored& r) { r.older_terms = {{Index{9}, Term{1}}}; }));
+  EXPECT_TRUE(refused([](Restored& r) { r.snapshot.last.term = Term{9}; }));
+}
+
+TEST(Core, ImpossibleMessagesChangeNothing) {
+  Shell shell(MakeConfig(), MakeRestored({1, 1, 4}));
+  shell.Give(kSecond, AppendRequest{Term{5}, {Index{3}, Term{4}}, Index{2}, 1, {}});
+  const std::vector<std::pair<const char*, Message>> messages{
+      {"term 0", Heartbeat{Term{0}, Index{1}, 1}},
+      {"a term near the end of numbers", Heartbeat{Term{~0ull}, Index{1}, 1}},
+      {"commits what is not there", Heartbeat{Term{5}, Index{9}, 1}},
+      {"contradicts a committed entry",
+       AppendRequest{Term{6}, {Index{2}, Term{2}}, Index{}, 1, {}}},
+      {"a gap", AppendRequest{Term{6}, {Index{3}, Term{4}}, Index{}, 1, {MakeEntry(5, 5)}}},
+      {"terms go back", AppendRequest{Term{6}, {Index{3}, Term{4}}, Index{}, 1, {MakeEntry(4, 3)}}},
+      {"entries of the future",
+       AppendRequest{Term{6}, {Index{3}, Term{4}}, Index{}, 1, {MakeEntry(4, 7)}}},
+      {"a vote request from the future", VoteRequest{Term{6}, {Index{9}, Term{8}}, false}},
+      {"an empty snapshot", SnapshotChunk{Term{6}, 1, {}, 0, {}}},
+  };
+  const CoreStatus before = shell.core.Status();
+  for (const auto& [what, message] : messages) {
+    const Answer answer = shell.Try(kThird, message);
+    EXPECT_EQ(answer.outcome, Outcome::kInvalid) << what;
+    EXPECT_FALSE(answer.why.empty()) << what;
+    EXPECT_EQ(shell.core.Status().term, before.term) << what;
+    EXPECT_EQ(shell.core.Status().leader, before.leader) << what;
+    EXPECT_EQ(shell.core.Status().last, before.last) << what;
+  }
+  EXPECT_EQ(shell.Try(kThird, Heartbeat{Term{5}, Index{1}, 1}).outcome, Outcome::kInvalid)
+      << "a second leader of the term";
+  EXPECT_EQ(shell.Try(kSelf, Heartbeat{Term{5}, Index{1}, 1}).outcome, Outcome::kInvalid);
+  EXPECT_EQ(shell.Try(kNobody, Heartbeat{Term{5}, Index{1}, 1}).outcome, Outcome::kInvalid);
+}
+
+TEST(Core, SameCallsGiveTheSameOutputs) {
+  const auto run = [] {
+    Shell shell;
+    for (int i = 0; i < 500; ++i) {
+      shell.core.Tick();
+      shell.Pump();
+    }
+    return std::make_pair(shell.core.Status().term, shell.sent.size());
+  };
+  EXPECT_EQ(run(), run());
+  EXPECT_GT(run().second, 0u);
+}
+
+TEST(Core, RankWaitsLonger) {
+  const auto ticks_to_campaign = [](std::uint32_t rank) {
+    Config config = MakeConfig();
+    config.rank = rank;
+    Shell shell(config);
+    int ticks = 0;
+    for (; shell.core.Status().role == RoleName::kFollower; ++ticks) shell.core.Tick();
+    return ticks;
+  };
+  EXPECT_EQ(ticks_to_campaign(4) - ticks_to_campaign(0),
+            2 * static_cast<int>(MakeConfig().election_ticks));
+}
+
+TEST(Core, ProposalsHaveALimit) {
+  Config config = MakeConfig();
+  config.proposal_bytes_max = 10;
+  Shell shell(config);
+  EXPECT_EQ(shell.core.Propose({}, {}).answer.outcome, Outcome::kNotLeader);
+  shell.Lead();
+  const Proposed large = shell.core.Propose({}, SharedBytes::Copy("more than ten bytes"));
+  EXPECT_EQ(large.answer.outcome, Outcome::kInvalid);
+  EXPECT_NE(large.answer.why.find("proposal_bytes_max"), std::string::npos) << large.answer.why;
+  EXPECT_EQ(shell.core.Propose({}, SharedBytes::Copy("ten bytes!")).position,
+            (LogPosition{Index{2}, Term{1}}));
+}
+
+TEST(Core, BytesOfAProposalAreNeverCopied) {
+  Shell shell;
+  shell.Lead();
+  shell.Give(kSecond, AppendAccepted{Term{1}, Index{1}, 1});
+  const SharedBytes data = SharedBytes::Copy("the very same bytes");
+  ASSERT_TRUE(shell.core.Propose({}, data).answer.ok());
+  Output output;
+  ASSERT_TRUE(shell.core.TakeOutput(&output));
+  EXPECT_EQ(output.persist.entries.at(0).data.data(), data.data());
+  for (const Outgoing& out : output.messages) {
+    const auto* append = std::get_if<AppendRequest>(&out.message);
+    if (append == nullptr) continue;
+    EXPECT_EQ(append->entries.at(0).data.data(), data.data());
+  }
+}
+
+/// A log of which only the end is in memory: what is older is asked of the shell, for the state
+/// machine as for a follower.
+TEST(Core, OlderEntriesAreAskedOfTheShell) {
+  Restored restored = MakeRestored({1, 1, 2, 2, 3});
+  restored.entries.erase(restored.entries.begin(), restored.entries.begin() + 4);
+  restored.older_terms = {{Index{1}, Term{1}}, {Index{3}, Term{2}}};
+  ASSERT_TRUE(Validate(restored).ok());
+  Shell shell(MakeConfig(), restored);
+  shell.Lead();
+  shell.Give(kSecond, AppendAccepted{Term{4}, Index{6}, 1});
+  EXPECT_EQ(shell.applied,
+            (std::vector<std::pair<Index, Index>>{{Index{1}, Index{4}}, {Index{5}, Index{6}}}));
+  shell.Give(kThird, AppendRejected{Term{4}, Index{5}, {Index{2}, Term{1}}, 1});
+  ASSERT_EQ(shell.log_reads.size(), 1u);
+  EXPECT_EQ(shell.log_reads[0].first, Index{3});
+  EXPECT_EQ(shell.log_reads[0].last, Index{4});
+  shell.core.LogRead(kThird, {MakeEntry(3, 2), MakeEntry(4, 2)});
+  shell.Pump();
+  const AppendRequest append = shell.Sent<AppendRequest>(kThird).back();
+  EXPECT_EQ(append.prev, (LogPosition{Index{2}, Term{1}}));
+  EXPECT_EQ(append.entries.size(), 2u);
+}
+
+TEST(Core, OneFollowerAtATimeGetsASnapshot) {
+  Config config = MakeConfig();
+  config.snapshot_streams_max = 1;
+  config.check_quorum = false;
+  Shell shell(config, MakeRestored({}, 5));
+  ASSERT_TRUE(shell.core.Campaign().ok());
+  shell.Pump();
+  for (const NodeId voter : {kSecond, kThird}) shell.Give(voter, VoteResponse{Term{1}, true});
+  for (const NodeId peer : {kSecond, kThird}) {
+    shell.Give(peer, AppendAccepted{Term{1}, Index{1}, 1});
+  }
+  ASSERT_TRUE(shell.core.Compact(Index{1}, 100, Index{1}).ok());
+  for (const NodeId peer : {NodeId{4}, NodeId{5}}) {
+    shell.Give(peer, AppendRejected{Term{1}, Index{}, {}, 1});
+    shell.Give(peer, HeartbeatResponse{Term{1}, 1});
+  }
+  for (std::uint32_t i = 0; i < 2 * config.heartbeat_ticks; ++i) {
+    shell.core.Tick();
+    shell.Pump();
+    for (const NodeId peer : {NodeId{4}, NodeId{5}}) {
+      shell.Give(peer, HeartbeatResponse{Term{1}, 2 + i / config.heartbeat_ticks});
+    }
+  }
+  ASSERT_EQ(shell.snapshot_reads.size(), 1u);
+  shell.core.SnapshotRead(NodeId{4}, Index{1}, 0, SharedBytes::Copy(std::string(100, 's')));
+  shell.Pump();
+  shell.Give(NodeId{4}, AppendAccepted{Term{1}, Index{1}, 2});
+  ASSERT_EQ(shell.snapshot_reads.size(), 2u);
+  EXPECT_EQ(shell.snapshot_reads[1].peer, NodeId{5});
+}
+
+TEST(Core, ReadsHaveALimit) {
+  Config config = MakeConfig();
+  config.reads_max = 2;
+  Shell shell(config);
+  EXPECT_EQ(shell.core.Read(Ticket{1}).outcome, Outcome::kNotLeader);
+  shell.Lead();
+  EXPECT_TRUE(shell.core.Read(Ticket{1}).ok());
+  EXPECT_TRUE(shell.core.Read(Ticket{2}).ok());
+  EXPECT_EQ(shell.core.Read(Ticket{3}).outcome, Outcome::kBusy);
+}
+
+TEST(Core, CompactionNeedsWhatWasHandedOut) {
+  Shell shell(MakeConfig(), MakeRestored({}, 1));
+  ASSERT_TRUE(shell.core.Campaign().ok());
+  shell.Pump();
+  EXPECT_EQ(shell.core.Compact(Index{2}, 0, Index{2}).outcome, Outcome::kNotYet);
+  EXPECT_TRUE(shell.core.Compact(Index{1}, 0, Index{1}).ok());
+  EXPECT_EQ(shell.core.Compact(Index{1}, 0, Index{1}).outcome, Outcome::kStale);
+  EXPECT_EQ(shell.core.MetaAt(Index{1})->last, (LogPosition{Index{1}, Term{1}}));
+  EXPECT_EQ(shell.core.MetaAt(Index{5}), std::nullopt);
+}
+
+/// Two of three servers are gone for good. The third makes itself the cluster.
+TEST(Core, ASurvivorCanBeMadeTheCluster) {
+  Restored restored = Core::UnsafeRecover(MakeRestored({1, 1, 4}), kSelf, {kSelf});
+  ASSERT_TRUE(Validate(restored).ok());
+  Shell shell(MakeConfig(), std::move(restored));
+  ASSERT_TRUE(shell.core.Campaign().ok());
+  shell.Pump();
+  EXPECT_EQ(shell.core.Status().role, RoleName::kLeader);
+  EXPECT_EQ(shell.core.Status().commit, shell.core.Status().last.index);
+  EXPECT_EQ(shell.core.Membership().voters, std::vector<NodeId>{kSelf});
+  EXPECT_GT(shell.core.Status().term, Term{5});
+}
+
+/// What a crash left between storing a snapshot and dropping the log it replaces.
+TEST(Core, ASnapshotTakesThePlaceOfAConflictingLog) {
+  Restored restored = MakeRestored({1, 1, 1, 1});
+  restored.hard_state.term = Term{3};
+  restored.snapshot.last = {Index{2}, Term{2}};
+  const Core core(MakeConfig(), restored);
+  EXPECT_EQ(core.Status().last, (LogPosition{Index{2}, Term{2}}));
+  restored.snapshot.last = {Index{2}, Term{1}};
+  EXPECT_EQ(Core(MakeConfig(), restored).Status().last, (LogPosition{Index{4}, Term{1}}));
+}
+
+}  // namespace
+}  // namespace trireme::raft
