@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/log_entry.h"
+#include <trireme/raft/types.h>
 
 /// The vocabulary of Raft (Ongaro, "Consensus: Bridging Theory and Practice", Stanford 2014, cited
 /// as "thesis"). Terms, indexes and ids are distinct types; 0 is "none" in each of them.

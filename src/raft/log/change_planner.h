@@ -4,11 +4,11 @@
 #include <optional>
 #include <vector>
 
+#include <trireme/raft/log_store.h>
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "raft/log/frame.h"
 #include "raft/log/group_table.h"
-#include "raft/log/group_write.h"
 
 namespace trireme::raft {
 

@@ -6,10 +6,10 @@
 #include <string_view>
 #include <vector>
 
+#include <trireme/raft/log_store.h>
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "io/disk.h"
-#include "raft/log/vocabulary.h"
 
 /// The names in a log's directory: docs/formats/raft-log.md, first table.
 namespace trireme::raft {

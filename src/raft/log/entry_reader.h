@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <vector>
 
+#include <trireme/raft/types.h>
 #include "absl/status/status.h"
-#include "base/log_entry.h"
 #include "raft/log/group_table.h"
 #include "raft/log/segment.h"
 

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "base/log_entry.h"
-#include "raft/log/vocabulary.h"
+#include <trireme/raft/log_store.h>
+#include <trireme/raft/types.h>
 
 /// A batch as bytes: docs/formats/raft-log.md, "frame".
 namespace trireme::raft {

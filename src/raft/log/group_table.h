@@ -7,9 +7,9 @@
 #include <span>
 #include <vector>
 
-#include "base/log_entry.h"
+#include <trireme/raft/log_store.h>
+#include <trireme/raft/types.h>
 #include "raft/log/frame.h"
-#include "raft/log/vocabulary.h"
 
 namespace trireme::raft {
 

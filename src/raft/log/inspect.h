@@ -4,10 +4,10 @@
 #include <string>
 #include <vector>
 
+#include <trireme/raft/log_store.h>
 #include "absl/status/statusor.h"
 #include "io/disk.h"
 #include "raft/log/directory.h"
-#include "raft/log/vocabulary.h"
 
 namespace trireme::raft {
 

@@ -7,30 +7,14 @@
 #include <span>
 #include <vector>
 
+#include <trireme/raft/log_store.h>
+#include <trireme/raft/types.h>
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "base/log_entry.h"
 #include "io/disk.h"
-#include "raft/log/group_write.h"
 #include "raft/log/options.h"
-#include "raft/log/snapshot_writer.h"
-#include "raft/log/vocabulary.h"
 
 namespace trireme::raft {
-
-/// What one group left behind.
-struct RecoveredGroup {
-  GroupId group;
-  HardState hard_state;
-  LogSnapshot snapshot;
-  LogPosition dropped_to;  ///< The log begins after it.
-  LogPosition last;        ///< Of the log; dropped_to when it is empty.
-  /// The end of the log, bounded by LogOptions::restore_bytes_max. Not empty unless the log is.
-  std::vector<Entry> entries;
-  /// Of the log's entries below `entries`: their terms, and those that are configurations.
-  std::vector<TermRun> older_terms;
-  std::vector<Entry> older_configurations;
-};
 
 struct LogStats {
   std::uint64_t segments = 0;
@@ -48,15 +32,9 @@ struct LogStats {
 ///   log->Write(batches of whatever groups)    once for all that wait
 ///   log->Sync()                               then they are durable
 ///
-/// Thread-safe. Write and Sync are meant for one thread, Read and snapshots for any, Housekeep for
-/// one that may wait for the disk.
-///
-/// Errors: RESOURCE_EXHAUSTED means that the disk is full and that nothing of the batch has been
-/// written: try again when there is room. INVALID_ARGUMENT, NOT_FOUND and OUT_OF_RANGE change
-/// nothing; DATA_LOSS of a read names the file and the offset of the damage. A failed write, sync
-/// or rename of the log is fatal: what the disk holds is unknown, every later call fails with the
-/// same status (`fatal` is true), and the process has to start over from what Open finds.
-class Log {
+/// RESOURCE_EXHAUSTED of a Write means that the disk is full. After a fatal error `Open` finds what
+/// the disk holds.
+class Log final : public LogStore {
  public:
   struct Opened {
     std::unique_ptr<Log> log;
@@ -70,43 +48,24 @@ class Log {
   /// damage that no crash explains. Neither changes anything. `disk` must outlive the log.
   [[nodiscard]] static absl::StatusOr<Opened> Open(const LogOptions& options, io::Disk* disk);
 
-  ~Log();
+  ~Log() override;
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
 
-  /// Writes the batches of several groups as one, in the order given (a group may occur again) and
-  /// after all written before. All of it survives a crash or nothing. The bytes of the entries go
-  /// to the disk from where they are.
-  [[nodiscard]] absl::StatusOr<BatchNumber> Write(std::span<const GroupWrite> groups);
-  /// What one Write may carry: the data of its entries, 32 bytes for each of them and 128 for each
-  /// group, and configurations. More is INVALID_ARGUMENT.
-  std::uint64_t batch_bytes_max() const;
-
-  /// Makes all that was written before the call durable; up to which batch.
-  [[nodiscard]] absl::StatusOr<BatchNumber> Sync();
-
-  /// Entries from `first` on, up to `last`; at least one, and otherwise at most bytes_max of data.
-  /// OUT_OF_RANGE when the log does not hold `first`.
+  /// The bytes of the entries go to the disk from where they are.
+  [[nodiscard]] absl::StatusOr<BatchNumber> Write(std::span<const GroupWrite> groups) override;
+  std::uint64_t batch_bytes_max() const override;
+  [[nodiscard]] absl::StatusOr<BatchNumber> Sync() override;
   [[nodiscard]] absl::StatusOr<std::vector<Entry>> Read(GroupId group, Index first, Index last,
-                                                        std::uint64_t bytes_max) const;
-
-  /// Begins the file of a snapshot, one at a time for the same group and position. It counts when
-  /// GroupWrite::snapshot has named it; one that nobody names is removed by the next Open.
-  /// ALREADY_EXISTS when the group has one that is as new.
-  [[nodiscard]] absl::StatusOr<std::unique_ptr<SnapshotWriter>> CreateSnapshot(GroupId group,
-                                                                               LogPosition last);
-  /// Up to bytes_max bytes of the group's latest snapshot from `offset` on; fewer only at its end.
-  /// NOT_FOUND when that is not at `snapshot` any more.
+                                                        std::uint64_t bytes_max) const override;
+  [[nodiscard]] absl::StatusOr<std::unique_ptr<SnapshotWriter>> CreateSnapshot(
+      GroupId group, LogPosition last) override;
   [[nodiscard]] absl::StatusOr<SharedBytes> ReadSnapshot(GroupId group, Index snapshot,
                                                          std::uint64_t offset,
-                                                         std::uint64_t bytes_max) const;
-
-  /// Frees segments and snapshots that no group needs and prepares spare segments: to be called
-  /// now and then. RESOURCE_EXHAUSTED: there was no room for spare segments.
-  [[nodiscard]] absl::Status Housekeep();
-
-  /// The log is of no more use; why.
-  bool fatal() const;
+                                                         std::uint64_t bytes_max) const override;
+  /// Frees segments and snapshots that no group needs and prepares spare segments.
+  [[nodiscard]] absl::Status Housekeep() override;
+  bool fatal() const override;
 
   LogStats Stats() const;
 

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-#include "base/log_entry.h"
+#include <trireme/raft/types.h>
 
 namespace trireme::raft {
 

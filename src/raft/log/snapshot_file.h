@@ -4,11 +4,11 @@
 #include <memory>
 #include <string>
 
+#include <trireme/raft/log_store.h>
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "io/disk.h"
 #include "raft/log/directory.h"
-#include "raft/log/snapshot_writer.h"
 
 /// docs/formats/raft-log.md, "Snapshot files".
 namespace trireme::raft {

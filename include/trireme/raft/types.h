@@ -3,7 +3,7 @@
 #include <compare>
 #include <cstdint>
 
-#include "base/shared_bytes.h"
+#include <trireme/raft/bytes.h>
 
 /// What Raft's core and its durable log both speak of (Ongaro, "Consensus: Bridging Theory and
 /// Practice", Stanford 2014, cited as "thesis"). Terms, indexes and ids are distinct types; 0 is
