@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "cli/mr_commands.h"
+#include "cli/raft_commands.h"
 #include "cli/run_command.h"
 #include "cli/say.h"
 #include "cli/sim_commands.h"
@@ -11,12 +12,14 @@
 
 namespace {
 
-constexpr char kHelp[] = "trireme " TRIREME_VERSION
-                         "\n"
-                         "\n"
-                         "  trireme mr ...        MapReduce: see `trireme mr help`\n"
-                         "  trireme sim ...       simulated Raft clusters: see `trireme sim --help`\n"
-                         "  trireme --version\n";
+constexpr char kHelp[] =
+    "trireme " TRIREME_VERSION
+    "\n"
+    "\n"
+    "  trireme mr ...        MapReduce: see `trireme mr help`\n"
+    "  trireme raft ...      Raft's log: see `trireme raft help`\n"
+    "  trireme sim ...       simulated Raft clusters: see `trireme sim --help`\n"
+    "  trireme --version\n";
 
 }  // namespace
 
@@ -31,6 +34,7 @@ int main(int argc, char** argv) {
   const std::string command = arguments[0];
   arguments.erase(arguments.begin());
   if (command == "mr") return trireme::cli::RunMr(std::move(arguments));
+  if (command == "raft") return trireme::cli::RunRaft(std::move(arguments));
   if (command == "sim") return trireme::cli::RunSim(std::move(arguments));
   if (command == "--version") {
     trireme::cli::Say(stdout, "trireme " TRIREME_VERSION "\n");

@@ -1,8 +1,69 @@
 #include "rpc/loop.h"
 
+#include <openssl/crypto.h>
+#include <unistd.h>
+
 #include <algorithm>
 
 namespace trireme::rpc {
+
+/// The loops whose threads nobody has joined yet. A thread on its way out while the process ends
+/// would run its last destructors beside those of the process: exit() waits for it.
+class Loop::Unjoined {
+ public:
+  static Unjoined& Get() {
+    static Unjoined* const unjoined = new Unjoined;
+    static const AtExit at_exit;
+    return *unjoined;
+  }
+
+  void Add(std::shared_ptr<Loop> loop) {
+    JoinEnded();
+    const std::lock_guard lock(mutex_);
+    loops_.push_back(std::move(loop));
+  }
+
+  void Remove(const Loop* loop) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(loops_, [loop](const auto& other) { return other.get() == loop; });
+  }
+
+ private:
+  /// How long the end of the process waits for a loop whose callbacks do not come back.
+  static constexpr std::chrono::seconds kExitWait{2};
+
+  struct AtExit {
+    // What is set up before is taken down after: the threads still have something of OpenSSL.
+    AtExit() { OPENSSL_init_crypto(0, nullptr); }
+    ~AtExit() { Get().EndAll(); }
+  };
+
+  /// Those that ended by themselves, so that the list does not grow.
+  void JoinEnded() {
+    std::vector<std::shared_ptr<Loop>> loops;
+    {
+      const std::lock_guard lock(mutex_);
+      loops = loops_;
+    }
+    for (const auto& loop : loops) {
+      if (loop->ended_.load()) loop->Join();
+    }
+  }
+
+  void EndAll() {
+    if (::getpid() != process_) return;  // A forked child has the list, not the threads.
+    std::vector<std::shared_ptr<Loop>> loops;
+    {
+      const std::lock_guard lock(mutex_);
+      loops = loops_;
+    }
+    for (const auto& loop : loops) loop->EndWithin(kExitWait);
+  }
+
+  const ::pid_t process_ = ::getpid();
+  std::mutex mutex_;
+  std::vector<std::shared_ptr<Loop>> loops_;
+};
 
 Loop::Loop() = default;
 Loop::~Loop() = default;
@@ -11,7 +72,11 @@ std::shared_ptr<Loop> Loop::Create() {
   // The thread and the returned handle share the loop; the handle's end stops the thread. So the
   // last handle may be dropped on the loop's own thread.
   std::shared_ptr<Loop> loop(new Loop);
-  loop->thread_ = std::thread([loop] { loop->Run(); });
+  loop->thread_ = std::thread([loop] {
+    loop->Run();
+    loop->ended_ = true;
+  });
+  Unjoined::Get().Add(loop);
   Loop* raw = loop.get();
   return std::shared_ptr<Loop>(raw, [loop = std::move(loop)](Loop*) { loop->Stop(); });
 }
@@ -74,19 +139,39 @@ void Loop::RunTasks() {
 }
 
 void Loop::Stop() {
+  if (RequestStop() && !InThread()) Join();
+}
+
+/// False if that has been done.
+bool Loop::RequestStop() {
   std::vector<absl::AnyInvocable<void()>> dropped;
   {
     const std::lock_guard lock(mutex_);
-    if (stopped_) return;
-    stopped_ = true;
+    if (std::exchange(stopped_, true)) return false;
     dropped.swap(tasks_);
   }
   poller_.Wake();
-  if (InThread()) {
-    thread_.detach();
-  } else {
-    thread_.join();
+  return true;
+}
+
+std::thread Loop::TakeThread() {
+  const std::lock_guard lock(mutex_);
+  return std::move(thread_);
+}
+
+void Loop::Join() {
+  if (std::thread thread = TakeThread(); thread.joinable()) thread.join();
+  Unjoined::Get().Remove(this);
+}
+
+void Loop::EndWithin(std::chrono::milliseconds limit) {
+  RequestStop();
+  const auto until = Clock::now() + limit;
+  while (!ended_ && !InThread() && Clock::now() < until) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
+  if (ended_) return Join();
+  if (std::thread thread = TakeThread(); thread.joinable()) thread.detach();
 }
 
 void Loop::Arm(Timer& timer, Clock::time_point due) {

@@ -60,8 +60,8 @@ class Loop {
   void Post(absl::AnyInvocable<void()> task);
   /// Thread-safe.
   bool InThread() const { return std::this_thread::get_id() == thread_id_.load(); }
-  /// Ends the thread after the current turn and joins it (not when called on it). Idempotent. Close
-  /// the channels that use the loop first: their calls and connections go no further.
+  /// Ends the thread after the current turn and joins it; called on it, exit() does. Idempotent.
+  /// Close the channels that use the loop first: their calls and connections go no further.
   void Stop();
 
   /// Loop thread. As Poller's.
@@ -77,8 +77,15 @@ class Loop {
   void Unmark(Flushable& flushable);
 
  private:
+  class Unjoined;
+
   Loop();
   void Run();
+  bool RequestStop();
+  std::thread TakeThread();
+  void Join();
+  /// At the end of the process.
+  void EndWithin(std::chrono::milliseconds limit);
   bool PrepareToSleep(int* timeout_ms);
   int UntilNextTimerMs() const;
   void RunTimers();
@@ -96,7 +103,8 @@ class Loop {
   std::atomic<bool> asleep_{false};  // Whoever posts and finds it true must wake the loop.
 
   std::atomic<std::thread::id> thread_id_;
-  std::thread thread_;
+  std::thread thread_;              // Guarded by mutex_ once it runs.
+  std::atomic<bool> ended_{false};  // The thread does nothing more with the loop.
 };
 
 }  // namespace trireme::rpc

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/shared_bytes.h"
+#include <trireme/raft/bytes.h>
 #include "sim/linear/kv_history.h"
 
 namespace trireme::sim {

@@ -402,7 +402,7 @@ std::uint64_t EmbeddedSlotMemory(const EmbeddedOptions& options) {
 absl::StatusOr<JobReport> RunEmbedded(const PreparedJob& prepared, const EmbeddedOptions& options,
                                       bool* hung) {
   *hung = false;
-  LocalFileSystem files;
+  static LocalFileSystem files;  // outlives the run, as a thread that user code holds may
   const JobSettings& settings = prepared.setup->settings;
   TRIREME_ASSIGN_OR_RETURN(const ScratchDirectory scratch,
                            ScratchDirectory::Make(options.directory));

@@ -1,0 +1,125 @@
+// What every Disk promises, over each of them.
+#include "io/disk.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <string>
+
+#include "io/memory_disk.h"
+#include "io/posix_disk.h"
+
+namespace trireme::io {
+namespace {
+
+using ::testing::ElementsAre;
+
+class DiskTest : public ::testing::TestWithParam<bool> {
+ protected:
+  DiskTest() {
+    char name[] = "/tmp/trireme-disk-XXXXXX";
+    directory_ = ::mkdtemp(name);
+    if (GetParam()) {
+      disk_ = std::make_unique<PosixDisk>();
+    } else {
+      disk_ = std::make_unique<MemoryDisk>();
+      EXPECT_TRUE(disk_->MakeDirectories(directory_).ok());
+    }
+  }
+  ~DiskTest() override { std::filesystem::remove_all(directory_); }
+
+  std::string Path(const std::string& name) const { return directory_ + "/" + name; }
+  std::unique_ptr<DiskFile> Open(const std::string& name, OpenMode mode) {
+    auto file = disk_->Open(Path(name), mode);
+    EXPECT_TRUE(file.ok()) << file.status();
+    return *std::move(file);
+  }
+  static void Write(DiskFile& file, std::uint64_t offset, std::vector<std::string_view> parts) {
+    const absl::Status status = file.WriteAt(offset, parts);
+    EXPECT_TRUE(status.ok()) << status;
+  }
+  static std::string Read(const DiskFile& file, std::uint64_t offset, std::size_t size) {
+    std::string to(size, '?');
+    const auto n = file.ReadAt(offset, to.data(), size);
+    EXPECT_TRUE(n.ok()) << n.status();
+    to.resize(*n);
+    return to;
+  }
+  std::vector<std::string> Names() {
+    std::vector<std::string> names;
+    const auto entries = disk_->List(directory_);
+    EXPECT_TRUE(entries.ok()) << entries.status();
+    for (const DiskEntry& entry : *entries) names.push_back(entry.name);
+    return names;
+  }
+
+  std::string directory_;
+  std::unique_ptr<Disk> disk_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Each, DiskTest, ::testing::Values(false, true),
+                         [](const auto& info) { return info.param ? "Posix" : "Memory"; });
+
+TEST_P(DiskTest, GathersAndReadsBack) {
+  auto file = Open("a", OpenMode::kCreate);
+  Write(*file, 3, {"one", "", "two"});
+  EXPECT_EQ(Read(*file, 0, 100), std::string("\0\0\0", 3) + "onetwo");
+  EXPECT_EQ(Read(*file, 5, 2), "et");
+  EXPECT_EQ(Read(*file, 9, 2), "");
+  EXPECT_TRUE(file->Sync().ok());
+}
+
+TEST_P(DiskTest, MorePartsThanOneCallTakes) {
+  auto file = Open("a", OpenMode::kCreate);
+  std::string expected;
+  std::vector<std::string> owned;
+  for (int i = 0; i < 5000; ++i) owned.push_back(std::to_string(i));
+  std::vector<std::string_view> parts(owned.begin(), owned.end());
+  for (const std::string& part : owned) expected += part;
+  Write(*file, 0, parts);
+  EXPECT_EQ(Read(*file, 0, expected.size() + 1), expected);
+}
+
+TEST_P(DiskTest, AllocateGivesSizeAndZeros) {
+  auto file = Open("a", OpenMode::kCreate);
+  ASSERT_TRUE(file->Allocate(10'000).ok());
+  EXPECT_EQ(*file->Size(), 10'000u);
+  EXPECT_EQ(Read(*file, 9'990, 100), std::string(10, '\0'));
+  ASSERT_TRUE(file->Allocate(100).ok());
+  EXPECT_EQ(*file->Size(), 100u);
+}
+
+TEST_P(DiskTest, NamesAndErrors) {
+  EXPECT_EQ(disk_->Open(Path("a"), OpenMode::kRead).status().code(), absl::StatusCode::kNotFound);
+  Open("b", OpenMode::kCreate);
+  Open("a", OpenMode::kCreate);
+  EXPECT_EQ(disk_->Open(Path("a"), OpenMode::kCreate).status().code(),
+            absl::StatusCode::kAlreadyExists);
+  EXPECT_THAT(Names(), ElementsAre("a", "b"));
+  ASSERT_TRUE(disk_->Rename(Path("a"), Path("b")).ok());
+  EXPECT_EQ(disk_->Rename(Path("a"), Path("b")).code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(Names(), ElementsAre("b"));
+  ASSERT_TRUE(disk_->Remove(Path("b")).ok());
+  EXPECT_EQ(disk_->Remove(Path("b")).code(), absl::StatusCode::kNotFound);
+  EXPECT_TRUE(disk_->SyncDirectory(directory_).ok());
+  EXPECT_EQ(disk_->List(Path("none")).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_P(DiskTest, MakesParents) {
+  ASSERT_TRUE(disk_->MakeDirectories(Path("x/y/z")).ok());
+  ASSERT_TRUE(disk_->MakeDirectories(Path("x/y/z")).ok());
+  EXPECT_TRUE(disk_->Open(Path("x/y/z/file"), OpenMode::kCreate).ok());
+}
+
+TEST_P(DiskTest, OneLockAtATime) {
+  auto first = disk_->Lock(Path("lock"));
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_EQ(disk_->Lock(Path("lock")).status().code(), absl::StatusCode::kFailedPrecondition);
+  first->reset();
+  EXPECT_TRUE(disk_->Lock(Path("lock")).ok());
+}
+
+}  // namespace
+}  // namespace trireme::io
