@@ -6,9 +6,15 @@ namespace trireme::sim {
 
 absl::Status DiskQueue::Begin(Storage* storage) {
   busy_ = true;
+  full_ = false;
   while (!waiting_.empty()) {
     const absl::Status status = Write(storage, waiting_.front());
-    if (absl::IsResourceExhausted(status)) break;
+    full_ = absl::IsResourceExhausted(status);
+    if (full_ && std::holds_alternative<raft::Persist>(waiting_.front())) break;
+    if (full_) {
+      waiting_.pop_front();
+      continue;
+    }
     TRIREME_RETURN_IF_ERROR(status);
     waiting_.pop_front();
   }

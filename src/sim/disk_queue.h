@@ -27,12 +27,13 @@ class DiskQueue {
   };
 
   bool busy() const { return busy_; }
+  bool full() const { return full_; }  ///< As the latest Begin found the disk.
   bool empty() const { return waiting_.empty(); }
   void Add(raft::Persist batch) { waiting_.emplace_back(std::move(batch)); }
   void Add(OwnSnapshot snapshot) { waiting_.emplace_back(std::move(snapshot)); }
 
-  /// Writes what waits. A full disk takes as much as it has room for, the rest goes on waiting; any
-  /// other error is the node's end.
+  /// Writes what waits. A full disk takes as much as it has room for, the rest goes on waiting, but
+  /// for snapshots, which are left out; any other error is the node's end.
   [[nodiscard]] absl::Status Begin(Storage* storage);
   /// The time it takes is over.
   [[nodiscard]] absl::StatusOr<Durable> End(Storage* storage);
@@ -45,6 +46,7 @@ class DiskQueue {
   std::deque<Item> waiting_;
   Durable written_;
   bool busy_ = false;
+  bool full_ = false;
 };
 
 }  // namespace trireme::sim

@@ -10,7 +10,7 @@
 
 namespace trireme::sim {
 
-const std::array<Faults::Kind, 12> Faults::kKinds = {{
+const std::array<Faults::Kind, 16> Faults::kKinds = {{
     {&Options::crash_ms, &Faults::Crash},
     {&Options::crash_leader_ms, &Faults::CrashLeader},
     {&Options::crash_all_ms, &Faults::CrashAll},
@@ -23,10 +23,35 @@ const std::array<Faults::Kind, 12> Faults::kKinds = {{
     {&Options::campaign_ms, &Faults::Campaign},
     {&Options::membership_ms, &Faults::Membership},
     {&Options::snapshot_ms, &Faults::Snapshot},
+    {&Options::full_disk_ms, &Faults::FullDisk},
+    {&Options::sync_fails_ms, &Faults::SyncFails},
+    {&Options::power_off_ms, &Faults::PowerOff},
+    {&Options::damage_ms, &Faults::Damage},
 }};
 
-Faults::Faults(Surroundings around, std::vector<std::unique_ptr<Node>>* nodes)
-    : around_(around), nodes_(*nodes), random_(around.options->seed * 3'000'017 + 1) {}
+namespace {
+
+constexpr std::uint64_t kDiskOperationsMax = 40;
+/// The number of the event at which the operator looks after the damaged node.
+constexpr std::uint64_t kReplace = 0;
+constexpr Micros kOperatorLooks = 200 * kMillisecond;
+
+void Insert(std::vector<raft::NodeId>* list, raft::NodeId node) {
+  list->insert(std::lower_bound(list->begin(), list->end(), node), node);
+}
+
+void Remove(std::vector<raft::NodeId>* list, raft::NodeId node) {
+  list->erase(std::remove(list->begin(), list->end(), node), list->end());
+}
+
+}  // namespace
+
+Faults::Faults(Surroundings around, std::vector<std::unique_ptr<Node>>* nodes,
+               std::function<void()> make_node)
+    : around_(around),
+      nodes_(*nodes),
+      make_node_(std::move(make_node)),
+      random_(around.options->seed * 3'000'017 + 1) {}
 
 void Faults::Begin() {
   for (std::uint32_t kind = 0; kind < kKinds.size(); ++kind) Schedule(kind);
@@ -45,6 +70,10 @@ void Faults::OnFault(std::uint32_t kind) {
 }
 
 void Faults::OnFaultEnds(std::uint64_t number) {
+  if (number == kReplace) return Replace();
+  if (const auto full = full_.extract(number); !full.empty()) {
+    full.mapped()->storage().SetFull(false);
+  }
   if (const auto cut = cuts_.extract(number); !cut.empty()) MendAll(cut.mapped());
   if (const auto slow = slow_.extract(number); !slow.empty()) slow.mapped()->SetSlowDisk(false);
 }
@@ -54,8 +83,10 @@ void Faults::End() {
   around_.trace->Line("-------- faults are over");
   while (!cuts_.empty()) OnFaultEnds(cuts_.begin()->first);
   while (!slow_.empty()) OnFaultEnds(slow_.begin()->first);
+  while (!full_.empty()) OnFaultEnds(full_.begin()->first);
   for (const std::unique_ptr<Node>& node : nodes_) {
-    if (!node->up()) node->Start();
+    node->storage().PowerOffAfter(UINT64_MAX);
+    if (!node->up() && !node->broken()) node->Start();
   }
 }
 
@@ -210,18 +241,6 @@ raft::Configuration Faults::DrawMembership(const raft::Configuration& now) {
   return 2 * full > target.voters.size() ? target : now;
 }
 
-namespace {
-
-void Insert(std::vector<raft::NodeId>* list, raft::NodeId node) {
-  list->insert(std::lower_bound(list->begin(), list->end(), node), node);
-}
-
-void Remove(std::vector<raft::NodeId>* list, raft::NodeId node) {
-  list->erase(std::remove(list->begin(), list->end(), node), list->end());
-}
-
-}  // namespace
-
 /// Outsiders become learners or voters, learners voters or outsiders, voters learners or outsiders;
 /// a witness votes or is outside. One full voter stays.
 void Faults::Toggle(const Node& node, raft::Configuration* c) {
@@ -244,6 +263,59 @@ void Faults::Toggle(const Node& node, raft::Configuration* c) {
 
 void Faults::Snapshot() {
   AnyNode().TakeSnapshot();
+}
+
+void Faults::FullDisk() {
+  Node& node = AnyNode();
+  around_.trace->Line("{} has a full disk", Name(node.address()));
+  node.storage().SetFull(true);
+  full_.emplace(++last_number_, &node);
+  around_.queue->After(Duration(), EventKind::kFaultEnds, 0, last_number_);
+}
+
+void Faults::SyncFails() {
+  AnyNode().storage().FailNextSync();
+}
+
+void Faults::PowerOff() {
+  AnyNode().storage().PowerOffAfter(random_.Below(kDiskOperationsMax));
+}
+
+/// Of one voter in a world, so that the others remain a majority.
+void Faults::Damage() {
+  Node& node = AnyNode();
+  if (damaged_ != nullptr || !node.up()) return;
+  const std::string where = node.storage().Damage(random_);
+  if (where.empty()) return;
+  around_.trace->Line("{} has damage in {}", Name(node.address()), where);
+  damaged_ = &node;
+  around_.queue->After(kOperatorLooks, EventKind::kFaultEnds, 0, kReplace);
+}
+
+/// What an operator does about a node that refuses to start: makes a new one, under another id,
+/// take its place, as a learner first if it must.
+void Faults::Replace() {
+  Node* leader = damaged_->broken() ? Leader() : nullptr;
+  raft::Configuration now;
+  if (leader != nullptr) now = leader->core().Membership();
+  if (leader != nullptr && !now.joint()) {
+    if (!raft::IsMember(now, damaged_->id())) return;
+    if (replacement_ == nullptr) {
+      make_node_();
+      replacement_ = nodes_.back().get();
+    }
+    raft::Configuration target = now;
+    const bool voter = raft::IsVoter(now, damaged_->id());
+    Remove(&target.voters, damaged_->id());
+    Remove(&target.learners, damaged_->id());
+    Remove(&target.learners, replacement_->id());
+    Insert(voter ? &target.voters : &target.learners, replacement_->id());
+    if (!leader->ChangeMembership(target) && !raft::IsMember(now, replacement_->id())) {
+      Insert(&now.learners, replacement_->id());
+      leader->ChangeMembership(now);
+    }
+  }
+  around_.queue->After(kOperatorLooks, EventKind::kFaultEnds, 0, kReplace);
 }
 
 }  // namespace trireme::sim

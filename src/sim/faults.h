@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <utility>
@@ -16,7 +17,9 @@ namespace trireme::sim {
 /// says.
 class Faults {
  public:
-  Faults(Surroundings around, std::vector<std::unique_ptr<Node>>* nodes);
+  /// `make_node` adds an empty one to `nodes`.
+  Faults(Surroundings around, std::vector<std::unique_ptr<Node>>* nodes,
+         std::function<void()> make_node);
 
   /// Begins, or stops for good and makes up for what still lasts: links mended, nodes started.
   void Begin();
@@ -32,7 +35,7 @@ class Faults {
     Options::Number Options::*mean_ms;
     void (Faults::*happen)();
   };
-  static const std::array<Kind, 12> kKinds;
+  static const std::array<Kind, 16> kKinds;
 
   void Crash();
   void CrashLeader();
@@ -46,6 +49,10 @@ class Faults {
   void Campaign();
   void Membership();
   void Snapshot();
+  void FullDisk();
+  void SyncFails();
+  void PowerOff();
+  void Damage();
 
   void Schedule(std::uint32_t kind);
   Micros Duration();
@@ -58,13 +65,19 @@ class Faults {
   raft::Configuration DrawMembership(const raft::Configuration& now);
   void Toggle(const Node& node, raft::Configuration* configuration);
 
+  void Replace();
+
   Surroundings around_;
   std::vector<std::unique_ptr<Node>>& nodes_;
+  std::function<void()> make_node_;
   Random random_;
   bool over_ = false;
   std::uint64_t last_number_ = 0;
   std::map<std::uint64_t, Links> cuts_;  ///< Those that last.
   std::map<std::uint64_t, Node*> slow_;  ///< Disks.
+  std::map<std::uint64_t, Node*> full_;
+  Node* damaged_ = nullptr;
+  Node* replacement_ = nullptr;
 };
 
 }  // namespace trireme::sim

@@ -31,6 +31,14 @@ Term Ledger::Log::TermAt(Index index) const {
 void Ledger::Restore(NodeId node, const raft::Restored& restored) {
   Log& log = logs_[node];
   log = {restored.snapshot.last, {}};
+  for (std::size_t i = 0; i < restored.older_terms.size(); ++i) {
+    const raft::TermRun& run = restored.older_terms[i];
+    const Index end = i + 1 < restored.older_terms.size() ? restored.older_terms[i + 1].first
+                                                          : restored.entries[0].index;
+    for (Index index = run.first; index < end; ++index) {
+      if (index > log.base.index) log.terms.push_back(run.term);
+    }
+  }
   for (const Entry& entry : restored.entries) {
     if (entry.index > log.base.index) log.terms.push_back(entry.term);
   }

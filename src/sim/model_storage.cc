@@ -43,10 +43,13 @@ absl::Status ModelStorage::Sync() {
   return absl::OkStatus();
 }
 
-std::vector<Entry> ModelStorage::Read(Index first, Index last, std::uint64_t bytes_max) const {
+absl::StatusOr<std::vector<Entry>> ModelStorage::Read(Index first, Index last,
+                                                      std::uint64_t bytes_max) const {
   std::vector<Entry> entries;
   const std::deque<Entry>& log = written_.log;
-  if (log.empty() || first < log.front().index) return entries;
+  if (log.empty() || first < log.front().index || first > log.back().index) {
+    return absl::OutOfRangeError("not in the log");
+  }
   std::uint64_t bytes = 0;
   for (std::size_t i = first - log.front().index; i < log.size() && log[i].index <= last; ++i) {
     bytes += log[i].data.size();
@@ -56,10 +59,11 @@ std::vector<Entry> ModelStorage::Read(Index first, Index last, std::uint64_t byt
   return entries;
 }
 
-SharedBytes ModelStorage::ReadSnapshot(Index snapshot, std::uint64_t offset,
-                                       std::uint64_t bytes_max) const {
+absl::StatusOr<SharedBytes> ModelStorage::ReadSnapshot(Index snapshot, std::uint64_t offset,
+                                                       std::uint64_t bytes_max) const {
   const SharedBytes& bytes = written_.snapshot_bytes;
-  if (written_.snapshot.last.index != snapshot || offset > bytes.size()) return {};
+  if (written_.snapshot.last.index != snapshot) return absl::NotFoundError("not the latest");
+  if (offset > bytes.size()) return SharedBytes();
   return bytes.Slice(bytes.view().substr(offset, bytes_max));
 }
 

@@ -19,11 +19,11 @@ class ModelStorage final : public Storage {
   absl::Status WriteSnapshot(const raft::SnapshotMeta& meta, std::string_view bytes,
                              raft::Index drop_to) override;
   absl::Status Sync() override;
-  std::vector<raft::Entry> Read(raft::Index first, raft::Index last,
-                                std::uint64_t bytes_max) const override;
+  absl::StatusOr<std::vector<raft::Entry>> Read(raft::Index first, raft::Index last,
+                                                std::uint64_t bytes_max) const override;
   raft::Index SnapshotIndex() const override { return written_.snapshot.last.index; }
-  SharedBytes ReadSnapshot(raft::Index snapshot, std::uint64_t offset,
-                           std::uint64_t bytes_max) const override;
+  absl::StatusOr<SharedBytes> ReadSnapshot(raft::Index snapshot, std::uint64_t offset,
+                                           std::uint64_t bytes_max) const override;
   void Crash(Random& random) override;
 
  private:

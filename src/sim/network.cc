@@ -22,7 +22,7 @@ bool Network::IsCut(Address from, Address to) const {
 void Network::Send(Address from, Address to, Payload payload) {
   if (const auto* message = std::get_if<raft::Message>(&payload)) Count(*message);
   if (IsCut(from, to) || (faults_ && Chance(random_, options_.loss_ppm))) {
-    trace_.Line("lost     {}", Describe(from, to, payload));
+    if (trace_.on()) trace_.Line("lost     {}", Describe(from, to, payload));
     return;
   }
   if (faults_ && Chance(random_, options_.duplicate_ppm)) Schedule({from, to, payload});
@@ -65,7 +65,9 @@ bool Network::Take(std::uint64_t number, Packet* packet) {
   *packet = std::move(packets_[number]);
   free_.push_back(number);
   if (!IsCut(packet->from, packet->to)) return true;
-  trace_.Line("cut off  {}", Describe(packet->from, packet->to, packet->payload));
+  if (trace_.on()) {
+    trace_.Line("cut off  {}", Describe(packet->from, packet->to, packet->payload));
+  }
   return false;
 }
 

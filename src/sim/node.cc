@@ -18,7 +18,12 @@ namespace {
 
 constexpr std::uint64_t kSlowDiskFactor = 20;
 constexpr Micros kRestartDelay = 200 * kMillisecond;
+constexpr Micros kFullDiskDelay = 20 * kMillisecond;
 constexpr std::uint64_t kAllBytes = ~std::uint64_t{0};
+
+bool IsFull(const absl::Status& status) {
+  return absl::IsResourceExhausted(status);
+}
 
 }  // namespace
 
@@ -50,10 +55,7 @@ raft::Config Node::CoreConfig() {
 
 void Node::Start() {
   absl::StatusOr<raft::Restored> restored = storage_->Open();
-  if (!restored.ok()) {
-    around_.trace->Line("{} stays down: {}", Name(address()), restored.status().ToString());
-    return;
-  }
+  if (!restored.ok()) return Stop(restored.status());
   if (const raft::Answer answer = raft::Validate(*restored); !answer.ok()) {
     return around_.panel->Violation(fmt::format("node {} cannot start: {}", id_.value, answer.why));
   }
@@ -66,14 +68,17 @@ void Node::Start() {
   core_ = std::make_unique<raft::Core>(CoreConfig(), *std::move(restored));
   machine_.Clear();
   applied_ = snapshot_at_ = snapshot.last.index;
-  if (snapshot.size_bytes > 0) {
-    const SharedBytes bytes = storage_->ReadSnapshot(snapshot.last.index, 0, kAllBytes);
-    if (!machine_.Restore(bytes.view())) {
-      around_.panel->Violation(fmt::format("node {} cannot read its snapshot of {}", id_.value,
-                                           snapshot.last.index.value));
-    }
-  }
+  if (snapshot.size_bytes > 0) LoadSnapshot(snapshot.last.index);
+  if (!stop_.ok()) return Stop(stop_);
   SetClock();
+}
+
+void Node::LoadSnapshot(Index snapshot) {
+  const absl::StatusOr<SharedBytes> bytes = storage_->ReadSnapshot(snapshot, 0, kAllBytes);
+  if (!bytes.ok()) return StopSoon(bytes.status());
+  if (machine_.Restore(bytes->view())) return;
+  around_.panel->Violation(
+      fmt::format("node {} cannot read the snapshot of {}", id_.value, snapshot.value));
 }
 
 void Node::SetClock() {
@@ -91,13 +96,24 @@ void Node::Crash(Random& random) {
   disk_.Clear();
   held_.clear();
   waiting_.clear();
+  unanswered_.clear();
+  unanswered_snapshots_.clear();
+  stop_ = absl::OkStatus();
   led_ = raft::Term{};
   paused_until_ = 0;
 }
 
 void Node::Stop(const absl::Status& why) {
   around_.trace->Line("{} stops: {}", Name(address()), why.ToString());
+  const std::string_view message(why.message().data(), why.message().size());
+  const bool damage = absl::IsDataLoss(why);
+  const bool disk = absl::IsUnavailable(why) || absl::IsInternal(why) || IsFull(why);
+  if (damage ? !storage_->damaged() || message.find("damaged at offset") == message.npos : !disk) {
+    around_.panel->Violation(fmt::format("node {} stops: {}", id_.value, message));
+  }
   Crash(random_);
+  broken_ = damage;
+  if (broken_) return;
   around_.queue->After(kRestartDelay, EventKind::kStart, address());
 }
 
@@ -119,12 +135,23 @@ void Node::OnTick(std::uint64_t life) {
   CatchUp();
   around_.queue->Add(next_tick_ns_ / 1'000 + 1, EventKind::kTick, address(), life_);
   Pump();
+  Housekeep();
+}
+
+void Node::Housekeep() {
+  const Micros every = around_.options->housekeep_ms * kMillisecond;
+  if (!up() || every == 0 || around_.queue->now() < housekeep_at_) return;
+  housekeep_at_ = around_.queue->now() + every;
+  const absl::Status status = storage_->Housekeep();
+  if (!status.ok() && !IsFull(status)) Stop(status);
 }
 
 void Node::OnPacket(Packet packet) {
   if (!up()) return;
   if (paused()) return around_.network->Postpone(std::move(packet), paused_until_);
-  around_.trace->Line("         {}", Describe(packet.from, packet.to, packet.payload));
+  if (around_.trace->on()) {
+    around_.trace->Line("         {}", Describe(packet.from, packet.to, packet.payload));
+  }
   CatchUp();
   std::visit([&](auto& body) { Receive(packet.from, body); }, packet.payload);
   Pump();
@@ -155,7 +182,7 @@ void Node::Receive(Address from, Request& request) {
 }
 
 void Node::Pump() {
-  while (up() && core_->TakeOutput(&output_)) {
+  while (core_->TakeOutput(&output_)) {
     Route();
     Persist();
     AnswerReads();
@@ -163,8 +190,8 @@ void Node::Pump() {
     if (output_.restore) Restore(*output_.restore);
     Apply();
     AnswerRequestsOfCore();
+    if (!stop_.ok()) return Stop(stop_);
   }
-  if (!up()) return;
   NoticeLeadership();
   const std::uint64_t every = around_.options->snapshot_every;
   if (every != 0 && core_->Status().applied - snapshot_at_ >= every) TakeSnapshot();
@@ -231,11 +258,7 @@ void Node::AnswerLost() {
 void Node::Restore(const raft::SnapshotMeta& meta) {
   around_.trace->Line("{} installs the snapshot of {}", Name(address()), Describe(meta.last));
   around_.panel->Tell(&Oracle::Installs, id_, meta);
-  const SharedBytes bytes = storage_->ReadSnapshot(meta.last.index, 0, kAllBytes);
-  if (!witness_ && !machine_.Restore(bytes.view())) {
-    around_.panel->Violation(
-        fmt::format("node {} cannot read the snapshot of {}", id_.value, meta.last.index.value));
-  }
+  if (!witness_) LoadSnapshot(meta.last.index);
   applied_ = meta.last.index;
   snapshot_at_ = std::max(snapshot_at_, applied_);
   core_->Applied(applied_);
@@ -248,11 +271,10 @@ void Node::Apply() {
   auto mine = committed.mine.begin();
   for (Index next = committed.first; next <= committed.last;) {
     if (committed.entries.empty()) {
-      committed.entries = storage_->Read(next, committed.last, kAllBytes);
-    }
-    if (committed.entries.empty()) {
-      return around_.panel->Violation(
-          fmt::format("node {} finds no entry {} in its storage", id_.value, next.value));
+      absl::StatusOr<std::vector<raft::Entry>> read =
+          storage_->Read(next, committed.last, kAllBytes);
+      if (!read.ok()) return StopSoon(read.status());
+      committed.entries = *std::move(read);
     }
     for (const raft::Entry& entry : committed.entries) {
       std::optional<Waiting> waiting;
@@ -285,14 +307,31 @@ void Node::ApplyEntry(const raft::Entry& entry, Waiting* waiting) {
 }
 
 void Node::AnswerRequestsOfCore() {
-  for (const raft::LogReadRequest& request : output_.log_reads) {
-    core_->LogRead(request.peer, storage_->Read(request.first, request.last, request.bytes_max));
-  }
+  for (const raft::LogReadRequest& request : output_.log_reads) AnswerLogRead(request);
   for (const raft::SnapshotReadRequest& request : output_.snapshot_reads) {
-    core_->SnapshotRead(
-        request.peer, storage_->SnapshotIndex(), request.offset,
-        storage_->ReadSnapshot(request.snapshot, request.offset, request.bytes_max));
+    AnswerSnapshotRead(request);
   }
+}
+
+/// A snapshot that is being written may have replaced the one that is asked for. The core asks for
+/// something else when it has heard of it, and at once for the same again until then.
+void Node::AnswerSnapshotRead(const raft::SnapshotReadRequest& request) {
+  absl::StatusOr<SharedBytes> bytes =
+      storage_->ReadSnapshot(request.snapshot, request.offset, request.bytes_max);
+  if (bytes.ok()) {
+    return core_->SnapshotRead(request.peer, request.snapshot, request.offset, *std::move(bytes));
+  }
+  if (!absl::IsNotFound(bytes.status())) return StopSoon(bytes.status());
+  unanswered_snapshots_.push_back(request);
+}
+
+/// And it may have dropped entries.
+void Node::AnswerLogRead(const raft::LogReadRequest& request) {
+  absl::StatusOr<std::vector<raft::Entry>> entries =
+      storage_->Read(request.first, request.last, request.bytes_max);
+  if (entries.ok()) return core_->LogRead(request.peer, *std::move(entries));
+  if (!absl::IsOutOfRange(entries.status())) return StopSoon(entries.status());
+  unanswered_.push_back(request);
 }
 
 void Node::NoticeLeadership() {
@@ -322,7 +361,8 @@ void Node::TakeSnapshot() {
 void Node::StartDisk() {
   if (disk_.busy() || disk_.empty()) return;
   if (const absl::Status status = disk_.Begin(storage_.get()); !status.ok()) return Stop(status);
-  const Micros mean = around_.options->sync_us * (slow_disk_ ? kSlowDiskFactor : 1);
+  const Micros mean =
+      disk_.full() ? kFullDiskDelay : around_.options->sync_us * (slow_disk_ ? kSlowDiskFactor : 1);
   around_.queue->After(mean / 2 + Exponential(random_, mean / 2), EventKind::kDisk, address(),
                        life_);
 }
@@ -333,7 +373,9 @@ void Node::OnDisk(std::uint64_t life) {
   absl::StatusOr<DiskQueue::Durable> durable = disk_.End(storage_.get());
   if (!durable.ok()) return Stop(durable.status());
   CatchUp();
-  around_.trace->Line("{} has synced token {}", Name(address()), durable->token.value);
+  if (around_.trace->on()) {
+    around_.trace->Line("{} has synced token {}", Name(address()), durable->token.value);
+  }
   if (durable->token != raft::kNothing) {
     core_->Persisted(durable->token);
     SendDurable(durable->token);
@@ -341,6 +383,12 @@ void Node::OnDisk(std::uint64_t life) {
   for (const DiskQueue::OwnSnapshot& own : durable->snapshots) {
     const raft::Answer answer = core_->Compact(own.meta.last.index, own.bytes.size(), own.drop_to);
     if (answer.ok()) around_.panel->Tell(&Oracle::Compacts, id_, own.meta.last.index);
+  }
+  for (const raft::LogReadRequest& request : std::exchange(unanswered_, {})) {
+    core_->LogRead(request.peer, {});
+  }
+  for (const raft::SnapshotReadRequest& request : std::exchange(unanswered_snapshots_, {})) {
+    core_->SnapshotRead(request.peer, storage_->SnapshotIndex(), request.offset, {});
   }
   Pump();
 }

@@ -41,13 +41,17 @@ class Node {
   bool up() const { return core_ != nullptr; }
   bool paused() const { return around_.queue->now() < paused_until_; }
   Micros paused_until() const { return paused_until_; }
+  /// Down for good, because its storage is damaged; somebody has to replace it.
+  bool broken() const { return broken_; }
+  Storage& storage() { return *storage_; }
   bool leads() const { return up() && core_->Status().role == raft::RoleName::kLeader; }
   /// Up.
   const raft::Core& core() const { return *core_; }
   const KvMachine& machine() const { return machine_; }
   raft::Index applied() const { return applied_; }
 
-  /// From what the storage has. A storage that refuses is a violation unless it was damaged.
+  /// From what the storage has; later, when its disk says no. A storage that finds itself damaged
+  /// and is not, or the other way round, is a violation.
   void Start();
   /// At any moment; what was not synced is lost, or not.
   void Crash(Random& random);
@@ -87,6 +91,7 @@ class Node {
   void AnswerReads();
   void AnswerLost();
   void Restore(const raft::SnapshotMeta& meta);
+  void LoadSnapshot(raft::Index snapshot);
   void Apply();
   void ApplyEntry(const raft::Entry& entry, Waiting* waiting);
   void AnswerRequestsOfCore();
@@ -94,6 +99,11 @@ class Node {
   void StartDisk();
   /// Its storage is of no use any more: it has to start over.
   void Stop(const absl::Status& why);
+  /// Stop, as soon as the core's output is done with.
+  void StopSoon(const absl::Status& why) { stop_.Update(why); }
+  void AnswerLogRead(const raft::LogReadRequest& request);
+  void AnswerSnapshotRead(const raft::SnapshotReadRequest& request);
+  void Housekeep();
   void Refuse(const Waiting& waiting);
   void Answer(const Waiting& waiting, KvResult result);
   std::optional<Waiting> TakeWaiting(raft::Ticket ticket);
@@ -107,6 +117,8 @@ class Node {
   std::uint64_t life_ = 0;
   Micros paused_until_ = 0;
   bool slow_disk_ = false;
+  bool broken_ = false;
+  Micros housekeep_at_ = 0;
 
   // The clock: in nanoseconds, so that rounding stays far below any drift.
   std::uint64_t tick_ns_ = 0;
@@ -120,6 +132,10 @@ class Node {
   raft::Index snapshot_at_;  ///< Of the latest snapshot, taken or begun.
   raft::Term led_;           ///< The latest term in which it was seen to lead.
   DiskQueue disk_;
+  absl::Status stop_;
+  // Of what a snapshot that is being written has replaced.
+  std::vector<raft::LogReadRequest> unanswered_;
+  std::vector<raft::SnapshotReadRequest> unanswered_snapshots_;
   std::deque<raft::Outgoing> held_;  ///< Until a token is durable.
   std::uint64_t last_ticket_ = 0;
   std::map<std::uint64_t, Waiting> waiting_;  ///< By ticket.

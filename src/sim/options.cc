@@ -37,6 +37,14 @@ constexpr OptionField kFields[] = {
     {"reorder_us", &Options::reorder_us, false},
     {"sync_us", &Options::sync_us, false},
     {"slow_disk_ms", &Options::slow_disk_ms, true},
+    {"log_storage", &Options::log_storage, true},
+    {"log_segment_kib", &Options::log_segment_kib, false},
+    {"log_restore_bytes_max", &Options::log_restore_bytes_max, false},
+    {"housekeep_ms", &Options::housekeep_ms, false},
+    {"full_disk_ms", &Options::full_disk_ms, true},
+    {"sync_fails_ms", &Options::sync_fails_ms, true},
+    {"power_off_ms", &Options::power_off_ms, true},
+    {"damage_ms", &Options::damage_ms, true},
     {"crash_ms", &Options::crash_ms, true},
     {"crash_leader_ms", &Options::crash_leader_ms, true},
     {"crash_all_ms", &Options::crash_all_ms, true},
@@ -165,6 +173,22 @@ void DrawClients(Draws& draws, Options* o) {
   o->read_ppm = draws.OneOf({200'000, 500'000, 800'000});
 }
 
+/// The log's own code in two worlds of three. A damaged node is replaced by a change of membership
+/// that nothing else gets in the way of, and the others are a majority without it.
+void DrawLog(Draws& draws, Options* o) {
+  o->log_storage = draws.OneIn(3) ? 0 : 1;
+  o->log_segment_kib = draws.OneOf({64, 64, 128, 1'024});
+  o->log_restore_bytes_max = draws.OneOf({0, 1'000, 1u << 20});
+  o->housekeep_ms = draws.OneOf({50, 1'000});
+  if (o->log_storage == 0) return;
+  o->full_disk_ms = draws.OneIn(3) ? draws.Between(500, 5'000) : 0;
+  o->sync_fails_ms = draws.OneIn(3) ? draws.Between(1'000, 10'000) : 0;
+  o->power_off_ms = draws.OneIn(3) ? draws.Between(200, 3'000) : 0;
+  if (o->voters < 3 || o->witness != 0 || !draws.OneIn(4)) return;
+  o->membership_ms = 0;
+  o->damage_ms = draws.Between(500, 5'000);
+}
+
 }  // namespace
 
 std::span<const OptionField> OptionFields() {
@@ -182,6 +206,7 @@ Options Options::Draw(Number seed) {
   DrawClients(draws, &options);
   DrawStumbles(draws, &options);
   DrawFigure8(draws, &options);
+  DrawLog(draws, &options);
   return options;
 }
 
@@ -219,6 +244,12 @@ absl::Status Options::Validate() const {
   }
   if (lease_ticks != 0 && clock_drift_ppm > clock_drift_ppm_max) {
     return refuse("clock_drift_ppm: with leases, give at most clock_drift_ppm_max");
+  }
+  if (log_segment_kib < 64 || log_segment_kib > 65'536) {
+    return refuse("log_segment_kib: give 64 to 65536");
+  }
+  if (damage_ms != 0 && (voters < 3 || witness != 0 || membership_ms != 0)) {
+    return refuse("damage_ms: needs 3 voters or more, no witness, and membership_ms=0");
   }
   if (clients > 100 || keys == 0) return refuse("clients: at most 100; keys: 1 or more");
   if (safety_ms > 3'600'000 || settle_ms > 3'600'000) {

@@ -49,6 +49,11 @@ struct Options {
   Number sync_us = 2'000;   ///< Mean; exponential.
   Number slow_disk_ms = 0;  ///< Mean time between disks that take 20 times as long for a while.
 
+  Number log_storage = 0;  ///< 1: the durable log's own code over a disk in memory.
+  Number log_segment_kib = 64;
+  Number log_restore_bytes_max = 1u << 20;
+  Number housekeep_ms = 1'000;
+
   // Faults: the mean time between two of a kind. 0: none.
   Number crash_ms = 0;
   Number crash_leader_ms = 0;
@@ -60,7 +65,12 @@ struct Options {
   Number transfer_ms = 0;
   Number campaign_ms = 0;  ///< One or two nodes at a time.
   Number membership_ms = 0;
-  Number snapshot_ms = 0;      ///< At a node and moment of no meaning.
+  Number snapshot_ms = 0;  ///< At a node and moment of no meaning.
+  // Of the disk, with log_storage.
+  Number full_disk_ms = 0;
+  Number sync_fails_ms = 0;
+  Number power_off_ms = 0;     ///< In the middle of an operation of the disk.
+  Number damage_ms = 0;        ///< One node of a world; it is replaced when it has noticed.
   Number fault_mean_ms = 800;  ///< How long each of them lasts.
 
   // The clients.

@@ -5,6 +5,7 @@
 #include "fmt/format.h"
 #include "raft/core/configuration.h"
 #include "sim/describe.h"
+#include "sim/log_storage.h"
 #include "sim/model_storage.h"
 
 namespace trireme::sim {
@@ -14,7 +15,7 @@ World::World(const Options& options, Trace::Sink sink)
       trace_(&queue_, std::move(sink)),
       network_(&options_, &queue_, &trace_, options.seed * 5'000'011 + 2),
       around_{&options_, &queue_, &network_, &trace_, &panel_},
-      faults_(around_, &nodes_) {
+      faults_(around_, &nodes_, [this] { AddNode({}); }) {
   MakeNodes();
   for (std::uint64_t i = 1; i <= options_.clients; ++i) {
     clients_.push_back(std::make_unique<Client>(i, around_, &history_));
@@ -26,13 +27,22 @@ void World::MakeNodes() {
   for (std::uint64_t i = 1; i <= options_.voters; ++i) first.voters.push_back(raft::NodeId{i});
   if (options_.witness != 0) first.witnesses.push_back(first.voters.back());
   for (std::uint64_t i = 1; i <= options_.voters + options_.spares; ++i) {
-    const raft::NodeId id{i};
-    auto storage =
-        std::make_unique<ModelStorage>(i <= options_.voters ? first : raft::Configuration{});
-    nodes_.push_back(
-        std::make_unique<Node>(id, raft::IsWitness(first, id), std::move(storage), around_));
-    nodes_.back()->Start();
+    AddNode(i <= options_.voters ? first : raft::Configuration{});
   }
+}
+
+void World::AddNode(const raft::Configuration& first) {
+  const raft::NodeId id{nodes_.size() + 1};
+  std::unique_ptr<Storage> storage;
+  if (options_.log_storage != 0) {
+    storage = std::make_unique<LogStorage>(LogStorageOptions{
+        id, first, options_.log_segment_kib << 10, options_.log_restore_bytes_max});
+  } else {
+    storage = std::make_unique<ModelStorage>(first);
+  }
+  nodes_.push_back(
+      std::make_unique<Node>(id, raft::IsWitness(first, id), std::move(storage), around_));
+  nodes_.back()->Start();
 }
 
 RunResult World::Run() {
@@ -81,7 +91,7 @@ void World::Dispatch(const Event& event) {
     case EventKind::kDisk:
       return node(event.who).OnDisk(event.what);
     case EventKind::kStart:
-      if (!node(event.who).up()) node(event.who).Start();
+      if (!node(event.who).up() && !node(event.who).broken()) node(event.who).Start();
       return;
     case EventKind::kDeliver:
       return Deliver(event.what);
@@ -130,7 +140,7 @@ std::string World::Standstill() {
   }
   for (const std::unique_ptr<Node>& node : nodes_) {
     if (!node->up()) {
-      text += fmt::format(" {} is down;", Name(node->address()));
+      text += fmt::format(" {} is {};", Name(node->address()), node->broken() ? "broken" : "down");
       continue;
     }
     const raft::CoreStatus status = node->core().Status();

@@ -49,6 +49,7 @@ class World {
 
  private:
   void MakeNodes();
+  void AddNode(const raft::Configuration& first);
   void Step();
   void Dispatch(const Event& event);
   void Deliver(std::uint64_t number);
