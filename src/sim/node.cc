@@ -147,7 +147,7 @@ void Node::Housekeep() {
 }
 
 void Node::OnPacket(Packet packet) {
-  if (!up()) return;
+  if (!up()) return RefuseConnection(packet);
   if (paused()) return around_.network->Postpone(std::move(packet), paused_until_);
   if (around_.trace->on()) {
     around_.trace->Line("         {}", Describe(packet.from, packet.to, packet.payload));
@@ -391,6 +391,14 @@ void Node::OnDisk(std::uint64_t life) {
     core_->SnapshotRead(request.peer, storage_->SnapshotIndex(), request.offset, {});
   }
   Pump();
+}
+
+/// A client hears at once that nobody listens; a peer does not care.
+void Node::RefuseConnection(const Packet& packet) {
+  const auto* request = std::get_if<Request>(&packet.payload);
+  if (request == nullptr) return;
+  around_.network->Send(address(), packet.from,
+                        Reply{request->command.sequence, ReplyKind::kNotExecuted, {}, 0});
 }
 
 void Node::Refuse(const Waiting& waiting) {

@@ -104,6 +104,7 @@ class Node {
   void AnswerLogRead(const raft::LogReadRequest& request);
   void AnswerSnapshotRead(const raft::SnapshotReadRequest& request);
   void Housekeep();
+  void RefuseConnection(const Packet& packet);
   void Refuse(const Waiting& waiting);
   void Answer(const Waiting& waiting, KvResult result);
   std::optional<Waiting> TakeWaiting(raft::Ticket ticket);
