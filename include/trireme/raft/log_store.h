@@ -8,10 +8,10 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include <trireme/raft/bytes.h>
 #include <trireme/raft/types.h>
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
 namespace trireme::raft {
 

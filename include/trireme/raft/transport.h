@@ -4,9 +4,9 @@
 #include <span>
 #include <string>
 
-#include "absl/status/status.h"
 #include <trireme/raft/bytes.h>
 #include <trireme/raft/types.h>
+#include "absl/status/status.h"
 
 namespace trireme::raft {
 
