@@ -32,10 +32,8 @@ const std::array<Faults::Kind, 16> Faults::kKinds = {{
 namespace {
 
 constexpr std::uint64_t kDiskOperationsMax = 40;
-/// Numbers of the events at which the operator looks after the damaged node, and after those that
-/// are no members any more.
+/// The number of the event at which the operator looks after the damaged node.
 constexpr std::uint64_t kReplace = 0;
-constexpr std::uint64_t kSwitchOff = 1;
 constexpr Micros kOperatorLooks = 200 * kMillisecond;
 
 void Insert(std::vector<raft::NodeId>* list, raft::NodeId node) {
@@ -73,7 +71,6 @@ void Faults::OnFault(std::uint32_t kind) {
 
 void Faults::OnFaultEnds(std::uint64_t number) {
   if (number == kReplace) return Replace();
-  if (number == kSwitchOff) return SwitchOffRemoved();
   if (const auto full = full_.extract(number); !full.empty()) {
     full.mapped()->storage().SetFull(false);
   }
@@ -91,9 +88,6 @@ void Faults::End() {
     node->storage().PowerOffAfter(UINT64_MAX);
     if (!node->up() && !node->broken()) node->Start();
   }
-  const Options& o = *around_.options;
-  const bool disturbed = o.pre_vote == 0 || o.check_quorum == 0;
-  if (o.membership_ms != 0 && disturbed) SwitchOffRemoved();
 }
 
 Micros Faults::Duration() {
@@ -296,20 +290,6 @@ void Faults::Damage() {
   around_.trace->Line("{} has damage in {}", Name(node.address()), where);
   damaged_ = &node;
   around_.queue->After(kOperatorLooks, EventKind::kFaultEnds, 0, kReplace);
-}
-
-/// A server that has been removed without hearing of it campaigns for ever. With pre-vote and
-/// check-quorum the members do not listen; without them an operator has to switch it off.
-void Faults::SwitchOffRemoved() {
-  Node* leader = Leader();
-  if (leader != nullptr && !leader->core().Membership().joint()) {
-    for (const std::unique_ptr<Node>& node : nodes_) {
-      if (node->up() && !raft::IsMember(leader->core().Membership(), node->id())) {
-        node->Crash(random_);
-      }
-    }
-  }
-  around_.queue->After(kOperatorLooks, EventKind::kFaultEnds, 0, kSwitchOff);
 }
 
 /// What an operator does about a node that refuses to start: makes a new one, under another id,

@@ -66,14 +66,13 @@ class Faults {
   void Toggle(const Node& node, raft::Configuration* configuration);
 
   void Replace();
-  void SwitchOffRemoved();
 
   Surroundings around_;
   std::vector<std::unique_ptr<Node>>& nodes_;
   std::function<void()> make_node_;
   Random random_;
   bool over_ = false;
-  std::uint64_t last_number_ = 1;  ///< Lower ones are the operator's.
+  std::uint64_t last_number_ = 0;  ///< That is the operator's.
   std::map<std::uint64_t, Links> cuts_;  ///< Those that last.
   std::map<std::uint64_t, Node*> slow_;  ///< Disks.
   std::map<std::uint64_t, Node*> full_;

@@ -134,9 +134,6 @@ class Node {
   raft::Term led_;           ///< The latest term in which it was seen to lead.
   DiskQueue disk_;
   absl::Status stop_;
-  // Of what a snapshot that is being written has replaced.
-  std::vector<raft::LogReadRequest> unanswered_;
-  std::vector<raft::SnapshotReadRequest> unanswered_snapshots_;
   std::deque<raft::Outgoing> held_;  ///< Until a token is durable.
   std::uint64_t last_ticket_ = 0;
   std::map<std::uint64_t, Waiting> waiting_;  ///< By ticket.
