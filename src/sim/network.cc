@@ -37,16 +37,34 @@ void Network::Count(const raft::Message& message) {
   if (count_bytes_) counters_.bytes += raft::EncodeMessage(message).size();
 }
 
-Micros Network::Latency() {
+namespace {
+
+bool IsAnswer(const Payload& payload) {
+  const auto* message = std::get_if<raft::Message>(&payload);
+  return message != nullptr && (std::holds_alternative<raft::PreVoteResponse>(*message) ||
+                                std::holds_alternative<raft::VoteResponse>(*message) ||
+                                std::holds_alternative<raft::AppendAccepted>(*message) ||
+                                std::holds_alternative<raft::AppendRejected>(*message) ||
+                                std::holds_alternative<raft::HeartbeatResponse>(*message) ||
+                                std::holds_alternative<raft::SnapshotProgress>(*message));
+}
+
+}  // namespace
+
+Micros Network::Latency(const Payload& payload) {
   Micros latency = options_.latency_min_us + Exponential(random_, options_.latency_mean_us);
   if (faults_ && Chance(random_, options_.reorder_ppm)) {
     latency += random_.Below(options_.reorder_us + 1);
+  }
+  if (hold_answers_back_ && IsAnswer(payload) && !random_.OneIn(3)) {
+    latency += 200 * kMillisecond + random_.Below(1 + random_.Below(2 * kSecond));
   }
   return latency;
 }
 
 void Network::Schedule(Packet packet) {
-  Postpone(std::move(packet), queue_.now() + Latency());
+  const Micros latency = Latency(packet.payload);
+  Postpone(std::move(packet), queue_.now() + latency);
 }
 
 void Network::Postpone(Packet packet, Micros until) {

@@ -60,6 +60,10 @@ class Network {
   void Mend(Address from, Address to) { --cuts_[Place(from, to)]; }
   bool IsCut(Address from, Address to) const;
 
+  /// From now on two of three answers between nodes come late: 200 ms and up to two seconds, mostly
+  /// less.
+  void HoldAnswersBack() { hold_answers_back_ = true; }
+
   /// From now on nothing is lost, doubled or held back.
   void Heal() { faults_ = false; }
 
@@ -76,7 +80,7 @@ class Network {
   static std::size_t Place(Address from, Address to) { return from * kNodesMax + to; }
   void Count(const raft::Message& message);
   void Schedule(Packet packet);
-  Micros Latency();
+  Micros Latency(const Payload& payload);
 
   const Options& options_;
   EventQueue& queue_;
@@ -84,6 +88,7 @@ class Network {
   Random random_;
   bool faults_ = true;
   bool count_bytes_ = false;
+  bool hold_answers_back_ = false;
   std::vector<int> cuts_;
   std::vector<Packet> packets_;
   std::vector<std::uint64_t> free_;

@@ -173,6 +173,13 @@ void DrawClients(Draws& draws, Options* o) {
   o->read_ppm = draws.OneOf({200'000, 500'000, 800'000});
 }
 
+/// Raft elects only when messages are much faster than election timeouts (thesis, 3.9).
+void KeepTimingRequirement(Options* o) {
+  const Number round_us = 2 * (o->latency_min_us + o->latency_mean_us) + o->sync_us;
+  const Number least_ticks = o->heartbeat_ticks + 3 * round_us / o->tick_us + 1;
+  o->election_ticks = std::max(o->election_ticks, least_ticks);
+}
+
 /// The log's own code in two worlds of three. A damaged node is replaced by a change of membership
 /// that nothing else gets in the way of, and the others are a majority without it.
 void DrawLog(Draws& draws, Options* o) {
@@ -207,6 +214,7 @@ Options Options::Draw(Number seed) {
   DrawStumbles(draws, &options);
   DrawFigure8(draws, &options);
   DrawLog(draws, &options);
+  KeepTimingRequirement(&options);
   return options;
 }
 

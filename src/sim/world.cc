@@ -173,12 +173,13 @@ bool World::IsSettled() {
     if (!client->finished()) return false;
   }
   Node* leader = Leader();
-  if (leader == nullptr || leader->core().Membership().joint()) return false;
+  if (leader == nullptr) return false;
   const raft::CoreStatus status = leader->core().Status();
   if (status.commit != status.last.index) {
     Nudge(*leader);
     return false;
   }
+  if (leader->core().Membership().joint()) return false;
   for (const Node* member : Members(*leader)) {
     if (!member->up() || member->core().Status().applied != status.commit) return false;
   }
