@@ -62,6 +62,9 @@ struct Words {
   std::string operator()(const raft::TimeoutNow& m) const {
     return fmt::format("timeout-now t{}", m.term.value);
   }
+  std::string operator()(const raft::Removed& m) const {
+    return fmt::format("removed t{}", m.term.value);
+  }
 };
 
 struct PayloadWords {
