@@ -280,6 +280,48 @@ void SendSnapshotToThird(Shell* shell, std::uint64_t bytes) {
   EXPECT_EQ(shell->snapshot_reads[0].snapshot, Index{1});
 }
 
+TEST(Core, SnapshotsAreThrottledByTheTick) {
+  Config config = MakeConfig();
+  config.snapshot_chunk_bytes_max = 10;
+  config.snapshot_chunks_per_tick_max = 2;
+  Shell shell(config);
+  SendSnapshotToThird(&shell, 100);
+  std::uint64_t offset = 0;
+  const auto answer_all = [&] {
+    for (std::size_t seen = shell.snapshot_reads.size(); true; seen = shell.snapshot_reads.size()) {
+      shell.core.SnapshotRead(kThird, Index{1}, offset, SharedBytes::Copy(std::string(10, 's')));
+      shell.Pump();
+      shell.Give(kThird, SnapshotProgress{Term{1}, Index{1}, offset += 10, 1});
+      if (shell.snapshot_reads.size() == seen) return;
+    }
+  };
+  answer_all();
+  EXPECT_EQ(shell.snapshot_reads.size(), 2u);
+  shell.core.Tick();
+  shell.Pump();
+  EXPECT_EQ(shell.snapshot_reads.size(), 3u);
+  answer_all();
+  EXPECT_EQ(shell.snapshot_reads.size(), 4u);
+}
+
+TEST(Core, ThePipelineIsBoundedByBytes) {
+  Config config = MakeConfig();
+  config.inflight_bytes_max = 100;
+  config.append_bytes_max = 60;
+  Shell shell(config);
+  shell.Lead();
+  shell.Give(kSecond, AppendAccepted{Term{1}, Index{1}, 1});
+  for (int i = 0; i < 9; ++i) {
+    ASSERT_TRUE(shell.core.Propose({}, SharedBytes::Copy(std::string(50, 'x'))).answer.ok());
+    shell.Pump();
+  }
+  const std::size_t before = shell.Sent<AppendRequest>(kSecond).size();
+  EXPECT_EQ(shell.Sent<AppendRequest>(kSecond).back().entries.back().index, Index{3});
+  shell.Give(kSecond, AppendAccepted{Term{1}, Index{2}, 1});
+  EXPECT_EQ(shell.Sent<AppendRequest>(kSecond).size(), before + 1);
+  EXPECT_EQ(shell.Sent<AppendRequest>(kSecond).back().entries.back().index, Index{4});
+}
+
 /// While parts of a snapshot are on their way a newer one is taken: its bytes never follow those of
 /// the older, whether the shell has heard of it before the core or after.
 TEST(Core, PartsOfTwoSnapshotsDoNotMix) {
