@@ -60,8 +60,8 @@ class World {
     for (std::uint64_t i = 1; i <= 3; ++i) {
       config.self = NodeId{i};
       config.seed = i;
-      servers_.emplace_back(
-          config, Configuration{{NodeId{1}, NodeId{2}, NodeId{3}}, {}, {}, {}}, hooks_);
+      servers_.emplace_back(config, Configuration{{NodeId{1}, NodeId{2}, NodeId{3}}, {}, {}, {}},
+                            hooks_);
       servers_.back().Start();
     }
   }
@@ -116,7 +116,8 @@ class World {
 
   void Do(const Action& action) {
     if (action.kind == Action::Kind::kDeliver) {
-      Deliver(network_.extract(std::next(network_.begin(), static_cast<long>(action.which))).value());
+      Deliver(
+          network_.extract(std::next(network_.begin(), static_cast<long>(action.which))).value());
     } else {
       Act(action.kind, servers_[action.which], &inputs_[action.which]);
     }
@@ -209,11 +210,18 @@ TEST(SmallWorlds, TwoCampaignsFromNothing) {
   Explore({}, {});
 }
 
+/// Both stand in the same term, and a voter may forget what it has not stored.
+TEST(SmallWorlds, TwoCandidatesOfATerm) {
+  using Kind = Action::Kind;
+  Explore({2, 0, 1},
+          {{Kind::kCampaign, 0}, {Kind::kWrite, 0}, {Kind::kCampaign, 2}, {Kind::kWrite, 2}});
+}
+
 /// From a leader on, so that the bound reaches commits, and a second leader after them.
 TEST(SmallWorlds, ALeaderIsFollowedByAnother) {
   using Kind = Action::Kind;
-  const Schedule beginning{{Kind::kCampaign, 0}, {Kind::kWrite, 0}, {Kind::kDeliver, 0},
-                           {Kind::kWrite, 1}, {Kind::kDeliver, 1}, {Kind::kWrite, 0}};
+  const Schedule beginning{{Kind::kCampaign, 0}, {Kind::kWrite, 0},   {Kind::kDeliver, 0},
+                           {Kind::kWrite, 1},    {Kind::kDeliver, 1}, {Kind::kWrite, 0}};
   World world;
   world.Run(beginning);
   EXPECT_GT(Explore({2, 1, 1}, beginning), 0u) << "the bounds are too small to commit anything";
