@@ -63,7 +63,7 @@ struct Words {
     return fmt::format("timeout-now t{}", m.term.value);
   }
   std::string operator()(const raft::Removed& m) const {
-    return fmt::format("removed t{} at {}", m.term.value, m.configuration.value);
+    return fmt::format("removed t{}", m.term.value);
   }
 };
 
