@@ -203,7 +203,8 @@ std::shared_ptr<Peer> TcpHub::Find(NodeId id) const {
 
 bool TcpHub::Send(NodeId to, std::span<const SharedBytes> pieces) {
   const std::size_t size = SizeOf(pieces);
-  const std::shared_ptr<Peer> peer = size <= options_.frame_bytes_max ? Find(to) : nullptr;
+  const bool fits = size > 0 && size <= options_.frame_bytes_max;
+  const std::shared_ptr<Peer> peer = fits ? Find(to) : nullptr;
   const bool sent = peer != nullptr && peer->Send(pieces, size);
   (sent ? counters_.frames_sent : counters_.frames_refused).fetch_add(1, std::memory_order_relaxed);
   return sent;
@@ -287,21 +288,31 @@ absl::StatusOr<std::shared_ptr<Peer>> TcpHub::PeerOf(NodeId id) {
 
 void TcpHub::OnHello(const std::shared_ptr<Connection>& connection, absl::StatusOr<Hello> hello) {
   if (!hello.ok()) return Refuse(connection, hello.status());
-  const std::shared_ptr<Peer> dialed = connection->peer();
-  if (absl::Status bad = Judge(*hello, dialed.get()); !bad.ok()) return Refuse(connection, bad);
+  const std::shared_ptr<Peer> peer = connection->peer();
+  const Peer* const dialed = connection->dialed() ? peer.get() : nullptr;
+  if (absl::Status bad = Judge(*hello, dialed); !bad.ok()) return Refuse(connection, bad);
   if (dialed == nullptr) return OnAcceptedHello(connection, *hello);
   counters_.connections_made.fetch_add(1, std::memory_order_relaxed);
-  dialed->Adopt(connection, *hello);
+  peer->Adopt(connection, *hello);
 }
 
 void TcpHub::OnAcceptedHello(const std::shared_ptr<Connection>& connection, const Hello& hello) {
+  if (connection->peer() != nullptr) {
+    return Refuse(connection, absl::InvalidArgumentError("a second frame before the answer"));
+  }
   auto peer = PeerOf(hello.from);
   if (!peer.ok()) return Refuse(connection, peer.status());
-  if ((*peer)->DialOverrides(options_.node) || (*peer)->IsStale(hello)) return Drop(connection);
   unproven_.erase(connection);
+  if ((*peer)->IsStale(hello)) return connection->Close();
+  if ((*peer)->DialOverrides(options_.node)) return (*peer)->HoldRival(connection, hello);
+  Answer(*peer, connection, hello);
+}
+
+void TcpHub::Answer(const std::shared_ptr<Peer>& peer,
+                    const std::shared_ptr<Connection>& connection, const Hello& hello) {
   counters_.connections_made.fetch_add(1, std::memory_order_relaxed);
   Say(*connection, hello.from);
-  (*peer)->Adopt(connection, hello);
+  peer->Adopt(connection, hello);
 }
 
 void TcpHub::Refuse(const std::shared_ptr<Connection>& connection, const absl::Status& why) {
@@ -309,13 +320,9 @@ void TcpHub::Refuse(const std::shared_ptr<Connection>& connection, const absl::S
   if (!connection->dialed() && why.code() != absl::StatusCode::kInvalidArgument) {
     connection->SendHello(EncodeRefusal(std::string(why.message())));
   }
-  if (connection->dialed()) counters_.connections_refused.fetch_add(1, std::memory_order_relaxed);
+  if (connection->peer() != nullptr)
+    counters_.connections_refused.fetch_add(1, std::memory_order_relaxed);
   OnClosed(connection, why);
-  connection->Close();
-}
-
-void TcpHub::Drop(const std::shared_ptr<Connection>& connection) {
-  unproven_.erase(connection);
   connection->Close();
 }
 
@@ -330,13 +337,16 @@ void TcpHub::OnClosed(const std::shared_ptr<Connection>& connection, const absl:
   }
   unproven_.erase(connection);
   counters_.connections_refused.fetch_add(1, std::memory_order_relaxed);
+  // Who goes without a word has changed its mind, or asks whether somebody listens.
+  if (why.code() == absl::StatusCode::kAborted) return;
   log_.Warn("raft peer refused", connection->remote(), std::string(why.message()));
 }
 
 void TcpHub::NoteDialFailed(const Peer& peer, const absl::Status& why, bool first) {
   counters_.dials_failed.fetch_add(1, std::memory_order_relaxed);
   // That a node is down is said once; what it answers, as often as it does.
-  const bool answered = why.code() != absl::StatusCode::kUnavailable;
+  const bool answered =
+      why.code() != absl::StatusCode::kUnavailable && why.code() != absl::StatusCode::kAborted;
   if (first || answered) {
     log_.Warn("raft peer not reached",
               fmt::format("{} at {}", NameOf(peer.id()), peer.address()->ToString()),
