@@ -8,9 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/functional/any_invocable.h"
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include <trireme/raft/bytes.h>
 #include <trireme/raft/clock.h>
 #include <trireme/raft/config.h>
@@ -19,6 +16,9 @@
 #include <trireme/raft/state_machine.h>
 #include <trireme/raft/transport.h>
 #include <trireme/raft/types.h>
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
 /// A replicated state machine to embed. docs/raft.md is the guide.
 ///
@@ -66,8 +66,8 @@ struct ReplicaStatus {
   LogPosition snapshot;  ///< The last entry that the latest snapshot covers.
   bool lease_valid = false;
   NodeId transfer_to;
-  std::vector<Member> members;      ///< Of the configuration in force: C_new while joint.
-  std::vector<NodeId> outgoing;     ///< Voters of C_old while joint.
+  std::vector<Member> members;   ///< Of the configuration in force: C_new while joint.
+  std::vector<NodeId> outgoing;  ///< Voters of C_old while joint.
   /// A leader's view of its followers.
   struct Peer {
     NodeId id;

@@ -5,11 +5,11 @@
 #include <string>
 #include <string_view>
 
+#include <trireme/raft/bytes.h>
+#include <trireme/raft/types.h>
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include <trireme/raft/bytes.h>
-#include <trireme/raft/types.h>
 
 namespace trireme::raft {
 

@@ -10,8 +10,7 @@ namespace trireme::raft {
 
 class MemoryLog::Writer final : public SnapshotWriter {
  public:
-  Writer(MemoryLog* log, GroupId group, LogPosition last)
-      : log_(log), group_(group), last_(last) {}
+  Writer(MemoryLog* log, GroupId group, LogPosition last) : log_(log), group_(group), last_(last) {}
   absl::Status Append(std::string_view bytes) override {
     bytes_.append(bytes);
     return absl::OkStatus();
@@ -55,8 +54,7 @@ absl::Status MemoryLog::Check(const GroupWrite& write, const Stored& stored) {
       last = at.index;
     }
   }
-  const Index snapshot =
-      write.snapshot ? write.snapshot->last.index : stored.snapshot.last.index;
+  const Index snapshot = write.snapshot ? write.snapshot->last.index : stored.snapshot.last.index;
   if (write.drop_to > snapshot) return refuse("entries are dropped that no snapshot covers");
   dropped_to.index = std::max(dropped_to.index, write.drop_to);
   if (write.entries.empty()) return absl::OkStatus();
@@ -152,8 +150,7 @@ absl::StatusOr<std::unique_ptr<SnapshotWriter>> MemoryLog::CreateSnapshot(GroupI
   const auto at = groups_.find(group);
   if (at != groups_.end() && at->second.snapshot.last.index >= last.index) {
     return absl::AlreadyExistsError(fmt::format("group {}: there is a snapshot at {} already",
-                                                group.value,
-                                                at->second.snapshot.last.index.value));
+                                                group.value, at->second.snapshot.last.index.value));
   }
   return std::make_unique<Writer>(this, group, last);
 }

@@ -118,10 +118,11 @@ void Applier::Process(ApplyItem& item, Report* report) {
     item.mine[mine].done(std::move(unknown));
   }
   for (auto& call : item.calls) call();
-  if (!group.failed && !group.waits_for_restore && (item.restore || item.committed.last >= item.committed.first)) {
+  if (!group.failed && !group.waits_for_restore &&
+      (item.restore || item.committed.last >= item.committed.first)) {
     report->group = &group;
-    report->applied = std::max(item.committed.last, item.restore ? item.restore->last.index
-                                                                 : Index{});
+    report->applied =
+        std::max(item.committed.last, item.restore ? item.restore->last.index : Index{});
   }
 }
 

@@ -20,6 +20,7 @@ void HostLoop::CarryOut() {
   do {
     for (std::size_t i = 0; i < dirty_.size(); ++i) CarryOut(*dirty_[i]);
     dirty_.clear();
+    TellAddresses();
     SendAll(outbox_);
     if (!to_apply_.empty()) applier_->Push(std::exchange(to_apply_, {}));
     if (to_write_.empty()) return;
@@ -76,8 +77,8 @@ void HostLoop::CarryOutApply(Group& group) {
     if (!done) continue;
     counters_.lost.fetch_add(1, std::memory_order_relaxed);
     ProposalResult result;
-    result.state = lost.kind == LostKind::kUnknown ? ProposalState::kUnknown
-                                                   : ProposalState::kNotExecuted;
+    result.state =
+        lost.kind == LostKind::kUnknown ? ProposalState::kUnknown : ProposalState::kNotExecuted;
     result.status = absl::UnavailableError(
         lost.kind == LostKind::kUnknown
             ? "a snapshot covers the proposal: it may have taken effect"
@@ -97,10 +98,8 @@ void HostLoop::CarryOutReads(Group& group) {
                  absl::UnavailableError("leadership changed, or the leader did not answer"));
       continue;
     }
-    ApplyCalls(group).calls.push_back(
-        [done = *std::move(done), index = read.index, seen = &group.applying]() mutable {
-          done(index, *seen);
-        });
+    ApplyCalls(group).calls.push_back([done = *std::move(done), index = read.index,
+                                       seen = &group.applying]() mutable { done(index, *seen); });
   }
   for (const LogReadRequest& request : output_.log_reads) {
     reader_->Post([this, request, id = group.id()] {
@@ -116,8 +115,8 @@ void HostLoop::CarryOutReads(Group& group) {
   }
   for (const SnapshotReadRequest& request : output_.snapshot_reads) {
     reader_->Post([this, request, id = group.id()] {
-      auto bytes = options_.store->ReadSnapshot(id, request.snapshot, request.offset,
-                                                request.bytes_max);
+      auto bytes =
+          options_.store->ReadSnapshot(id, request.snapshot, request.offset, request.bytes_max);
       // Not at hand: the core asks again, then of the latest one.
       SharedBytes data = bytes.ok() ? *std::move(bytes) : SharedBytes{};
       const Index snapshot = absl::IsNotFound(bytes.status()) ? Index{} : request.snapshot;
@@ -157,8 +156,7 @@ void HostLoop::Publish(Group& group) {
 void HostLoop::TakeSnapshot(Group& group, Group::SnapshotCallback done) {
   const std::lock_guard lock(turn_mutex_);
   if (absl::Status unable = Unable(group); !unable.ok()) {
-    ApplyCalls(group).calls.push_back(
-        [done = std::move(done), unable]() mutable { done(unable); });
+    ApplyCalls(group).calls.push_back([done = std::move(done), unable]() mutable { done(unable); });
   } else {
     group.snapshot_waiters.push_back(std::move(done));
     BeginSnapshot(group);
@@ -178,10 +176,10 @@ void HostLoop::BeginSnapshot(Group& group) {
         EndSnapshot(group, absl::FailedPreconditionError("nothing has been applied yet"));
       });
     }
-    background_->Post([this, &group, at = applied.applied,
-                       work = applied.machine->Capture()]() mutable {
-      StoreSnapshot(group, at, std::move(work));
-    });
+    background_->Post(
+        [this, &group, at = applied.applied, work = applied.machine->Capture()]() mutable {
+          StoreSnapshot(group, at, std::move(work));
+        });
   });
 }
 
@@ -227,8 +225,8 @@ void HostLoop::NameSnapshot(Group& group, LogPosition at, std::uint64_t size_byt
   const Index drop_to = at.index.value > keep ? at.index - keep : Index{};
   WalItem item;
   item.group = group.id();
-  item.snapshot = LogSnapshot{at, size_bytes,
-                              SharedBytes::Own(EncodeConfiguration(meta->configuration))};
+  item.snapshot =
+      LogSnapshot{at, size_bytes, SharedBytes::Own(EncodeConfiguration(meta->configuration))};
   item.drop_to = drop_to;
   item.done = [this, &group, at, size_bytes, drop_to](const absl::Status& status) {
     if (!status.ok()) return;
@@ -300,7 +298,8 @@ void HostLoop::FailGroup(Group& group, const absl::Status& why) {
   group.proposals.TakeAll([&](ProposalCallback done) {
     ProposalResult unknown;
     unknown.status = why;
-    ApplyCalls(group).calls.push_back([done = std::move(done), unknown]() mutable { done(unknown); });
+    ApplyCalls(group).calls.push_back(
+        [done = std::move(done), unknown]() mutable { done(unknown); });
   });
   group.reads.TakeAll([&](ReadCallback done) { RefuseRead(group, std::move(done), why); });
   if (options_.on_fatal) ApplyCalls(group).calls.push_back([this, why] { options_.on_fatal(why); });

@@ -88,6 +88,14 @@ void Outbox::CloseFull(NodeId to, FrameWriter& writer) {
   if (writer.bytes() >= frame_bytes_max_) full_.emplace_back(to, writer.Take());
 }
 
+std::vector<NodeId> Outbox::peers() const {
+  std::vector<NodeId> peers;
+  for (const auto& [peer, writer] : writers_) {
+    if (!writer.empty()) peers.push_back(peer);
+  }
+  return peers;
+}
+
 void Outbox::Flush(const std::function<void(NodeId, std::vector<SharedBytes>)>& send) {
   for (auto& [peer, pieces] : full_) send(peer, std::move(pieces));
   full_.clear();

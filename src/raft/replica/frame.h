@@ -50,6 +50,8 @@ class Outbox {
 
   void Add(NodeId to, GroupId group, const Message& message);
   void AddSection(NodeId to, GroupId group, std::string_view bytes);
+  /// To whom something is to be sent.
+  std::vector<NodeId> peers() const;
   /// Calls send(peer, pieces) for each frame.
   void Flush(const std::function<void(NodeId, std::vector<SharedBytes>)>& send);
 

@@ -99,8 +99,7 @@ void Group::ReadBarrier(absl::AnyInvocable<void(absl::StatusOr<Index>)> done) {
   if (refusal != Inbox::Refusal::kNone) call(Why(refusal), applying);
 }
 
-void Group::Query(std::string request,
-                  absl::AnyInvocable<void(absl::StatusOr<std::string>)> done) {
+void Group::Query(std::string request, absl::AnyInvocable<void(absl::StatusOr<std::string>)> done) {
   ReadCallback call = [done = std::move(done), request = std::move(request)](
                           absl::StatusOr<Index> index, const AppliedGroup& applied) mutable {
     if (!index.ok()) return done(index.status());

@@ -33,6 +33,12 @@ std::uint64_t RandomSeed() {
 
 }  // namespace
 
+std::uint64_t WallMs() {
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
+                                        std::chrono::system_clock::now().time_since_epoch())
+                                        .count());
+}
+
 Clock& SteadyClock() {
   static SteadyClockImpl clock;
   return clock;
@@ -61,33 +67,40 @@ HostLoop::HostLoop(HostOptions options)
     recovered_.emplace(id, std::move(group));
   }
   applier_ = std::make_unique<Applier>(
-      options_.store,
-      Applier::Callbacks{
-          [this](const std::vector<Applier::Report>& reports) { inbox_.Applied(reports); },
-          [this](AppliedGroup* group, const absl::Status& why) {
-            inbox_.Post([this, id = group->id, why] {
-              if (Group* failed = FindGroup(id)) FailGroup(*failed, why);
-            });
-          }});
+      options_.store, Applier::Callbacks{[this](const std::vector<Applier::Report>& reports) {
+                                           inbox_.Applied(reports);
+                                         },
+                                         [this](AppliedGroup* group, const absl::Status& why) {
+                                           inbox_.Post([this, id = group->id, why] {
+                                             if (Group* failed = FindGroup(id))
+                                               FailGroup(*failed, why);
+                                           });
+                                         }});
   wal_ = std::make_unique<Wal>(
       options_.store, options_.frame_bytes_max,
-      Wal::Callbacks{[this](Outbox& outbox) { SendAll(outbox); },
-                     [this](const std::vector<std::pair<GroupId, Token>>& tokens) {
-                       inbox_.Persisted(tokens);
-                     },
-                     [this](GroupId id, const absl::Status& why) {
-                       inbox_.Post([this, id, why] {
-                         if (Group* failed = FindGroup(id)) FailGroup(*failed, why);
-                       });
-                     },
-                     [this](const absl::Status& why) { inbox_.Post([this, why] { FailAll(why); }); }});
+      Wal::Callbacks{
+          [this](Outbox& outbox) { SendAll(outbox); },
+          [this](const std::vector<std::pair<GroupId, Token>>& tokens) {
+            inbox_.Persisted(tokens);
+          },
+          [this](GroupId id, const absl::Status& why) {
+            inbox_.Post([this, id, why] {
+              if (Group* failed = FindGroup(id)) FailGroup(*failed, why);
+            });
+          },
+          [this](const absl::Status& why) { inbox_.Post([this, why] { FailAll(why); }); }});
   reader_ = std::make_unique<Worker>();
   background_ = std::make_unique<Worker>();
 }
 
 absl::Status HostLoop::Begin() {
-  for (const Member& peer : options_.peers) {
-    if (peer.id != self()) TRIREME_RETURN_IF_ERROR(SetPeer(peer.id, peer.address));
+  {
+    const std::lock_guard lock(turn_mutex_);
+    LoadAddresses();
+    for (const Member& peer : options_.peers) {
+      TRIREME_RETURN_IF_ERROR(LearnAddress({peer.id, peer.address, 0}));
+    }
+    TRIREME_RETURN_IF_ERROR(LearnAddress({self(), options_.advertised_address, WallMs()}));
   }
   if (options_.transport != nullptr) TRIREME_RETURN_IF_ERROR(options_.transport->Start(this));
   loop_ = std::thread([this] { Run(); });
@@ -95,8 +108,8 @@ absl::Status HostLoop::Begin() {
 }
 
 absl::Status HostLoop::SetPeer(NodeId peer, const std::string& address) {
-  if (options_.transport == nullptr || peer == self() || address.empty()) return absl::OkStatus();
-  return options_.transport->SetPeer(peer, address);
+  const std::lock_guard lock(turn_mutex_);
+  return LearnAddress({peer, address, WallMs()});
 }
 
 /// In this order: nothing comes in any more; what has been taken up is written and applied; the
@@ -156,8 +169,8 @@ absl::StatusOr<Restored> HostLoop::Recover(const GroupOptions& options) {
     TRIREME_ASSIGN_OR_RETURN(restored.snapshot.configuration, ToConfiguration(options.members));
     WalItem first;
     first.group = options.group;
-    first.snapshot = LogSnapshot{
-        {}, 0, SharedBytes::Own(EncodeConfiguration(restored.snapshot.configuration))};
+    first.snapshot =
+        LogSnapshot{{}, 0, SharedBytes::Own(EncodeConfiguration(restored.snapshot.configuration))};
     TRIREME_RETURN_IF_ERROR(WriteAndWait(std::move(first)));
     return restored;
   }
@@ -192,23 +205,22 @@ absl::StatusOr<Replica*> HostLoop::AddGroup(const GroupOptions& options, StateMa
   if (Answer answer = Validate(own.config); !answer.ok()) return ToStatus(answer);
   TRIREME_ASSIGN_OR_RETURN(Restored restored, Recover(own));
   if (Answer answer = Validate(restored); !answer.ok()) {
-    return absl::DataLossError(
-        fmt::format("group {}: what the log has of it is impossible: {}", own.group.value,
-                    answer.why));
+    return absl::DataLossError(fmt::format("group {}: what the log has of it is impossible: {}",
+                                           own.group.value, answer.why));
   }
   auto group = std::make_unique<Group>(this, own, machine);
   if (const SnapshotMeta& snapshot = restored.snapshot; snapshot.last.index > Index{}) {
     if (!IsWitness(snapshot.configuration, self())) {
-      TRIREME_RETURN_IF_ERROR(RestoreFrom(*options_.store, own.group, snapshot.last,
-                                          snapshot.size_bytes, *machine));
+      TRIREME_RETURN_IF_ERROR(
+          RestoreFrom(*options_.store, own.group, snapshot.last, snapshot.size_bytes, *machine));
     }
     group->applying.applied = snapshot.last;
   }
-  for (const Member& member : own.members) {
-    TRIREME_RETURN_IF_ERROR(SetPeer(member.id, member.address));
-  }
   const std::lock_guard lock(turn_mutex_);
   if (!fatal_.ok()) return fatal_;
+  for (const Member& member : own.members) {
+    TRIREME_RETURN_IF_ERROR(LearnAddress({member.id, member.address, 0}));
+  }
   group->core.emplace(own.config, std::move(restored));
   Group* const added = group.get();
   all_.push_back(std::move(group));

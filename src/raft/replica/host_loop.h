@@ -11,6 +11,7 @@
 
 #include <trireme/raft.h>
 #include "absl/container/flat_hash_map.h"
+#include "raft/replica/address_book.h"
 #include "raft/replica/applier.h"
 #include "raft/replica/frame.h"
 #include "raft/replica/group.h"
@@ -118,6 +119,13 @@ class HostLoop final : public Host, private Transport::Receiver {
   absl::Status Unable(const Group& group) const;
   void AnswerOutstanding(Group& group, const absl::Status& why);
 
+  // Addresses. With turn_mutex_.
+  void LoadAddresses();
+  absl::Status LearnAddress(const AddressBook::Line& line);
+  void TakeAddresses(const SharedBytes& section);
+  void KeepAddresses();
+  void TellAddresses();
+
   absl::Status WriteAndWait(WalItem item);
   absl::StatusOr<Restored> Recover(const GroupOptions& options);
   void Housekeep();
@@ -141,11 +149,14 @@ class HostLoop final : public Host, private Transport::Receiver {
   Inbox::Contents taken_;
   Output output_;
   Outbox outbox_;
+  AddressBook addresses_;
+  std::uint64_t addresses_kept_ = 0;                                  // revision that the store has
+  absl::flat_hash_map<std::uint64_t, std::uint64_t> addresses_told_;  // revision, by peer
   std::vector<WalItem> to_write_;
   std::vector<ApplyItem> to_apply_;
   std::chrono::nanoseconds ticked_{};
   std::chrono::nanoseconds housekept_{};
-  std::uint64_t messages_complained_ = 0;
+  std::chrono::nanoseconds told_{};
   absl::Status fatal_;
 
   std::unique_ptr<Applier> applier_;
@@ -157,6 +168,8 @@ class HostLoop final : public Host, private Transport::Receiver {
   std::once_flag stopped_;
 };
 
+/// Milliseconds of wall-clock time.
+std::uint64_t WallMs();
 /// What an Answer of the core is to a user.
 absl::Status ToStatus(const Answer& answer);
 

@@ -14,7 +14,8 @@ class InProcessNetwork::Endpoint final : public Transport {
     receiver_ = receiver;
     const std::lock_guard lock(network_.mutex_);
     if (!network_.endpoints_.try_emplace(self_, this).second) {
-      return absl::AlreadyExistsError(fmt::format("node {} is on the network already", self_.value));
+      return absl::AlreadyExistsError(
+          fmt::format("node {} is on the network already", self_.value));
     }
     thread_ = std::thread([this] { Run(); });
     return absl::OkStatus();
@@ -86,9 +87,9 @@ class InProcessNetwork::Endpoint final : public Transport {
   Receiver* receiver_ = nullptr;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::set<NodeId> peers_;                               // Guarded by mutex_.
-  std::deque<std::pair<NodeId, SharedBytes>> frames_;    // Guarded by mutex_.
-  bool stopping_ = false;                                // Guarded by mutex_.
+  std::set<NodeId> peers_;                             // Guarded by mutex_.
+  std::deque<std::pair<NodeId, SharedBytes>> frames_;  // Guarded by mutex_.
+  bool stopping_ = false;                              // Guarded by mutex_.
   std::thread thread_;
 };
 

@@ -31,9 +31,9 @@ class InProcessNetwork {
   bool Deliver(NodeId from, NodeId to, SharedBytes frame);
 
   std::mutex mutex_;
-  std::map<NodeId, Endpoint*> endpoints_;       // Guarded by mutex_.
-  std::set<std::pair<NodeId, NodeId>> cut_;     // Guarded by mutex_.
-  std::set<NodeId> isolated_;                   // Guarded by mutex_.
+  std::map<NodeId, Endpoint*> endpoints_;    // Guarded by mutex_.
+  std::set<std::pair<NodeId, NodeId>> cut_;  // Guarded by mutex_.
+  std::set<NodeId> isolated_;                // Guarded by mutex_.
 };
 
 }  // namespace trireme::raft

@@ -61,9 +61,7 @@ void Inbox::Unreachable(NodeId peer) {
 }
 
 void Inbox::Persisted(const std::vector<std::pair<GroupId, Token>>& tokens) {
-  Put([&] {
-    contents_.persisted.insert(contents_.persisted.end(), tokens.begin(), tokens.end());
-  });
+  Put([&] { contents_.persisted.insert(contents_.persisted.end(), tokens.begin(), tokens.end()); });
 }
 
 void Inbox::Applied(const std::vector<Applier::Report>& reports) {

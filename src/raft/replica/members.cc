@@ -26,8 +26,7 @@ std::vector<Member> ToMembers(const Configuration& configuration) {
   std::vector<Member> members;
   for (const NodeId voter : configuration.voters) {
     members.push_back(
-        {voter, "",
-         IsWitness(configuration, voter) ? MemberKind::kWitness : MemberKind::kVoter});
+        {voter, "", IsWitness(configuration, voter) ? MemberKind::kWitness : MemberKind::kVoter});
   }
   for (const NodeId learner : configuration.learners) {
     members.push_back({learner, "", MemberKind::kLearner});

@@ -9,9 +9,8 @@ class Replicated : public testing::TestWithParam<bool> {
  protected:
   TestOptions Options(std::size_t nodes) { return {.nodes = nodes, .durable = GetParam()}; }
 };
-INSTANTIATE_TEST_SUITE_P(Stores, Replicated, testing::Bool(), [](const auto& info) {
-  return info.param ? "Durable" : "Memory";
-});
+INSTANTIATE_TEST_SUITE_P(Stores, Replicated, testing::Bool(),
+                         [](const auto& info) { return info.param ? "Durable" : "Memory"; });
 
 TEST_P(Replicated, OneNodeCommitsAlone) {
   TestCluster cluster(Options(1));

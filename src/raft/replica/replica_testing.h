@@ -102,7 +102,8 @@ struct TestNode {
 class TestCluster {
  public:
   explicit TestCluster(TestOptions options = {}) : options_(std::move(options)) {
-    for (std::uint64_t id = 1; id <= options_.nodes; ++id) members_.push_back({NodeId{id}, std::to_string(id)});
+    for (std::uint64_t id = 1; id <= options_.nodes; ++id)
+      members_.push_back({NodeId{id}, std::to_string(id)});
     for (const Member& member : members_) Start(member.id, members_);
   }
   ~TestCluster() {

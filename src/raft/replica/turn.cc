@@ -43,6 +43,7 @@ void HostLoop::Turn() {
   for (const auto& [group, token] : taken_.persisted) Persisted(group, token);
   TakeApplied();
   for (const NodeId peer : taken_.unreachable) {
+    addresses_told_.erase(peer.value);
     for (Group* group : in_order_) {
       if (!group->failure.ok()) continue;
       group->core->Unreachable(peer);
@@ -72,6 +73,10 @@ void HostLoop::TakeTicks() {
     MarkDirty(*group);
   }
   if (ticked_ - housekept_ >= std::chrono::seconds(1)) Housekeep();
+  if (ticked_ - told_ >= std::chrono::seconds(10)) {
+    addresses_told_.clear();  // what was lost on the way is told again
+    told_ = ticked_;
+  }
 }
 
 void HostLoop::Persisted(GroupId id, Token token) {
@@ -111,13 +116,17 @@ void HostLoop::TakeFrame(const Inbox::FrameItem& item) {
   GroupId group;
   SharedBytes section;
   while (reader.Next(&group, &section)) {
-    if (group != kHostSection) TakeMessage(item.from, group, section);
+    if (group == kHostSection) {
+      TakeAddresses(section);
+    } else {
+      TakeMessage(item.from, group, section);
+    }
   }
   if (reader.sound()) return;
   counters_.frames_damaged.fetch_add(1, std::memory_order_relaxed);
-  io::Log(io::LogLevel::kWarn, "raft_frame_damaged",
-          {{"from", std::to_string(item.from.value)},
-           {"bytes", std::to_string(item.frame.size())}});
+  io::Log(
+      io::LogLevel::kWarn, "raft_frame_damaged",
+      {{"from", std::to_string(item.from.value)}, {"bytes", std::to_string(item.frame.size())}});
 }
 
 void HostLoop::TakeMessage(NodeId from, GroupId id, const SharedBytes& bytes) {
@@ -201,7 +210,7 @@ void HostLoop::ChangeMembers(Group& group, std::vector<Member> members, Proposal
   const auto target = ToConfiguration(members);
   if (unable.ok()) unable = target.status();
   for (const Member& member : members) {
-    if (unable.ok()) unable = SetPeer(member.id, member.address);
+    if (unable.ok()) unable = LearnAddress({member.id, member.address, WallMs()});
   }
   if (!unable.ok()) {
     Refuse(group, std::move(done), std::move(unable));

@@ -69,9 +69,8 @@ class Wal::Batch {
   /// Whether Add(item, 0) keeps the limit.
   bool HasRoomFor(const WalItem& item) const {
     const auto& entries = item.persist.entries;
-    return empty() || bytes_ + HeadCost(HeadOf(item)) +
-                              (entries.empty() ? 0 : Cost(entries[0])) <=
-                          bytes_max_;
+    return empty() ||
+           bytes_ + HeadCost(HeadOf(item)) + (entries.empty() ? 0 : Cost(entries[0])) <= bytes_max_;
   }
 
   /// Takes the head, if `from` is 0, and entries from `from` on, at least one and otherwise as many
@@ -256,15 +255,14 @@ absl::Status Wal::WritePastFull() {
   for (const auto& [group, hard_state] : latest) {
     writes.push_back({.group = group, .hard_state = hard_state});
   }
-  if (writes.empty()) return absl::OkStatus();
-  TRIREME_RETURN_IF_ERROR(Write(writes));
+  if (!writes.empty()) TRIREME_RETURN_IF_ERROR(Write(writes));
   TRIREME_RETURN_IF_ERROR(Sync());
   for (WalItem& item : waiting_) {
     item.persist.hard_state.reset();
     if (item.persist.empty()) item.snapshot.reset();
-    const auto later = std::stable_partition(
-        item.messages.begin(), item.messages.end(),
-        [](const Outgoing& out) { return !NeedsNoLog(out.message); });
+    const auto later =
+        std::stable_partition(item.messages.begin(), item.messages.end(),
+                              [](const Outgoing& out) { return !NeedsNoLog(out.message); });
     for (auto out = later; out != item.messages.end(); ++out) {
       outbox_.Add(out->to, item.group, out->message);
     }
