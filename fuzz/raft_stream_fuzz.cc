@@ -9,7 +9,7 @@
 
 namespace {
 
-using trireme::raft::FrameReader;
+using trireme::raft::tcp::FrameReader;
 
 constexpr std::size_t kBodyBytesMax = 1u << 16;
 
@@ -20,7 +20,7 @@ void Read(std::string_view bytes, bool checksummed) {
   bool first = true;
   const auto deliver = [&](trireme::SharedBytes frame) {
     TRIREME_CHECK(!frame.empty() && frame.size() <= kBodyBytesMax);
-    if (first) static_cast<void>(trireme::raft::DecodeHello(frame.view()));
+    if (first) static_cast<void>(trireme::raft::tcp::DecodeHello(frame.view()));
     first = false;
     reader.set_body_bytes_max(kBodyBytesMax);
     return true;
@@ -46,6 +46,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   Read(bytes, true);
   Read(bytes, false);
-  static_cast<void>(trireme::raft::DecodeHello(bytes));
+  static_cast<void>(trireme::raft::tcp::DecodeHello(bytes));
   return 0;
 }

@@ -19,6 +19,12 @@ namespace {
 
 using conformance::Numbered;
 using conformance::Witness;
+using tcp::DecodeHello;
+using tcp::EncodeFrameHeader;
+using tcp::EncodeHello;
+using tcp::FrameReader;
+using tcp::Hello;
+using tcp::kFrameHeaderBytes;
 
 constexpr std::chrono::seconds kPatience{60};
 

@@ -12,7 +12,7 @@
 #include "base/status_macros.h"
 #include "fmt/format.h"
 
-namespace trireme::raft {
+namespace trireme::raft::tcp {
 namespace {
 
 /// One read takes so much beyond the frame that has begun. Smaller frames are copied out of it,
@@ -261,4 +261,4 @@ void Connection::FlushWaiting() {
   if (!status.ok()) Fail(status);
 }
 
-}  // namespace trireme::raft
+}  // namespace trireme::raft::tcp

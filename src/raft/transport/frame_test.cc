@@ -8,7 +8,7 @@
 #include "base/random.h"
 #include "raft/transport/frame_reader.h"
 
-namespace trireme::raft {
+namespace trireme::raft::tcp {
 namespace {
 
 std::string Framed(std::string_view body, bool checksummed = true) {
@@ -139,4 +139,4 @@ TEST(HelloTest, ARefusalIsReadWhateverItsVersion) {
 }
 
 }  // namespace
-}  // namespace trireme::raft
+}  // namespace trireme::raft::tcp

@@ -21,13 +21,13 @@
 #include "raft/transport/rate_limited_log.h"
 #include "raft/transport/stats.h"
 
-namespace trireme::raft {
+namespace trireme::raft::tcp {
 
 /// What TcpTransport is made of: the table of peers and the rules by which a connection becomes
 /// one. Its loop's thread does all of it but Send.
-class TcpHub final : public Connection::Owner, public std::enable_shared_from_this<TcpHub> {
+class Hub final : public Connection::Owner, public std::enable_shared_from_this<Hub> {
  public:
-  explicit TcpHub(TcpTransportOptions options);
+  explicit Hub(TcpTransportOptions options);
 
   absl::Status Start(Transport::Receiver* receiver);
   void Stop();
@@ -97,4 +97,4 @@ class TcpHub final : public Connection::Owner, public std::enable_shared_from_th
   std::string address_;                            // Guarded by mutex_.
 };
 
-}  // namespace trireme::raft
+}  // namespace trireme::raft::tcp

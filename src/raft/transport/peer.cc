@@ -6,7 +6,7 @@
 #include "fmt/format.h"
 #include "raft/transport/hub.h"
 
-namespace trireme::raft {
+namespace trireme::raft::tcp {
 
 bool Peer::Send(std::span<const SharedBytes> pieces, std::size_t body_bytes) {
   const std::lock_guard lock(mutex_);
@@ -184,4 +184,4 @@ bool Peer::IsStale(const Hello& hello) const {
          hello.number < hello_.number;
 }
 
-}  // namespace trireme::raft
+}  // namespace trireme::raft::tcp

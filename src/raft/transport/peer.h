@@ -16,15 +16,15 @@
 #include "rpc/connector.h"
 #include "rpc/loop.h"
 
-namespace trireme::raft {
+namespace trireme::raft::tcp {
 
-class TcpHub;
+class Hub;
 
 /// One other node: its address, the attempts to reach it, and the one connection that counts. Send
 /// and Retire are thread-safe, the rest belongs to the loop's thread. Always held by shared_ptr.
 class Peer final : public rpc::Loop::Timer, public std::enable_shared_from_this<Peer> {
  public:
-  Peer(NodeId id, TcpHub& hub) : id_(id), hub_(hub) {}
+  Peer(NodeId id, Hub& hub) : id_(id), hub_(hub) {}
 
   NodeId id() const { return id_; }
 
@@ -73,7 +73,7 @@ class Peer final : public rpc::Loop::Timer, public std::enable_shared_from_this<
   void DropWaiting();
 
   const NodeId id_;
-  TcpHub& hub_;
+  Hub& hub_;
   std::atomic<bool> retired_{false};
   std::optional<rpc::Address> address_;
   std::shared_ptr<rpc::Connector> connector_;  // The attempt before there is a socket,
@@ -88,4 +88,4 @@ class Peer final : public rpc::Loop::Timer, public std::enable_shared_from_this<
   Waiting waiting_;                         // Guarded by mutex_; empty when there is a connection.
 };
 
-}  // namespace trireme::raft
+}  // namespace trireme::raft::tcp
