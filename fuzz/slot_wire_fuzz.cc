@@ -22,7 +22,7 @@ namespace {
 std::vector<SlotFrame> Receive(std::string_view bytes, std::size_t piece) {
   auto sockets = io::MakeSocketPair();
   TRIREME_CHECK(sockets.ok());
-  LogFrameReader reader;
+  FrameReader reader;
   std::vector<SlotFrame> frames;
   while (!bytes.empty()) {
     const std::size_t size = std::min(piece, bytes.size());
