@@ -53,7 +53,17 @@ Cluster::Cluster(const ClusterOptions& options) {
     ::close(from[1]);
     nodes_.push_back({process, to[1], from[0]});
   }
-  Must(Ask(nodes_[0], "lead") == "ok", "no leader");
+  const auto from = Clock::now();
+  while (Ask(nodes_[0], "lead") != "1") {
+    Must(SecondsSince(from) < 30, "the first node does not become the leader");
+    for (const Node& node : nodes_) Ask(node, "hand-over");  // Whoever was quicker.
+  }
+  for (const Node& node : nodes_) {
+    while (Ask(node, "led") != std::to_string(options.groups)) {
+      Must(SecondsSince(from) < 60, "groups without a leader");
+      ::usleep(10000);
+    }
+  }
 }
 
 Cluster::~Cluster() {

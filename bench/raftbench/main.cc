@@ -1,7 +1,7 @@
 // Three replicas on loopback beside the floors: what three processes write without any network,
 // and what a frame takes there and back.
 //
-//   bench_raft [--quick] [--rounds N] [DIRECTORY]
+//   bench_raft [--quick] [--rounds N] [--only throughput|elections|groups|behind] [DIRECTORY]
 #include <signal.h>
 #include <unistd.h>
 
@@ -22,6 +22,7 @@ namespace {
 
 struct Options {
   std::string directory = "/var/tmp";
+  std::string only;  ///< A part's name.
   int rounds = 3;
   double seconds = 0.8;  // of one measurement
   int elections = 5;
@@ -225,8 +226,10 @@ int Main(int argc, char** argv) {
       options.directory = directory;
     } else if (argument == "--rounds" && i + 1 < argc) {
       options.rounds = std::max(1, std::atoi(argv[++i]));
+    } else if (argument == "--only" && i + 1 < argc) {
+      options.only = argv[++i];
     } else if (argument.starts_with("-")) {
-      fmt::print(stderr, "usage: bench_raft [--quick] [--rounds N] [DIRECTORY]\n");
+      fmt::print(stderr, "usage: bench_raft [--quick] [--rounds N] [--only PART] [DIRECTORY]\n");
       return 2;
     } else {
       options.directory = argument;
@@ -234,11 +237,14 @@ int Main(int argc, char** argv) {
   }
   options.directory = fmt::format("{}/trireme-bench-raft-{}", options.directory, ::getpid());
   fmt::print("on the disk of {}; medians of {} rounds\n", options.directory, options.rounds);
-  Throughput(options);
+  const auto wanted = [&](std::string_view part) {
+    return options.only.empty() || options.only == part;
+  };
+  if (wanted("throughput")) Throughput(options);
   std::filesystem::remove_all(options.directory);
-  Elections(options);
-  IdleGroups(options);
-  FarBehind(options);
+  if (wanted("elections")) Elections(options);
+  if (wanted("groups")) IdleGroups(options);
+  if (wanted("behind")) FarBehind(options);
   return 0;
 }
 

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <memory>
@@ -66,6 +67,8 @@ class NodeProcess {
     std::string command;
     words >> command;
     if (command == "lead") return Lead();
+    if (command == "led") return Led();
+    if (command == "hand-over") return replicas_[0]->Transfer(NodeId{1}).ok() ? "1" : "0";
     if (command == "load") return RunLoad(words);
     if (command == "log") return LogLine();
     if (command == "applied") return std::to_string(machines_[0]->applied.load());
@@ -97,15 +100,18 @@ class NodeProcess {
     replicas_.push_back(*replica);
   }
 
-  /// Of all groups.
+  /// Of the first group; whether it does.
   std::string Lead() {
-    for (Replica* replica : replicas_) {
-      while (!replica->leads()) {
-        static_cast<void>(replica->Campaign());
-        for (int i = 0; i < 50 && !replica->leads(); ++i) ::usleep(2000);
-      }
-    }
-    return "ok";
+    static_cast<void>(replicas_[0]->Campaign());
+    for (int i = 0; i < 100 && !replicas_[0]->leads(); ++i) ::usleep(2000);
+    return replicas_[0]->leads() ? "1" : "0";
+  }
+  /// The groups that have a leader.
+  std::string Led() const {
+    const auto led = std::count_if(replicas_.begin(), replicas_.end(), [](const Replica* replica) {
+      return replica->leader() != kNobody;
+    });
+    return std::to_string(led);
   }
 
   std::string RunLoad(std::istringstream& words) {
