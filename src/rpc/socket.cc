@@ -120,15 +120,17 @@ IoResult Socket::Handshake() {
   ERR_clear_error();
   const int result = SSL_do_handshake(ssl_.get());
   if (result != 1) return Result(result, "TLS handshake");
-  return SSL_is_server(ssl_.get()) != 0 || ChoseHttp2() ? IoResult::kProgress : IoResult::kClosed;
+  return SSL_is_server(ssl_.get()) != 0 || ChoseProtocol() ? IoResult::kProgress
+                                                           : IoResult::kClosed;
 }
 
-bool Socket::ChoseHttp2() {
+/// A client offers one protocol: whatever the server chose is that one.
+bool Socket::ChoseProtocol() {
   const unsigned char* name = nullptr;
   unsigned size = 0;
   SSL_get0_alpn_selected(ssl_.get(), &name, &size);
-  if (std::string_view(reinterpret_cast<const char*>(name), size) == "h2") return true;
-  error_ = Lost("TLS handshake", "the server does not choose h2 by ALPN");
+  if (size != 0) return true;
+  error_ = Lost("TLS handshake", "the server does not speak our protocol, by ALPN");
   return false;
 }
 

@@ -46,7 +46,7 @@ class Socket {
     void operator()(ssl_st* ssl) const;
   };
   IoResult Result(int ssl_return, const char* what);
-  bool ChoseHttp2();
+  bool ChoseProtocol();
   IoResult WritePlain(OutQueue& queue);
   IoResult WriteTls(OutQueue& queue);
 

@@ -6,6 +6,7 @@
 
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 #include "base/status_macros.h"
 #include "fmt/format.h"
@@ -13,8 +14,13 @@
 namespace trireme::rpc {
 namespace {
 
-constexpr unsigned char kAlpnH2[] = "\x02h2";
-constexpr unsigned char kAlpnServer[] = "\x02h2\x08http/1.1";
+/// ALPN's list of one protocol or, for a server of HTTP/2, of both HTTPs (RFC 7301, 3.1).
+std::string AlpnList(const std::string& protocol, bool server) {
+  std::string list(1, static_cast<char>(protocol.size()));
+  list += protocol;
+  if (server && protocol == "h2") list += "\x08http/1.1";
+  return list;
+}
 
 struct BioFree {
   void operator()(BIO* bio) const { BIO_free(bio); }
@@ -76,8 +82,10 @@ absl::Status UseAuthorities(SSL_CTX* context, const std::string& pem, std::strin
   return absl::OkStatus();
 }
 
-TlsContext NewContext(const SSL_METHOD* method) {
-  TlsContext context(SSL_CTX_new(method), [](SSL_CTX* c) { SSL_CTX_free(c); });
+/// `alpn` lives as long as the context.
+TlsContext NewContext(const SSL_METHOD* method, std::shared_ptr<const std::string> alpn) {
+  TlsContext context(SSL_CTX_new(method),
+                     [alpn = std::move(alpn)](SSL_CTX* c) { SSL_CTX_free(c); });
   SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
   SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
   SSL_CTX_set_mode(context.get(), SSL_MODE_ENABLE_PARTIAL_WRITE |
@@ -87,10 +95,12 @@ TlsContext NewContext(const SSL_METHOD* method) {
 }
 
 int SelectAlpn(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in,
-               unsigned in_size, void*) {
+               unsigned in_size, void* list) {
+  const auto& ours = *static_cast<const std::string*>(list);
   unsigned char* selected = nullptr;
-  const int result =
-      SSL_select_next_proto(&selected, out_size, kAlpnServer, sizeof kAlpnServer - 1, in, in_size);
+  const int result = SSL_select_next_proto(&selected, out_size,
+                                           reinterpret_cast<const unsigned char*>(ours.data()),
+                                           static_cast<unsigned>(ours.size()), in, in_size);
   *out = selected;
   return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
@@ -98,19 +108,20 @@ int SelectAlpn(SSL*, const unsigned char** out, unsigned char* out_size, const u
 }  // namespace
 
 absl::StatusOr<TlsContext> MakeServerTls(const TlsServerOptions& options) {
-  TlsContext context = NewContext(TLS_server_method());
+  const auto alpn = std::make_shared<const std::string>(AlpnList(options.protocol, true));
+  TlsContext context = NewContext(TLS_server_method(), alpn);
   TRIREME_RETURN_IF_ERROR(
       UseIdentity(context.get(), options.certificate_chain_pem, options.private_key_pem));
   if (!options.client_ca_pem.empty()) {
     TRIREME_RETURN_IF_ERROR(UseAuthorities(context.get(), options.client_ca_pem, "client_ca_pem"));
     SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   }
-  SSL_CTX_set_alpn_select_cb(context.get(), SelectAlpn, nullptr);
+  SSL_CTX_set_alpn_select_cb(context.get(), SelectAlpn, const_cast<std::string*>(alpn.get()));
   return context;
 }
 
 absl::StatusOr<TlsContext> MakeClientTls(const TlsClientOptions& options) {
-  TlsContext context = NewContext(TLS_client_method());
+  TlsContext context = NewContext(TLS_client_method(), nullptr);
   if (options.ca_pem.empty()) {
     SSL_CTX_set_default_verify_paths(context.get());
   } else {
@@ -121,7 +132,9 @@ absl::StatusOr<TlsContext> MakeClientTls(const TlsClientOptions& options) {
         UseIdentity(context.get(), options.certificate_chain_pem, options.private_key_pem));
   }
   SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
-  SSL_CTX_set_alpn_protos(context.get(), kAlpnH2, sizeof kAlpnH2 - 1);
+  const std::string alpn = AlpnList(options.protocol, false);
+  SSL_CTX_set_alpn_protos(context.get(), reinterpret_cast<const unsigned char*>(alpn.data()),
+                          static_cast<unsigned>(alpn.size()));
   return context;
 }
 

@@ -14,6 +14,8 @@ struct TlsServerOptions {
   std::string certificate_chain_pem;
   std::string private_key_pem;
   std::string client_ca_pem;
+  /// What it speaks, by ALPN: "h2" admits http/1.1 too.
+  std::string protocol = "h2";
 };
 
 /// Whom a client trusts, in PEM; empty `ca_pem` means the system's store. `server_name` overrides
@@ -23,9 +25,11 @@ struct TlsClientOptions {
   std::string certificate_chain_pem;
   std::string private_key_pem;
   std::string server_name;
+  /// What the server has to choose by ALPN.
+  std::string protocol = "h2";
 };
 
-/// An OpenSSL context, TLS 1.2 or later, ALPN h2. Immutable once made; shared by connections of any
+/// An OpenSSL context, TLS 1.2 or later. Immutable once made; shared by connections of any
 /// thread.
 using TlsContext = std::shared_ptr<ssl_ctx_st>;
 

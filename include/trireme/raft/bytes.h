@@ -34,6 +34,11 @@ class SharedBytes {
     return SharedBytes(std::shared_ptr<const char>(std::move(owner), data), size);
   }
 
+  /// Takes over bytes that nobody writes any more.
+  static SharedBytes Own(const std::shared_ptr<char[]>& bytes, std::size_t size) {
+    return SharedBytes(std::shared_ptr<const char>(bytes, bytes.get()), size);
+  }
+
   /// The part that `part`, a view into these bytes, covers: another owner of the same allocation.
   SharedBytes Slice(std::string_view part) const {
     if (part.empty()) return {};
