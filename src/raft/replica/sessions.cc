@@ -181,8 +181,8 @@ bool Sessions::DecodeTable(std::string_view bytes) {
     std::uint64_t id = 0;
     Session session;
     std::string_view result;
-    if (!reader.Varint(&id) || !reader.Varint(&session.sequence) ||
-        !reader.Varint(&session.used) || !reader.Sized(&result)) {
+    if (!reader.Varint(&id) || !reader.Varint(&session.sequence) || !reader.Varint(&session.used) ||
+        !reader.Sized(&result)) {
       return false;
     }
     session.result = result;

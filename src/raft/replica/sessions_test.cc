@@ -86,7 +86,8 @@ class Bytes final : public SnapshotSink, public SnapshotSource {
     return absl::OkStatus();
   }
   absl::StatusOr<SharedBytes> Read(std::uint64_t bytes_max) override {
-    const SharedBytes part = SharedBytes::Copy(bytes.substr(at, std::min<std::uint64_t>(bytes_max, 3)));
+    const SharedBytes part =
+        SharedBytes::Copy(bytes.substr(at, std::min<std::uint64_t>(bytes_max, 3)));
     at += part.size();
     return part;
   }
