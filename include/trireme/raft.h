@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -196,6 +197,78 @@ class Host {
 
   /// Ends all threads. What is outstanding is answered: kNotExecuted where that is certain,
   /// kUnknown otherwise. Idempotent. Not on the apply thread.
+  virtual void Stop() = 0;
+};
+
+// ---- Our implementations of the seams
+
+/// Of the durable log: docs/raft-log.md has all numbers.
+struct DurableLogOptions {
+  std::string directory;  ///< Made if need be. Of one node of one cluster for good.
+  std::uint64_t cluster_id = 0;
+  NodeId node;
+  std::uint64_t segment_bytes = 64u << 20;
+};
+struct OpenedLog {
+  std::unique_ptr<LogStore> store;
+  std::vector<RecoveredGroup> groups;  ///< For HostOptions::recovered.
+};
+/// FAILED_PRECONDITION: in use, or another node's or cluster's. DATA_LOSS, with file and offset:
+/// damage that no crash explains.
+[[nodiscard]] absl::StatusOr<OpenedLog> OpenDurableLog(const DurableLogOptions& options);
+
+/// Keeps everything in memory: what a process that dies had acknowledged is lost to it, so it must
+/// come back under another node id.
+std::unique_ptr<LogStore> MakeMemoryLog();
+
+/// PEM texts. Both ends of a connection show a certificate that `ca_pem` has signed.
+struct TlsIdentity {
+  std::string certificate_chain_pem;
+  std::string private_key_pem;
+  std::string ca_pem;
+};
+struct TcpOptions {
+  std::uint64_t cluster_id = 0;  ///< Of other clusters' nodes nothing is taken.
+  NodeId node;
+  std::string listen = "127.0.0.1:0";  ///< host:port (port 0: any), or unix:/path.
+  std::optional<TlsIdentity> tls;
+};
+/// Frames over TCP, TLS or unix sockets, one connection per pair of processes.
+[[nodiscard]] absl::StatusOr<std::unique_ptr<Transport>> MakeTcpTransport(
+    const TcpOptions& options);
+
+// ---- All in one
+
+struct NodeOptions {
+  NodeId node;
+  std::uint64_t cluster_id = 1;  ///< The same on all members, another in every other cluster.
+  std::string directory;         ///< Of the log; empty: in memory.
+  std::string listen = "127.0.0.1:0";
+  /// How others reach `listen`. Empty: as `listen` says.
+  std::string advertised_address;
+  std::optional<TlsIdentity> tls;
+  /// The group's first members, with their addresses: the same list on all of them. A node that is
+  /// to join gives none; those that lead tell it the rest.
+  std::vector<Member> members;
+  /// host:port for /metrics and /healthz over HTTP; empty: none.
+  std::string http;
+
+  GroupOptions group;  ///< `members` of it is set from the above.
+  HostOptions host;    ///< The same: node, store, recovered, transport, advertised_address.
+};
+
+/// A Host with a log, TCP and one group.
+class Node {
+ public:
+  /// `machine` outlives the Node.
+  [[nodiscard]] static absl::StatusOr<std::unique_ptr<Node>> Start(const NodeOptions& options,
+                                                                   StateMachine* machine);
+  virtual ~Node() = default;  ///< Stop().
+
+  virtual Replica& replica() = 0;
+  virtual Host& host() = 0;
+  virtual std::string address() const = 0;       ///< Where it listens for its peers.
+  virtual std::string http_address() const = 0;  ///< With the port that the system chose.
   virtual void Stop() = 0;
 };
 

@@ -25,8 +25,8 @@ bool AddressBook::Learn(const Line& line) {
   const auto at = lines_.find(line.node);
   const std::size_t before = at == lines_.end() ? 0 : Cost(at->second);
   if (bytes_ - before + Cost(line) > kBytesMax) return false;
-  if (at != lines_.end() && std::tie(line.stamp, line.address) <=
-                                std::tie(at->second.stamp, at->second.address)) {
+  if (at != lines_.end() &&
+      std::tie(line.stamp, line.address) <= std::tie(at->second.stamp, at->second.address)) {
     return false;
   }
   bytes_ = bytes_ - before + Cost(line);

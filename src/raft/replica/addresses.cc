@@ -24,8 +24,10 @@ void HostLoop::LoadAddresses() {
 }
 
 absl::Status HostLoop::LearnAddress(const AddressBook::Line& line) {
+  const std::optional<std::string> before = addresses_.Find(line.node);
   if (line.address.empty() || !addresses_.Learn(line)) return absl::OkStatus();
   if (options_.transport == nullptr || line.node == self()) return absl::OkStatus();
+  if (before == line.address) return absl::OkStatus();
   return options_.transport->SetPeer(line.node, line.address);
 }
 

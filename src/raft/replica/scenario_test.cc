@@ -68,9 +68,8 @@ class Scenario : public testing::TestWithParam<bool> {
  protected:
   TestOptions Options(std::size_t nodes = 3) { return {.nodes = nodes, .durable = GetParam()}; }
 };
-INSTANTIATE_TEST_SUITE_P(Stores, Scenario, testing::Bool(), [](const auto& info) {
-  return info.param ? "Durable" : "Memory";
-});
+INSTANTIATE_TEST_SUITE_P(Stores, Scenario, testing::Bool(),
+                         [](const auto& info) { return info.param ? "Durable" : "Memory"; });
 
 TEST_P(Scenario, AThousandInFlightCommitInOrder) {
   TestCluster cluster(Options());
@@ -237,8 +236,7 @@ TEST_P(Scenario, MembersChangeUnderLoad) {
   ASSERT_TRUE(change(members));
   ASSERT_TRUE(Happens(load, 5));
   // The first two leave while the two newcomers become voters: one step, through joint consensus.
-  const std::vector<Member> target = {
-      {NodeId{3}, "3"}, {NodeId{4}, "4"}, {NodeId{5}, "5"}};
+  const std::vector<Member> target = {{NodeId{3}, "3"}, {NodeId{4}, "4"}, {NodeId{5}, "5"}};
   ASSERT_TRUE(change(target));
   ASSERT_TRUE(Eventually([&] {
     TestNode* const leader = cluster.Leader();
@@ -354,8 +352,8 @@ TEST(Limits, AProposalTooLargeIsRefused) {
   options.group = [](GroupOptions& group) { group.config.proposal_bytes_max = 100; };
   TestCluster cluster(options);
   cluster.Add(1);
-  const auto result = cluster.node(1).replica->ProposeAndWait(
-      SharedBytes::Own(std::string(101, '1')), kLongTime);
+  const auto result =
+      cluster.node(1).replica->ProposeAndWait(SharedBytes::Own(std::string(101, '1')), kLongTime);
   EXPECT_EQ(result.state, ProposalState::kNotExecuted);
   EXPECT_TRUE(absl::IsInvalidArgument(result.status)) << result.status;
 }
