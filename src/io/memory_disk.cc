@@ -21,6 +21,7 @@ struct MemoryDisk::Inode {
   std::string cached;
   std::string durable;
   std::vector<Pending> pending;
+  bool sync_failed = false;  ///< Then `cached` may differ from `durable` with nothing pending.
   std::set<std::uint64_t> broken_sectors;
 
   static void Put(std::string& image, std::uint64_t offset, std::string_view bytes) {
@@ -62,6 +63,7 @@ struct MemoryDisk::Inode {
     Put(durable, pending[whole].offset, torn.substr(0, random.Below(torn.size() + 1)));
   }
   void Crash(Random& random) {
+    const bool same = pending.empty() && !sync_failed;
     switch (random.Below(4)) {
       case 0:
         break;
@@ -75,7 +77,8 @@ struct MemoryDisk::Inode {
         ApplyPrefix(random);
     }
     pending.clear();
-    cached = durable;
+    sync_failed = false;
+    if (!same) cached = durable;
   }
 };
 
@@ -216,6 +219,7 @@ absl::Status MemoryDisk::Sync(Inode& inode, const std::string& path) {
   ++counters_.syncs;
   if (std::exchange(fail_sync_, false)) {
     inode.pending.clear();
+    inode.sync_failed = true;
     return absl::InternalError(fmt::format("fdatasync {}: Input/output error", path));
   }
   inode.Flush();

@@ -72,7 +72,7 @@ class Faults {
   std::function<void()> make_node_;
   Random random_;
   bool over_ = false;
-  std::uint64_t last_number_ = 0;
+  std::uint64_t last_number_ = 0;  ///< That is the operator's.
   std::map<std::uint64_t, Links> cuts_;  ///< Those that last.
   std::map<std::uint64_t, Node*> slow_;  ///< Disks.
   std::map<std::uint64_t, Node*> full_;

@@ -96,8 +96,6 @@ void Node::Crash(Random& random) {
   disk_.Clear();
   held_.clear();
   waiting_.clear();
-  unanswered_.clear();
-  unanswered_snapshots_.clear();
   stop_ = absl::OkStatus();
   led_ = raft::Term{};
   paused_until_ = 0;
@@ -147,7 +145,7 @@ void Node::Housekeep() {
 }
 
 void Node::OnPacket(Packet packet) {
-  if (!up()) return;
+  if (!up()) return RefuseConnection(packet);
   if (paused()) return around_.network->Postpone(std::move(packet), paused_until_);
   if (around_.trace->on()) {
     around_.trace->Line("         {}", Describe(packet.from, packet.to, packet.payload));
@@ -313,8 +311,8 @@ void Node::AnswerRequestsOfCore() {
   }
 }
 
-/// A snapshot that is being written may have replaced the one that is asked for. The core asks for
-/// something else when it has heard of it, and at once for the same again until then.
+/// A snapshot that is being written, of which the core has not heard yet, may have replaced the one
+/// that is asked for.
 void Node::AnswerSnapshotRead(const raft::SnapshotReadRequest& request) {
   absl::StatusOr<SharedBytes> bytes =
       storage_->ReadSnapshot(request.snapshot, request.offset, request.bytes_max);
@@ -322,7 +320,7 @@ void Node::AnswerSnapshotRead(const raft::SnapshotReadRequest& request) {
     return core_->SnapshotRead(request.peer, request.snapshot, request.offset, *std::move(bytes));
   }
   if (!absl::IsNotFound(bytes.status())) return StopSoon(bytes.status());
-  unanswered_snapshots_.push_back(request);
+  core_->SnapshotRead(request.peer, storage_->SnapshotIndex(), request.offset, {});
 }
 
 /// And it may have dropped entries.
@@ -331,7 +329,7 @@ void Node::AnswerLogRead(const raft::LogReadRequest& request) {
       storage_->Read(request.first, request.last, request.bytes_max);
   if (entries.ok()) return core_->LogRead(request.peer, *std::move(entries));
   if (!absl::IsOutOfRange(entries.status())) return StopSoon(entries.status());
-  unanswered_.push_back(request);
+  core_->LogRead(request.peer, {});
 }
 
 void Node::NoticeLeadership() {
@@ -384,13 +382,15 @@ void Node::OnDisk(std::uint64_t life) {
     const raft::Answer answer = core_->Compact(own.meta.last.index, own.bytes.size(), own.drop_to);
     if (answer.ok()) around_.panel->Tell(&Oracle::Compacts, id_, own.meta.last.index);
   }
-  for (const raft::LogReadRequest& request : std::exchange(unanswered_, {})) {
-    core_->LogRead(request.peer, {});
-  }
-  for (const raft::SnapshotReadRequest& request : std::exchange(unanswered_snapshots_, {})) {
-    core_->SnapshotRead(request.peer, storage_->SnapshotIndex(), request.offset, {});
-  }
   Pump();
+}
+
+/// A client hears at once that nobody listens; a peer does not care.
+void Node::RefuseConnection(const Packet& packet) {
+  const auto* request = std::get_if<Request>(&packet.payload);
+  if (request == nullptr) return;
+  around_.network->Send(address(), packet.from,
+                        Reply{request->command.sequence, ReplyKind::kNotExecuted, {}, 0});
 }
 
 void Node::Refuse(const Waiting& waiting) {

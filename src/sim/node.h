@@ -104,6 +104,7 @@ class Node {
   void AnswerLogRead(const raft::LogReadRequest& request);
   void AnswerSnapshotRead(const raft::SnapshotReadRequest& request);
   void Housekeep();
+  void RefuseConnection(const Packet& packet);
   void Refuse(const Waiting& waiting);
   void Answer(const Waiting& waiting, KvResult result);
   std::optional<Waiting> TakeWaiting(raft::Ticket ticket);
@@ -133,9 +134,6 @@ class Node {
   raft::Term led_;           ///< The latest term in which it was seen to lead.
   DiskQueue disk_;
   absl::Status stop_;
-  // Of what a snapshot that is being written has replaced.
-  std::vector<raft::LogReadRequest> unanswered_;
-  std::vector<raft::SnapshotReadRequest> unanswered_snapshots_;
   std::deque<raft::Outgoing> held_;  ///< Until a token is durable.
   std::uint64_t last_ticket_ = 0;
   std::map<std::uint64_t, Waiting> waiting_;  ///< By ticket.

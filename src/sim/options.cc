@@ -177,7 +177,7 @@ void DrawClients(Draws& draws, Options* o) {
 /// that nothing else gets in the way of, and the others are a majority without it.
 void DrawLog(Draws& draws, Options* o) {
   o->log_storage = draws.OneIn(3) ? 0 : 1;
-  o->log_segment_kib = draws.OneOf({64, 64, 128, 1'024});
+  o->log_segment_kib = draws.OneOf({64, 64, 64, 128});
   o->log_restore_bytes_max = draws.OneOf({0, 1'000, 1u << 20});
   o->housekeep_ms = draws.OneOf({50, 1'000});
   if (o->log_storage == 0) return;
