@@ -30,6 +30,7 @@ typedef struct {
 typedef struct {
   int has_hard_state;
   tr_raft_hard_state hard_state;
+  uint64_t lives;
   uint64_t snapshot_index, snapshot_term, snapshot_sum;
   uint8_t membership[kDataMax];
   size_t membership_len;
@@ -63,7 +64,7 @@ static tr_raft_config config_of(uint32_t self) {
 
 static void start(uint32_t self) {
   node* n = &nodes[self];
-  const storage* disk = &n->disk;
+  storage* disk = &n->disk;
   const tr_raft_config config = config_of(self);
   n->core = tr_raft_create(&config);
   CHECK(n->core != NULL);
@@ -80,6 +81,8 @@ static void start(uint32_t self) {
     CHECK(tr_raft_load_entry(n->core, i, entry->term, entry->kind, entry->data, entry->len) == 0);
   }
   CHECK(tr_raft_tick(n->core) == TR_RAFT_INVALID);
+  CHECK(tr_raft_load_incarnation(n->core, ++disk->lives) == TR_RAFT_OK);
+  CHECK(tr_raft_load_incarnation(n->core, 9) == TR_RAFT_INVALID);
   CHECK(tr_raft_start(n->core) == TR_RAFT_OK);
   CHECK(tr_raft_start(n->core) == TR_RAFT_INVALID);
   n->applied = disk->snapshot_index;
@@ -242,17 +245,16 @@ static void compact(uint32_t self) {
   CHECK(status_of(self).snapshot_index == n->applied);
 }
 
-static void reads_see_the_latest(uint32_t leader) {
+static void read_sees_the_latest(uint32_t leader, uint32_t at, uint64_t ticket) {
   tr_raft_read_state read;
-  CHECK(tr_raft_read(nodes[leader].core, 77) == TR_RAFT_OK);
-  CHECK(tr_raft_read(nodes[(leader + 1) % kNodes].core, 78) == TR_RAFT_NOT_LEADER);
-  serve(leader);
+  CHECK(tr_raft_read(nodes[at].core, ticket) == TR_RAFT_OK);
+  serve(at);
   deliver_all();
-  serve(leader);
-  CHECK(tr_raft_take_reads(nodes[leader].core, &read, 1) == 1);
-  CHECK(read.ticket == 77 && read.granted == 1 && read.index <= nodes[leader].applied);
+  serve(at);
+  CHECK(tr_raft_take_reads(nodes[at].core, &read, 1) == 1);
+  CHECK(read.ticket == ticket && read.granted == 1 && read.index <= nodes[at].applied);
   CHECK(read.index == status_of(leader).commit_index);
-  CHECK(tr_raft_take_reads(nodes[leader].core, &read, 1) == 0);
+  CHECK(tr_raft_take_reads(nodes[at].core, &read, 1) == 0);
 }
 
 static void bad_input_changes_nothing(uint32_t leader) {
@@ -306,6 +308,10 @@ static void loading_is_checked(void) {
   CHECK(tr_raft_load_entry(core, 11, 5, 1, NULL, 0) == TR_RAFT_OK);
   CHECK(tr_raft_load_snapshot(core, 20, 4, NULL, 0) == TR_RAFT_INVALID);
   CHECK(tr_raft_start(core) == TR_RAFT_OK);
+  CHECK(tr_raft_load_incarnation(core, 1) == TR_RAFT_INVALID);
+  CHECK(tr_raft_read(core, 1) == TR_RAFT_NOT_LEADER); /* without an incarnation */
+  CHECK(strstr(tr_raft_last_error(core), "tr_raft_load_incarnation") != NULL);
+  CHECK(tr_raft_transfer(core, 1) == TR_RAFT_NOT_LEADER);
   tr_raft_destroy(core);
 }
 
@@ -326,7 +332,8 @@ int main(void) {
   expect_sum(sum);
   CHECK(nodes[leader].done == 100);
   bad_input_changes_nothing(leader);
-  reads_see_the_latest(leader);
+  read_sees_the_latest(leader, leader, 77);
+  read_sees_the_latest(leader, (leader + 1) % kNodes, 78);
 
   /* The leader crashes; the others go on; it comes back and catches up. */
   crash(leader);
@@ -389,7 +396,23 @@ int main(void) {
   CHECK(tr_raft_get_membership(nodes[successor].core, voters, kNodes, &n_voters, NULL, 0,
                                &n_learners) == TR_RAFT_OK);
   CHECK(n_voters == 2 && n_learners == 0);
-  CHECK(tr_raft_change_membership(nodes[successor].core, 0, all, 3, NULL, 0, NULL, NULL) == 0);
+  /* It is a learner until it has caught up; the ticket says when it votes. */
+  uint64_t index = 9;
+  uint64_t term = 9;
+  const uint64_t done = nodes[successor].done;
+  CHECK(tr_raft_change_membership(nodes[successor].core, 99, all, 3, NULL, 0, &index, &term) == 0);
+  CHECK(index == 0 && term == 0);
+  CHECK(tr_raft_get_membership(nodes[successor].core, voters, kNodes, &n_voters, voters, kNodes,
+                               &n_learners) == TR_RAFT_OK);
+  CHECK(n_voters == 2 && n_learners == 1);
+  CHECK(tr_raft_change_membership(nodes[successor].core, 0, both, 2, NULL, 0, NULL, NULL) ==
+        TR_RAFT_BUSY);
+  tick_all(10);
+  CHECK(nodes[successor].done == done + 1);
+  CHECK(tr_raft_get_membership(nodes[successor].core, voters, kNodes, &n_voters, voters, kNodes,
+                               &n_learners) == TR_RAFT_OK);
+  CHECK(n_voters == 3 && n_learners == 0);
+  read_sees_the_latest(successor, successor, 79);
   propose(successor, 7);
   sum += 7;
   serve(successor);

@@ -110,6 +110,10 @@ class LogStore {
   /// Makes all that was written before the call durable; up to which batch.
   [[nodiscard]] virtual absl::StatusOr<BatchNumber> Sync() = 0;
 
+  /// Whether Write and Sync may wait for a device. False: the caller need not keep them off a
+  /// thread that has other things to do.
+  virtual bool waits() const { return true; }
+
   /// Entries from `first` on, up to `last`; at least one, and otherwise at most bytes_max of data.
   /// OUT_OF_RANGE when the log does not hold `first`.
   [[nodiscard]] virtual absl::StatusOr<std::vector<Entry>> Read(GroupId group, Index first,

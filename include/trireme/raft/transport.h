@@ -12,7 +12,7 @@ namespace trireme::raft {
 
 /// Carries frames of bytes between the processes of a cluster: a seam. Ours goes over TCP or TLS,
 /// one connection per pair of processes; whoever brings another runs the conformance suite
-/// (conformance.h) on it.
+/// (transport_conformance.h) on it.
 ///
 /// A frame arrives whole and unchanged or not at all. Those from one peer arrive in the order of
 /// their sending as long as no connection breaks; then some may be lost, and a few arrive twice in
@@ -47,8 +47,9 @@ class Transport {
   virtual void RemovePeer(NodeId peer) = 0;
 
   /// Sends the concatenation of `pieces` as one frame, without copying them; at once if the
-  /// connection has room, otherwise when it has. False: nothing is sent, because the peer is not
-  /// known, the frame is over the limit, or so much waits for this peer already.
+  /// connection has room, otherwise when it has. False: nothing is sent, because there are no
+  /// bytes, the peer is not known, the frame is over the limit, or so much waits for this peer
+  /// already.
   virtual bool Send(NodeId to, std::span<const SharedBytes> pieces) = 0;
 };
 

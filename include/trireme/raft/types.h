@@ -46,6 +46,9 @@ struct NodeId {
 };
 inline constexpr NodeId kNobody{};
 
+/// What a server is at the moment (thesis, 3.3 and 9.6).
+enum class RoleName : std::uint8_t { kFollower, kPreCandidate, kCandidate, kLeader };
+
 enum class EntryKind : std::uint8_t {
   kCommand,        ///< The state machine's.
   kNoop,           ///< A new leader's first entry (thesis, 6.4), or a lease's renewal.

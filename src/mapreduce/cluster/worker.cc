@@ -596,6 +596,10 @@ void Worker::Core::Report(std::uint64_t id, v1::WorkerMessage message) {
   attempt.over = true;
   attempt.commit_retry_ms = 0;
   inputs_.Stop(id);
+  // What it made while its job's directory was being removed.
+  if (const JobId job = attempt.ref.task.job; !jobs_.contains(job)) {
+    RemoveLater(JobDirectory(scratch_.path(), job));
+  }
   message.set_sequence(++sequence_);
   if (registered_) (void)link_.Send(message);
   reports_[sequence_] = {id, std::move(message)};

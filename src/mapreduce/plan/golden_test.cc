@@ -15,9 +15,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <map>
 #include <sstream>
 #include <string>
@@ -28,6 +25,7 @@
 #include "absl/strings/str_split.h"
 #include "mapreduce/plan/describe.h"
 #include "mapreduce/plan/planner.h"
+#include "test_golden.h"
 
 namespace trireme::mapreduce::plan {
 namespace {
@@ -214,33 +212,15 @@ class Script {
   std::string out_;
 };
 
-std::string ReadFile(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
 class Golden : public testing::TestWithParam<std::string> {};
 
 TEST_P(Golden, SaysWhatItSaid) {
-  const auto path = std::filesystem::path(TRIREME_PLAN_GOLDEN) / (GetParam() + ".txt");
-  const std::string expected = ReadFile(path);
-  ASSERT_FALSE(expected.empty()) << path;
-  const std::string said = Script().Run(expected);
-  if (const char* mode = std::getenv("TRIREME_GOLDEN"); mode != nullptr) {
-    if (std::string(mode) == "write") std::ofstream(path) << said;
-  }
-  EXPECT_EQ(said, expected) << "reviewed and right? then TRIREME_GOLDEN=write";
+  test::ExpectGolden(TRIREME_PLAN_GOLDEN, GetParam(),
+                     [](const std::string& text) { return Script().Run(text); });
 }
 
 INSTANTIATE_TEST_SUITE_P(Scenarios, Golden,
-                         testing::Values("word_count", "map_only_and_empty", "failed_four_times",
-                                         "bad_record_skipped", "worker_lost_while_mapping",
-                                         "worker_lost_while_reducing", "worker_comes_back",
-                                         "straggler_backed_up", "commit_passes_on",
-                                         "fetch_failures", "preempted_for_a_remake", "restarted",
-                                         "two_jobs_share"),
+                         testing::ValuesIn(test::GoldenNames(TRIREME_PLAN_GOLDEN)),
                          [](const auto& name) { return name.param; });
 
 }  // namespace

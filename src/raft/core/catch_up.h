@@ -8,9 +8,9 @@
 
 namespace trireme::raft {
 
-/// A learner on its way to a vote. Replication to it is seen in rounds, each up to the leader's last
-/// entry at its beginning; after a round shorter than an election timeout it lacks no more than
-/// what arrives in about as long again (thesis, 4.2.1, figure 4.5).
+/// A learner on its way to a vote. Replication to it is seen in rounds, each up to the leader's
+/// last entry at its beginning; after a round shorter than an election timeout it lacks no more
+/// than what arrives in about as long again (thesis, 4.2.1, figure 4.5).
 class CatchUp {
  public:
   enum class Stage { kGoing, kReady, kTooSlow, kStandsStill };

@@ -28,7 +28,8 @@ std::vector<Message> Samples() {
           SnapshotProgress{Term{9}, Index{300}, 505, 14},
           ReadIndexRequest{Term{9}, 77},
           ReadIndexResponse{Term{9}, 77, Index{303}},
-          TimeoutNow{Term{~0ull}}};
+          TimeoutNow{Term{~0ull}},
+          Removed{Term{3}, Index{77}}};
 }
 
 TEST(Codec, MessagesSurviveTheirBytes) {

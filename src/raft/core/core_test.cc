@@ -48,6 +48,7 @@ class Shell {
       core.Persisted(output_.persist.token);
       for (Outgoing& out : output_.messages) sent.push_back(std::move(out));
       for (const ReadState& read : output_.reads) reads.push_back(read);
+      for (const Lost& one : output_.lost) lost.push_back(one);
       for (const LogReadRequest& request : output_.log_reads) log_reads.push_back(request);
       for (const SnapshotReadRequest& request : output_.snapshot_reads) {
         snapshot_reads.push_back(request);
@@ -87,6 +88,7 @@ class Shell {
   Core core;
   std::vector<Outgoing> sent;
   std::vector<ReadState> reads;
+  std::vector<Lost> lost;
   std::vector<LogReadRequest> log_reads;
   std::vector<SnapshotReadRequest> snapshot_reads;
   std::vector<std::pair<Index, Index>> applied;
@@ -264,6 +266,223 @@ TEST(Core, OneFollowerAtATimeGetsASnapshot) {
   shell.Give(NodeId{4}, AppendAccepted{Term{1}, Index{1}, 2});
   ASSERT_EQ(shell.snapshot_reads.size(), 2u);
   EXPECT_EQ(shell.snapshot_reads[1].peer, NodeId{5});
+}
+
+/// A leader of three whose third server lacks a log that is compacted away: it is sent a snapshot.
+void SendSnapshotToThird(Shell* shell, std::uint64_t bytes) {
+  shell->Lead();
+  shell->Give(kSecond, AppendAccepted{Term{1}, Index{1}, 1});
+  ASSERT_TRUE(shell->core.Compact(Index{1}, bytes, Index{1}).ok());
+  for (std::uint32_t i = 0; i < MakeConfig().heartbeat_ticks; ++i) shell->core.Tick();
+  shell->Pump();
+  shell->Give(kThird, HeartbeatResponse{Term{1}, 2});
+  ASSERT_EQ(shell->snapshot_reads.size(), 1u);
+  EXPECT_EQ(shell->snapshot_reads[0].snapshot, Index{1});
+}
+
+TEST(Core, SnapshotsAreThrottledByTheTick) {
+  Config config = MakeConfig();
+  config.snapshot_chunk_bytes_max = 10;
+  config.snapshot_chunks_per_tick_max = 2;
+  Shell shell(config);
+  SendSnapshotToThird(&shell, 100);
+  std::uint64_t offset = 0;
+  const auto answer_all = [&] {
+    for (std::size_t seen = shell.snapshot_reads.size(); true; seen = shell.snapshot_reads.size()) {
+      shell.core.SnapshotRead(kThird, Index{1}, offset, SharedBytes::Copy(std::string(10, 's')));
+      shell.Pump();
+      shell.Give(kThird, SnapshotProgress{Term{1}, Index{1}, offset += 10, 1});
+      if (shell.snapshot_reads.size() == seen) return;
+    }
+  };
+  answer_all();
+  EXPECT_EQ(shell.snapshot_reads.size(), 2u);
+  shell.core.Tick();
+  shell.Pump();
+  EXPECT_EQ(shell.snapshot_reads.size(), 3u);
+  answer_all();
+  EXPECT_EQ(shell.snapshot_reads.size(), 4u);
+}
+
+TEST(Core, ThePipelineIsBoundedByBytes) {
+  Config config = MakeConfig();
+  config.inflight_bytes_max = 100;
+  config.append_bytes_max = 60;
+  Shell shell(config);
+  shell.Lead();
+  shell.Give(kSecond, AppendAccepted{Term{1}, Index{1}, 1});
+  for (int i = 0; i < 9; ++i) {
+    ASSERT_TRUE(shell.core.Propose({}, SharedBytes::Copy(std::string(50, 'x'))).answer.ok());
+    shell.Pump();
+  }
+  const std::size_t before = shell.Sent<AppendRequest>(kSecond).size();
+  EXPECT_EQ(shell.Sent<AppendRequest>(kSecond).back().entries.back().index, Index{3});
+  shell.Give(kSecond, AppendAccepted{Term{1}, Index{2}, 1});
+  EXPECT_EQ(shell.Sent<AppendRequest>(kSecond).size(), before + 1);
+  EXPECT_EQ(shell.Sent<AppendRequest>(kSecond).back().entries.back().index, Index{4});
+}
+
+/// While parts of a snapshot are on their way a newer one is taken: its bytes never follow those of
+/// the older, whether the shell has heard of it before the core or after.
+TEST(Core, PartsOfTwoSnapshotsDoNotMix) {
+  Shell shell;
+  SendSnapshotToThird(&shell, 100);
+  shell.core.SnapshotRead(kThird, Index{1}, 0, SharedBytes::Copy(std::string(50, 'a')));
+  shell.Pump();
+  shell.Give(kThird, SnapshotProgress{Term{1}, Index{1}, 50, 1});
+  ASSERT_EQ(shell.snapshot_reads.size(), 2u);
+  ASSERT_TRUE(shell.core.Propose({}, SharedBytes::Copy("x")).answer.ok());
+  shell.Pump();
+  shell.Give(kSecond, AppendAccepted{Term{1}, Index{2}, 1});
+  const SharedBytes newer = SharedBytes::Copy(std::string(60, 'b'));
+  const auto chunks = [&shell] { return shell.Sent<SnapshotChunk>(kThird).size(); };
+
+  shell.core.SnapshotRead(kThird, Index{2}, 50, newer);  // not known to the core yet
+  shell.Pump();
+  EXPECT_EQ(chunks(), 1u);
+  EXPECT_EQ(shell.snapshot_reads.size(), 2u) << "asked for again at once";
+  ASSERT_TRUE(shell.core.Compact(Index{2}, 200, Index{2}).ok());
+  shell.core.SnapshotRead(kThird, Index{2}, 50, newer);
+  shell.Pump();
+  EXPECT_EQ(chunks(), 1u);
+  ASSERT_EQ(shell.snapshot_reads.size(), 3u);
+  EXPECT_EQ(shell.snapshot_reads[2].snapshot, Index{2});
+  EXPECT_EQ(shell.snapshot_reads[2].offset, 0u);
+  shell.core.SnapshotRead(kThird, Index{2}, 0, newer);
+  shell.Pump();
+  EXPECT_EQ(shell.Sent<SnapshotChunk>(kThird).back().meta.last.index, Index{2});
+}
+
+/// What the shell cannot give now it cannot give a moment later either.
+TEST(Core, ReadsOfTheLogThatFailAreAskedForAgainAtAHeartbeat) {
+  Config config = MakeConfig();
+  config.log_cache_bytes_max = 1;
+  config.check_quorum = false;
+  Shell shell(config, MakeRestored({1, 1, 2}));
+  shell.Lead();
+  shell.Give(kSecond, AppendAccepted{Term{3}, Index{4}, 1});
+  shell.Give(kThird, AppendRejected{Term{3}, Index{3}, {Index{1}, Term{1}}, 1});
+  ASSERT_EQ(shell.log_reads.size(), 1u);
+  const auto tick_until_asked = [&] {
+    const std::size_t before = shell.log_reads.size();
+    std::uint32_t ticks = 0;
+    for (; shell.log_reads.size() == before && ticks < 100; ++ticks) {
+      shell.core.Tick();
+      shell.Pump();
+    }
+    return ticks;
+  };
+  shell.core.LogRead(kThird, {});
+  shell.Pump();
+  EXPECT_EQ(shell.log_reads.size(), 1u) << "asked for again at once";
+  EXPECT_LE(tick_until_asked(), config.heartbeat_ticks);
+  shell.core.LogRead(kThird, {MakeEntry(2, 9)});
+  shell.Pump();
+  EXPECT_EQ(shell.log_reads.size(), 2u) << "asked for again at once";
+  EXPECT_LE(tick_until_asked(), config.heartbeat_ticks);
+  shell.core.LogRead(kThird, {MakeEntry(2, 1), MakeEntry(3, 2)});
+  shell.Pump();
+  EXPECT_EQ(shell.Sent<AppendRequest>(kThird).back().entries.size(), 2u);
+}
+
+Message TwoEntriesForAWitness() {
+  AppendRequest append{Term{1}, {}, Index{1}, 1, {MakeEntry(1, 1), MakeEntry(2, 1)}};
+  for (Entry& entry : append.entries) entry = {entry.index, entry.term, EntryKind::kOmitted, {}};
+  return append;
+}
+
+/// Its own configuration does not say so yet.
+TEST(Core, AServerThatGetsNoDataIsAWitness) {
+  Shell shell(MakeConfig(), Restored{});
+  shell.Give(kSecond, Heartbeat{Term{1}, Index{}, 1});
+  EXPECT_FALSE(shell.core.Status().witness);
+  ASSERT_TRUE(shell.core.Read(Ticket{9}).ok());
+  shell.Give(kSecond, TwoEntriesForAWitness());
+  EXPECT_TRUE(shell.core.Status().witness);
+  EXPECT_TRUE(shell.applied.empty());
+  ASSERT_EQ(shell.reads.size(), 1u);
+  EXPECT_FALSE(shell.reads[0].granted) << "there is no state to read here";
+  EXPECT_EQ(shell.core.Read(Ticket{10}).outcome, Outcome::kInvalid);
+  EXPECT_EQ(shell.core.Campaign().outcome, Outcome::kInvalid);
+}
+
+/// A voter by mistake, with the log of a witness, neither leads nor applies, not after a restart.
+TEST(Core, TheLogOfAWitnessMakesOne) {
+  Restored restored = MakeRestored({1, 1, 1});
+  restored.entries[1] = {Index{2}, Term{1}, EntryKind::kOmitted, {}};
+  Shell shell(MakeConfig(), restored);
+  EXPECT_TRUE(shell.core.Status().witness);
+  EXPECT_EQ(shell.core.Campaign().outcome, Outcome::kInvalid);
+  shell.Give(kSecond, Heartbeat{Term{1}, Index{3}, 1});
+  EXPECT_TRUE(shell.applied.empty());
+  shell.Give(kSecond, AppendRequest{Term{2}, {Index{1}, Term{1}}, Index{}, 1, {MakeEntry(2, 2)}});
+  EXPECT_TRUE(shell.core.Status().witness) << "it has said that entry 3 is committed";
+}
+
+TEST(Core, EntriesWithoutDataThatAreTakenBackLeaveNoTrace) {
+  Shell shell(MakeConfig(), MakeRestored({1}));
+  AppendRequest append{Term{1}, {Index{1}, Term{1}}, Index{}, 1, {}};
+  append.entries.push_back({Index{2}, Term{1}, EntryKind::kOmitted, {}});
+  shell.Give(kSecond, append);
+  EXPECT_TRUE(shell.core.Status().witness);
+  shell.Give(kThird, AppendRequest{Term{2}, {Index{1}, Term{1}}, Index{}, 1, {MakeEntry(2, 2)}});
+  EXPECT_FALSE(shell.core.Status().witness);
+}
+
+TEST(Core, ARemovedServerStopsUntilALeaderCalls) {
+  Config config = MakeConfig();
+  Shell shell(config, MakeRestored({1, 1}));
+  shell.Give(kSecond, Removed{Term{4}, Index{9}});
+  EXPECT_TRUE(shell.core.Status().removed);
+  EXPECT_EQ(shell.core.Status().term, Term{4});
+  for (std::uint32_t i = 0; i < 10 * config.election_ticks; ++i) shell.core.Tick();
+  shell.Pump();
+  EXPECT_EQ(shell.core.Status().role, RoleName::kFollower);
+  EXPECT_EQ(shell.core.Campaign().outcome, Outcome::kInvalid);
+  const Answer read = shell.core.Read(Ticket{1});
+  EXPECT_EQ(read.outcome, Outcome::kNotLeader);
+  EXPECT_NE(read.why.find("removed"), std::string::npos) << read.why;
+  shell.Give(kSecond, Heartbeat{Term{4}, Index{}, 1});
+  EXPECT_FALSE(shell.core.Status().removed);
+}
+
+/// Of a configuration older than our own, or against the word of a leader.
+TEST(Core, WordOfARemovalMayBeOutOfDate) {
+  Restored restored = MakeRestored({1, 1});
+  restored.entries[1].kind = EntryKind::kConfiguration;
+  restored.entries[1].data = SharedBytes::Own(EncodeConfiguration(restored.snapshot.configuration));
+  Shell shell(MakeConfig(), restored);
+  shell.Give(kThird, Removed{Term{1}, Index{2}});
+  EXPECT_FALSE(shell.core.Status().removed);
+  shell.Give(kSecond, Heartbeat{Term{1}, Index{}, 1});
+  shell.Give(kThird, Removed{Term{1}, Index{3}});
+  EXPECT_FALSE(shell.core.Status().removed);
+  EXPECT_EQ(shell.Try(kThird, Removed{Term{1}, Index{}}).outcome, Outcome::kInvalid);
+}
+
+/// A leader that was cut off is told that it is out: what it had proposed may yet commit.
+TEST(Core, TicketsOfARemovedServerAreUnknown) {
+  Config config = MakeConfig();
+  config.check_quorum = true;
+  Shell shell(config);
+  shell.Lead();
+  ASSERT_TRUE(shell.core.Propose(Ticket{5}, SharedBytes::Copy("x")).answer.ok());
+  for (std::uint32_t i = 0; i <= config.election_ticks; ++i) shell.core.Tick();
+  shell.Pump();
+  EXPECT_TRUE(shell.lost.empty());
+  shell.Give(kSecond, Removed{Term{2}, Index{9}});
+  ASSERT_EQ(shell.lost.size(), 1u);
+  EXPECT_EQ(shell.lost[0].ticket, Ticket{5});
+  EXPECT_EQ(shell.lost[0].kind, LostKind::kUnknown);
+}
+
+TEST(Core, LeasesAreOffUnlessAskedFor) {
+  EXPECT_EQ(Config().lease_ticks, 0u);
+  Shell shell(MakeConfig(), MakeRestored({}, 1));
+  ASSERT_TRUE(shell.core.Campaign().ok());
+  shell.Pump();
+  EXPECT_EQ(shell.core.Status().commit, Index{1});
+  EXPECT_FALSE(shell.core.Status().lease_valid);
 }
 
 TEST(Core, ReadsHaveALimit) {

@@ -4,7 +4,8 @@
 //   TRIREME_GOLDEN=write build/bin/raft_core_tests --gtest_filter='*Golden*'
 //
 // rewrites them; review the difference. The commands:
-//   servers N [spare M] [lease T] [witness W] [nopre] [noquorum] [nonoop] [window K] [batch K] ...
+//   servers N [spare M] [lease T] [witness W] [lag L] [idle T] [nopre] [noquorum] [nonoop]
+//             [window K] [batch K] ...
 //   log S TERM...        S has stored a log with these terms, and the last term as current
 //   term S T             S has stored this term, with no vote in it
 //   elect S              S times out; all messages and writes arrive until nothing is left
@@ -21,12 +22,11 @@
 //   heal                 ... until now
 //   crash S, start S     what was not durable is lost
 //   compact S KEEP BYTES a snapshot; KEEP entries before it stay in the log
-//   change S voters N... learners N... witnesses N... [now]    now: newcomers need not catch up
+//   change S voters N... learners N... witnesses N... [now]    now: newcomers do not
+//                        catch up first
 //   quietly ...          the same, but nothing of it is written down
 //   transfer S T, read S, unreachable S T, status
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
 #include <map>
 #include <set>
 #include <sstream>
@@ -37,6 +37,7 @@
 #include "raft/core/configuration.h"
 #include "raft/core/describe.h"
 #include "raft/core/simulated_server.h"
+#include "test_golden.h"
 
 namespace trireme::raft {
 namespace {
@@ -173,6 +174,7 @@ class Script {
     config.check_quorum = !Has("noquorum");
     config.leader_noop = !Has("nonoop");
     config.promotion_lag_max = Option("lag", 1000);
+    config.promotion_idle_ticks_max = static_cast<std::uint32_t>(Option("idle", 1000));
     config.lease_ticks = static_cast<std::uint32_t>(Option("lease", 0));
     config.inflight_appends_max = static_cast<std::uint32_t>(Option("window", 64));
     config.append_entries_max = static_cast<std::uint32_t>(Option("batch", 100));
@@ -358,10 +360,12 @@ class Script {
         continue;
       }
       const CoreStatus status = server.core->Status();
-      std::string text = "has log";
+      std::string text = status.witness ? "is a witness, has log" : "has log";
+      if (status.removed) text = "is removed, has log";
       if (status.snapshot.index > Index{}) text += " [" + Describe(status.snapshot) + "]";
       text += Describe(server.image.log) + ", commit " + std::to_string(status.commit.value) +
               ", members" + Describe(server.core->Membership());
+      if (!server.core->WhyChangeEnded().empty()) text += "; " + server.core->WhyChangeEnded();
       for (const PeerStatus& peer : server.core->Peers()) {
         text += "; " + std::to_string(peer.id.value) + ": " + peer.state + ", match " +
                 std::to_string(peer.match.value);
@@ -400,36 +404,15 @@ class Script {
   std::string out_;
 };
 
-std::string ReadFile(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
-std::vector<std::string> Scenarios() {
-  std::vector<std::string> names;
-  for (const auto& file : std::filesystem::directory_iterator(TRIREME_RAFT_GOLDEN)) {
-    names.push_back(file.path().stem().string());
-  }
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
 class Golden : public testing::TestWithParam<std::string> {};
 
 TEST_P(Golden, HappensAsItDid) {
-  const auto path = std::filesystem::path(TRIREME_RAFT_GOLDEN) / (GetParam() + ".txt");
-  const std::string expected = ReadFile(path);
-  ASSERT_FALSE(expected.empty()) << path;
-  const std::string said = Script().Run(expected);
-  if (const char* mode = std::getenv("TRIREME_GOLDEN"); mode != nullptr) {
-    if (std::string(mode) == "write") std::ofstream(path) << said;
-  }
-  EXPECT_EQ(said, expected) << "reviewed and right? then TRIREME_GOLDEN=write";
+  test::ExpectGolden(TRIREME_RAFT_GOLDEN, GetParam(),
+                     [](const std::string& text) { return Script().Run(text); });
 }
 
-INSTANTIATE_TEST_SUITE_P(Scenarios, Golden, testing::ValuesIn(Scenarios()),
+INSTANTIATE_TEST_SUITE_P(Scenarios, Golden,
+                         testing::ValuesIn(test::GoldenNames(TRIREME_RAFT_GOLDEN)),
                          [](const auto& name) { return name.param; });
 
 }  // namespace

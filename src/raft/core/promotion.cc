@@ -5,8 +5,8 @@
 
 #include "raft/core/state.h"
 
-/// From learner to voter. A server that votes before it holds the log would be a hole in the quorum,
-/// so a change of membership waits for its newcomers (thesis, 4.2.1).
+/// From learner to voter. A server that votes before it holds the log would be a hole in the
+/// quorum, so a change of membership waits for its newcomers (thesis, 4.2.1).
 namespace trireme::raft {
 
 namespace {

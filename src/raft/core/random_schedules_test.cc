@@ -25,7 +25,7 @@ struct Options {
   explicit Options(Random& random)
       : voters(1 + random.Below(5)),
         spares(random.Below(3)),
-        witness(voters >= 3 && random.OneIn(3)),
+        witness(voters >= 2 && random.OneIn(3)),
         loss(random.Below(4) * 5),
         duplication(random.Below(3) * 5),
         crashes(random.Below(3)),

@@ -49,8 +49,6 @@ struct SnapshotMeta {
   friend bool operator==(const SnapshotMeta&, const SnapshotMeta&) = default;
 };
 
-enum class RoleName : std::uint8_t { kFollower, kPreCandidate, kCandidate, kLeader };
-
 enum class Outcome : std::uint8_t {
   kOk,
   kNotLeader,  ///< Not executed. Ask Status().leader.

@@ -5,7 +5,7 @@
 #include "raft/core/state.h"
 
 /// Witnesses vote and count by the positions of their log; what the commands say, they never get.
-/// docs/decisions/0014-witnesses.md has the rule for what they are sent, and why.
+/// docs/decisions/0018-witnesses-come-last.md has the rule for what they are sent, and why.
 namespace trireme::raft {
 
 /// This server has no state machine: its configuration says so, or, before it has that, its log.
@@ -15,8 +15,7 @@ bool Core::State::LacksData() const {
 
 /// It will soon hold what the leader holds.
 bool Core::State::KeepsUp(const Progress& peer) const {
-  return now_ < peer.level_until &&
-         log_.last().index - peer.match <= config_.promotion_lag_max;
+  return now_ < peer.level_until && log_.last().index - peer.match <= config_.promotion_lag_max;
 }
 
 /// What as many full voters hold durably as a majority has members, or as many as keep up; but one.

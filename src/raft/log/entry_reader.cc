@@ -125,7 +125,7 @@ class ExtentReader {
   const Segment& segment_;
   const std::uint64_t bytes_max_;
   std::vector<Entry>* const entries_;
-  FrameReader reader_;
+  LogFrameReader reader_;
 };
 
 }  // namespace

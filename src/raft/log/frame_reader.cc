@@ -9,10 +9,10 @@
 
 namespace trireme::raft {
 
-FrameReader::FrameReader(const Segment& segment, std::size_t window_bytes)
+LogFrameReader::LogFrameReader(const Segment& segment, std::size_t window_bytes)
     : segment_(segment), window_bytes_(window_bytes) {}
 
-absl::StatusOr<std::string_view> FrameReader::Bytes(std::uint64_t offset, std::uint64_t size) {
+absl::StatusOr<std::string_view> LogFrameReader::Bytes(std::uint64_t offset, std::uint64_t size) {
   const std::uint64_t end = segment_.block.segment_bytes;
   size = std::min(size, end - std::min(offset, end));
   const bool covered = offset >= window_offset_ && offset + size <= window_offset_ + window_.size();
@@ -30,7 +30,7 @@ absl::StatusOr<std::string_view> FrameReader::Bytes(std::uint64_t offset, std::u
   return std::string_view(window_).substr(offset - window_offset_, size);
 }
 
-absl::StatusOr<std::optional<FrameHeader>> FrameReader::ReadHeader(std::uint64_t offset) {
+absl::StatusOr<std::optional<FrameHeader>> LogFrameReader::ReadHeader(std::uint64_t offset) {
   TRIREME_ASSIGN_OR_RETURN(const auto bytes, Bytes(offset, kFrameHeaderBytes));
   FrameHeader header;
   if (!DecodeFrameHeader(bytes, segment_.seed, &header)) {
@@ -44,7 +44,7 @@ absl::StatusOr<std::optional<FrameHeader>> FrameReader::ReadHeader(std::uint64_t
   return header;
 }
 
-absl::StatusOr<std::optional<Frame>> FrameReader::Read(std::uint64_t offset, bool with_data) {
+absl::StatusOr<std::optional<Frame>> LogFrameReader::Read(std::uint64_t offset, bool with_data) {
   TRIREME_ASSIGN_OR_RETURN(const auto header, ReadHeader(offset));
   if (!header) return std::nullopt;
   Frame frame{.offset = offset, .header = *header};
@@ -64,7 +64,7 @@ absl::StatusOr<std::optional<Frame>> FrameReader::Read(std::uint64_t offset, boo
   return frame;
 }
 
-bool FrameReader::DataIsSound(const Frame& frame, std::string_view data) {
+bool LogFrameReader::DataIsSound(const Frame& frame, std::string_view data) {
   for (const Section& section : frame.descriptor.sections) {
     for (const EntryInfo& entry : section.entries) {
       if (Crc32c(data.substr(entry.data_offset, entry.size_bytes)) == entry.checksum) continue;

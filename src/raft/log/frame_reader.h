@@ -23,10 +23,10 @@ struct Frame {
 };
 
 /// Reads frames of one segment through a window of its bytes. One thread.
-class FrameReader {
+class LogFrameReader {
  public:
   /// `window_bytes`: read at once, at least.
-  FrameReader(const Segment& segment, std::size_t window_bytes);
+  LogFrameReader(const Segment& segment, std::size_t window_bytes);
 
   /// The frame at `offset`, its checksums compared; those of the data too if `with_data`. Nothing
   /// when there is no valid one; then why() says what is wrong. An error: the disk's.

@@ -361,9 +361,10 @@ TEST_F(LogTest, OneWriteAndOneSyncForAllGroups) {
 TEST_F(LogTest, AThousandGroups) {
   options_.segment_bytes = 1u << 20;
   constexpr std::uint64_t kGroups = 1000;
+  constexpr std::uint64_t kRounds = 18;
   {
     const auto opened = Open();
-    for (std::uint64_t round = 0; round < 20; ++round) {
+    for (std::uint64_t round = 0; round < kRounds; ++round) {
       std::vector<std::vector<Entry>> entries;
       std::vector<GroupWrite> writes;
       for (std::uint64_t g = 0; g < kGroups; ++g)
@@ -380,8 +381,8 @@ TEST_F(LogTest, AThousandGroups) {
   const auto opened = Open();
   ASSERT_THAT(opened.groups, SizeIs(kGroups));
   for (std::uint64_t g = 0; g < kGroups; ++g) {
-    EXPECT_EQ(opened.groups[g].last, (LogPosition{Index{20 * (1 + g % 3)}, Term{20}}));
-    EXPECT_EQ(opened.groups[g].hard_state, (HardState{Term{20}, NodeId{g}}));
+    EXPECT_EQ(opened.groups[g].last, (LogPosition{Index{kRounds * (1 + g % 3)}, Term{kRounds}}));
+    EXPECT_EQ(opened.groups[g].hard_state, (HardState{Term{kRounds}, NodeId{g}}));
   }
 }
 

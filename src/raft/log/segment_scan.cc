@@ -36,7 +36,7 @@ std::vector<std::size_t> Candidates(std::string_view bytes, std::size_t limit) {
 }
 
 /// Looks for later frames behind the place where the next one should be.
-absl::Status LookBehind(FrameReader& reader, std::uint64_t segment_bytes, const ScanState& state,
+absl::Status LookBehind(LogFrameReader& reader, std::uint64_t segment_bytes, const ScanState& state,
                         ScanEnd* end) {
   for (std::uint64_t at = end->offset; at + kFrameHeaderBytes <= segment_bytes; at += kLookBytes) {
     TRIREME_ASSIGN_OR_RETURN(const auto bytes, reader.Bytes(at, kLookBytes + kFrameHeaderBytes));
@@ -55,7 +55,7 @@ absl::Status LookBehind(FrameReader& reader, std::uint64_t segment_bytes, const 
 
 absl::StatusOr<ScanEnd> ScanSegment(const Segment& segment, ScanState* state,
                                     const std::function<absl::Status(const Frame&)>& take) {
-  FrameReader reader(segment, kScanWindowBytes);
+  LogFrameReader reader(segment, kScanWindowBytes);
   ScanEnd end{.offset = kSegmentBlockBytes};
   while (end.offset < segment.block.segment_bytes) {
     TRIREME_ASSIGN_OR_RETURN(const auto frame, reader.Read(end.offset, /*with_data=*/true));

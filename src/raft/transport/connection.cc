@@ -12,7 +12,7 @@
 #include "base/status_macros.h"
 #include "fmt/format.h"
 
-namespace trireme::raft {
+namespace trireme::raft::tcp {
 namespace {
 
 /// One read takes so much beyond the frame that has begun. Smaller frames are copied out of it,
@@ -203,7 +203,7 @@ absl::StatusOr<std::size_t> Connection::ReadPlain(char* buffer, bool* drained) {
   const ssize_t got = message.msg_iovlen == 1
                           ? ::recv(descriptor_.get(), buffer, kReadAheadBytes, 0)
                           : ::recvmsg(descriptor_.get(), &message, 0);
-  if (got == 0) return Lost("closed by the peer");
+  if (got == 0) return absl::AbortedError("connection lost: closed by the peer");
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
   if (got < 0) return Lost(std::strerror(errno));
   *drained = static_cast<std::size_t>(got) < reader_.rest_size() + kReadAheadBytes;
@@ -261,4 +261,4 @@ void Connection::FlushWaiting() {
   if (!status.ok()) Fail(status);
 }
 
-}  // namespace trireme::raft
+}  // namespace trireme::raft::tcp

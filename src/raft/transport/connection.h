@@ -20,7 +20,7 @@
 #include "rpc/loop.h"
 #include "rpc/socket.h"
 
-namespace trireme::raft {
+namespace trireme::raft::tcp {
 
 class Peer;
 
@@ -115,4 +115,4 @@ class Connection final : public rpc::Loop::Watcher,
   std::atomic<bool> spoke_{false};    // Since the last tick.
 };
 
-}  // namespace trireme::raft
+}  // namespace trireme::raft::tcp

@@ -4,7 +4,7 @@
 #include "base/crc32c.h"
 #include "fmt/format.h"
 
-namespace trireme::raft {
+namespace trireme::raft::tcp {
 namespace {
 
 constexpr std::string_view kMagic = "trirraft";
@@ -98,4 +98,4 @@ absl::StatusOr<Hello> DecodeHello(std::string_view body) {
   return DecodeHelloFields(reader);
 }
 
-}  // namespace trireme::raft
+}  // namespace trireme::raft::tcp

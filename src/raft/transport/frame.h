@@ -11,7 +11,7 @@
 #include "absl/status/statusor.h"
 
 /// The bytes between two peers: docs/formats/raft-frames.md. Pure; decoders take hostile bytes.
-namespace trireme::raft {
+namespace trireme::raft::tcp {
 
 inline constexpr std::size_t kFrameHeaderBytes = 8;
 inline constexpr std::uint16_t kFramesVersion = 1;
@@ -50,4 +50,4 @@ std::string EncodeRefusal(std::string_view why);
 /// PERMISSION_DENIED: a refusal, with its text.
 absl::StatusOr<Hello> DecodeHello(std::string_view body);
 
-}  // namespace trireme::raft
+}  // namespace trireme::raft::tcp

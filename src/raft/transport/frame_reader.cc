@@ -7,7 +7,7 @@
 #include "base/status_macros.h"
 #include "fmt/format.h"
 
-namespace trireme::raft {
+namespace trireme::raft::tcp {
 
 absl::Status FrameReader::Filled(std::size_t count, Deliver deliver) {
   have_ += count;
@@ -67,4 +67,4 @@ absl::Status FrameReader::Finish(Deliver deliver) {
   return absl::OkStatus();
 }
 
-}  // namespace trireme::raft
+}  // namespace trireme::raft::tcp

@@ -10,7 +10,7 @@
 #include "absl/status/status.h"
 #include "raft/transport/frame.h"
 
-namespace trireme::raft {
+namespace trireme::raft::tcp {
 
 /// Puts frames together from bytes as they come: each in one allocation of exactly its size, since
 /// a slice of it may live long, in a log. Not thread-safe.
@@ -51,4 +51,4 @@ class FrameReader {
   bool stopped_ = false;          // Nobody wants more.
 };
 
-}  // namespace trireme::raft
+}  // namespace trireme::raft::tcp

@@ -11,7 +11,7 @@
 #include "rpc/address.h"
 #include "rpc/sockets.h"
 
-namespace trireme::raft {
+namespace trireme::raft::tcp {
 namespace {
 
 constexpr char kProtocol[] = "trireme-raft";
@@ -38,14 +38,14 @@ absl::Status OutOfRange(std::string_view name, std::uint64_t value, std::string_
 
 }  // namespace
 
-TcpHub::TcpHub(TcpTransportOptions options)
+Hub::Hub(TcpTransportOptions options)
     : options_(std::move(options)),
       loop_(options_.loop ? options_.loop : rpc::Loop::Create()),
       owns_loop_(options_.loop == nullptr),
       incarnation_(RandomBits()),
       random_(incarnation_) {}
 
-absl::Status TcpHub::CheckOptions() const {
+absl::Status Hub::CheckOptions() const {
   if (options_.node == kNobody) return OutOfRange("node", 0, "the id of this node, from 1 on");
   constexpr std::size_t kFrameBytesLimit = 1u << 30;
   if (options_.frame_bytes_max == 0 || options_.frame_bytes_max > kFrameBytesLimit) {
@@ -62,7 +62,7 @@ absl::Status TcpHub::CheckOptions() const {
   return absl::OkStatus();
 }
 
-absl::Status TcpHub::MakeTls() {
+absl::Status Hub::MakeTls() {
   if (!options_.tls) return absl::OkStatus();
   const TcpTransportTls& tls = *options_.tls;
   TRIREME_ASSIGN_OR_RETURN(
@@ -80,7 +80,7 @@ absl::Status TcpHub::MakeTls() {
   return absl::OkStatus();
 }
 
-absl::Status TcpHub::Start(Transport::Receiver* receiver) {
+absl::Status Hub::Start(Transport::Receiver* receiver) {
   if (started_.exchange(true)) {
     return absl::FailedPreconditionError("this transport was started before; make another");
   }
@@ -102,7 +102,7 @@ absl::Status TcpHub::Start(Transport::Receiver* receiver) {
 }
 
 /// On the loop's thread, and waits for it; here when the loop has ended.
-void TcpHub::RunOnLoop(absl::FunctionRef<void()> work) {
+void Hub::RunOnLoop(absl::FunctionRef<void()> work) {
   if (loop_->InThread()) return work();
   auto ran = std::make_shared<bool>(false);
   std::promise<void> done;
@@ -117,7 +117,7 @@ void TcpHub::RunOnLoop(absl::FunctionRef<void()> work) {
   if (!*ran) work();
 }
 
-void TcpHub::Begin() {
+void Hub::Begin() {
   running_ = true;
   if (listener_) listener_->Start();
   std::vector<std::shared_ptr<Peer>> peers;
@@ -128,13 +128,13 @@ void TcpHub::Begin() {
   for (const auto& peer : peers) peer->Dial();
 }
 
-void TcpHub::Stop() {
+void Hub::Stop() {
   if (stopped_.exchange(true)) return;
   RunOnLoop([this] { End(); });
   if (owns_loop_) loop_->Stop();
 }
 
-void TcpHub::End() {
+void Hub::End() {
   running_ = false;
   if (listener_) std::exchange(listener_, nullptr)->Close();
   for (const auto& connection : std::exchange(unproven_, {})) connection->Close();
@@ -149,12 +149,12 @@ void TcpHub::End() {
   }
 }
 
-std::string TcpHub::address() const {
+std::string Hub::address() const {
   const std::lock_guard lock(mutex_);
   return address_;
 }
 
-absl::Status TcpHub::SetPeer(NodeId id, const std::string& address) {
+absl::Status Hub::SetPeer(NodeId id, const std::string& address) {
   TRIREME_ASSIGN_OR_RETURN(const rpc::Address parsed, rpc::ParseAddress(address));
   if (id == kNobody || id == options_.node) {
     return absl::InvalidArgumentError(
@@ -183,7 +183,7 @@ absl::Status TcpHub::SetPeer(NodeId id, const std::string& address) {
   return absl::OkStatus();
 }
 
-void TcpHub::RemovePeer(NodeId id) {
+void Hub::RemovePeer(NodeId id) {
   std::shared_ptr<Peer> peer;
   {
     const std::lock_guard lock(mutex_);
@@ -195,22 +195,23 @@ void TcpHub::RemovePeer(NodeId id) {
   loop_->Post([self = shared_from_this(), peer] { peer->Close(); });
 }
 
-std::shared_ptr<Peer> TcpHub::Find(NodeId id) const {
+std::shared_ptr<Peer> Hub::Find(NodeId id) const {
   const std::lock_guard lock(mutex_);
   const auto found = peers_.find(id);
   return found == peers_.end() ? nullptr : found->second;
 }
 
-bool TcpHub::Send(NodeId to, std::span<const SharedBytes> pieces) {
+bool Hub::Send(NodeId to, std::span<const SharedBytes> pieces) {
   const std::size_t size = SizeOf(pieces);
-  const std::shared_ptr<Peer> peer = size <= options_.frame_bytes_max ? Find(to) : nullptr;
+  const bool fits = size > 0 && size <= options_.frame_bytes_max;
+  const std::shared_ptr<Peer> peer = fits ? Find(to) : nullptr;
   const bool sent = peer != nullptr && peer->Send(pieces, size);
   (sent ? counters_.frames_sent : counters_.frames_refused).fetch_add(1, std::memory_order_relaxed);
   return sent;
 }
 
-std::shared_ptr<Connection> TcpHub::NewDialed(rpc::OwnedDescriptor descriptor,
-                                              const rpc::Address& address) {
+std::shared_ptr<Connection> Hub::NewDialed(rpc::OwnedDescriptor descriptor,
+                                           const rpc::Address& address) {
   const std::string& name = options_.tls ? options_.tls->server_name : std::string();
   return std::make_shared<Connection>(
       loop_, std::move(descriptor),
@@ -220,7 +221,7 @@ std::shared_ptr<Connection> TcpHub::NewDialed(rpc::OwnedDescriptor descriptor,
       address.ToString(), this, options_, counters_);
 }
 
-void TcpHub::OnAccepted(rpc::OwnedDescriptor descriptor, std::string remote) {
+void Hub::OnAccepted(rpc::OwnedDescriptor descriptor, std::string remote) {
   if (unproven_.size() >= options_.unproven_connections_max) {
     counters_.connections_refused.fetch_add(1, std::memory_order_relaxed);
     return log_.Warn("raft peer refused", remote,
@@ -235,11 +236,11 @@ void TcpHub::OnAccepted(rpc::OwnedDescriptor descriptor, std::string remote) {
   connection->Start();
 }
 
-void TcpHub::OnOpen(const std::shared_ptr<Connection>& connection) {
+void Hub::OnOpen(const std::shared_ptr<Connection>& connection) {
   if (connection->dialed()) Say(*connection, connection->peer()->id());
 }
 
-void TcpHub::Say(Connection& connection, NodeId to) {
+void Hub::Say(Connection& connection, NodeId to) {
   connection.SendHello(EncodeHello({.cluster_id = options_.cluster_id,
                                     .from = options_.node,
                                     .to = to,
@@ -247,7 +248,7 @@ void TcpHub::Say(Connection& connection, NodeId to) {
                                     .number = ++hellos_}));
 }
 
-absl::Status TcpHub::Judge(const Hello& hello, const Peer* dialed) const {
+absl::Status Hub::Judge(const Hello& hello, const Peer* dialed) const {
   if (hello.cluster_id != options_.cluster_id) {
     return absl::PermissionDeniedError(
         fmt::format("{} is of cluster {:016x}, {} of cluster {:016x}", NameOf(hello.from),
@@ -270,7 +271,7 @@ absl::Status TcpHub::Judge(const Hello& hello, const Peer* dialed) const {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::shared_ptr<Peer>> TcpHub::PeerOf(NodeId id) {
+absl::StatusOr<std::shared_ptr<Peer>> Hub::PeerOf(NodeId id) {
   const std::lock_guard lock(mutex_);
   if (const auto found = peers_.find(id); found != peers_.end()) return found->second;
   if (removed_.contains(id)) {
@@ -285,58 +286,67 @@ absl::StatusOr<std::shared_ptr<Peer>> TcpHub::PeerOf(NodeId id) {
   return peers_[id] = std::make_shared<Peer>(id, *this);
 }
 
-void TcpHub::OnHello(const std::shared_ptr<Connection>& connection, absl::StatusOr<Hello> hello) {
+void Hub::OnHello(const std::shared_ptr<Connection>& connection, absl::StatusOr<Hello> hello) {
   if (!hello.ok()) return Refuse(connection, hello.status());
-  const std::shared_ptr<Peer> dialed = connection->peer();
-  if (absl::Status bad = Judge(*hello, dialed.get()); !bad.ok()) return Refuse(connection, bad);
+  const std::shared_ptr<Peer> peer = connection->peer();
+  const Peer* const dialed = connection->dialed() ? peer.get() : nullptr;
+  if (absl::Status bad = Judge(*hello, dialed); !bad.ok()) return Refuse(connection, bad);
   if (dialed == nullptr) return OnAcceptedHello(connection, *hello);
   counters_.connections_made.fetch_add(1, std::memory_order_relaxed);
-  dialed->Adopt(connection, *hello);
+  peer->Adopt(connection, *hello);
 }
 
-void TcpHub::OnAcceptedHello(const std::shared_ptr<Connection>& connection, const Hello& hello) {
+void Hub::OnAcceptedHello(const std::shared_ptr<Connection>& connection, const Hello& hello) {
+  if (connection->peer() != nullptr) {
+    return Refuse(connection, absl::InvalidArgumentError("a second frame before the answer"));
+  }
   auto peer = PeerOf(hello.from);
   if (!peer.ok()) return Refuse(connection, peer.status());
-  if ((*peer)->DialOverrides(options_.node) || (*peer)->IsStale(hello)) return Drop(connection);
   unproven_.erase(connection);
-  counters_.connections_made.fetch_add(1, std::memory_order_relaxed);
-  Say(*connection, hello.from);
-  (*peer)->Adopt(connection, hello);
+  if ((*peer)->IsStale(hello)) return connection->Close();
+  if ((*peer)->DialOverrides(options_.node)) return (*peer)->HoldRival(connection, hello);
+  Answer(*peer, connection, hello);
 }
 
-void TcpHub::Refuse(const std::shared_ptr<Connection>& connection, const absl::Status& why) {
+void Hub::Answer(const std::shared_ptr<Peer>& peer, const std::shared_ptr<Connection>& connection,
+                 const Hello& hello) {
+  counters_.connections_made.fetch_add(1, std::memory_order_relaxed);
+  Say(*connection, hello.from);
+  peer->Adopt(connection, hello);
+}
+
+void Hub::Refuse(const std::shared_ptr<Connection>& connection, const absl::Status& why) {
   // Whoever does not speak the protocol is not answered, nor is a refusal.
   if (!connection->dialed() && why.code() != absl::StatusCode::kInvalidArgument) {
     connection->SendHello(EncodeRefusal(std::string(why.message())));
   }
-  if (connection->dialed()) counters_.connections_refused.fetch_add(1, std::memory_order_relaxed);
+  if (connection->peer() != nullptr)
+    counters_.connections_refused.fetch_add(1, std::memory_order_relaxed);
   OnClosed(connection, why);
   connection->Close();
 }
 
-void TcpHub::Drop(const std::shared_ptr<Connection>& connection) {
-  unproven_.erase(connection);
-  connection->Close();
-}
-
-void TcpHub::OnFrame(Connection& connection, SharedBytes frame) {
+void Hub::OnFrame(Connection& connection, SharedBytes frame) {
   const Peer& peer = *connection.peer();
   if (!peer.retired()) receiver_->OnFrame(peer.id(), std::move(frame));
 }
 
-void TcpHub::OnClosed(const std::shared_ptr<Connection>& connection, const absl::Status& why) {
+void Hub::OnClosed(const std::shared_ptr<Connection>& connection, const absl::Status& why) {
   if (const std::shared_ptr<Peer> peer = connection->peer()) {
     return peer->OnClosed(connection.get(), why);
   }
   unproven_.erase(connection);
   counters_.connections_refused.fetch_add(1, std::memory_order_relaxed);
+  // Who goes without a word has changed its mind, or asks whether somebody listens.
+  if (why.code() == absl::StatusCode::kAborted) return;
   log_.Warn("raft peer refused", connection->remote(), std::string(why.message()));
 }
 
-void TcpHub::NoteDialFailed(const Peer& peer, const absl::Status& why, bool first) {
+void Hub::NoteDialFailed(const Peer& peer, const absl::Status& why, bool first) {
   counters_.dials_failed.fetch_add(1, std::memory_order_relaxed);
   // That a node is down is said once; what it answers, as often as it does.
-  const bool answered = why.code() != absl::StatusCode::kUnavailable;
+  const bool answered =
+      why.code() != absl::StatusCode::kUnavailable && why.code() != absl::StatusCode::kAborted;
   if (first || answered) {
     log_.Warn("raft peer not reached",
               fmt::format("{} at {}", NameOf(peer.id()), peer.address()->ToString()),
@@ -344,14 +354,14 @@ void TcpHub::NoteDialFailed(const Peer& peer, const absl::Status& why, bool firs
   }
 }
 
-void TcpHub::NoteLost(const Peer& peer, const absl::Status& why) {
+void Hub::NoteLost(const Peer& peer, const absl::Status& why) {
   counters_.connections_lost.fetch_add(1, std::memory_order_relaxed);
   io::Log(io::LogLevel::kInfo, "raft peer lost",
           {{"peer", NameOf(peer.id())}, {"why", std::string(why.message())}});
   TellUnreachable(peer);
 }
 
-void TcpHub::ForgetStranger(const Peer& peer) {
+void Hub::ForgetStranger(const Peer& peer) {
   if (peer.address()) return;
   std::shared_ptr<Peer> forgotten;
   const std::lock_guard lock(mutex_);
@@ -362,8 +372,8 @@ void TcpHub::ForgetStranger(const Peer& peer) {
   }
 }
 
-void TcpHub::TellUnreachable(const Peer& peer) {
+void Hub::TellUnreachable(const Peer& peer) {
   if (running_ && !peer.retired()) receiver_->OnUnreachable(peer.id());
 }
 
-}  // namespace trireme::raft
+}  // namespace trireme::raft::tcp

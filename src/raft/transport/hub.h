@@ -21,13 +21,13 @@
 #include "raft/transport/rate_limited_log.h"
 #include "raft/transport/stats.h"
 
-namespace trireme::raft {
+namespace trireme::raft::tcp {
 
 /// What TcpTransport is made of: the table of peers and the rules by which a connection becomes
 /// one. Its loop's thread does all of it but Send.
-class TcpHub final : public Connection::Owner, public std::enable_shared_from_this<TcpHub> {
+class Hub final : public Connection::Owner, public std::enable_shared_from_this<Hub> {
  public:
-  explicit TcpHub(TcpTransportOptions options);
+  explicit Hub(TcpTransportOptions options);
 
   absl::Status Start(Transport::Receiver* receiver);
   void Stop();
@@ -48,6 +48,9 @@ class TcpHub final : public Connection::Owner, public std::enable_shared_from_th
   /// An established connection has ended.
   void NoteLost(const Peer& peer, const absl::Status& why);
   void TellUnreachable(const Peer& peer);
+  /// Says hello on an accepted connection whose hello is fine, and makes it the peer's.
+  void Answer(const std::shared_ptr<Peer>& peer, const std::shared_ptr<Connection>& connection,
+              const Hello& hello);
   /// Nobody could reach a peer without an address once its connection is gone.
   void ForgetStranger(const Peer& peer);
 
@@ -68,8 +71,6 @@ class TcpHub final : public Connection::Owner, public std::enable_shared_from_th
   absl::StatusOr<std::shared_ptr<Peer>> PeerOf(NodeId id);
   void OnAcceptedHello(const std::shared_ptr<Connection>& connection, const Hello& hello);
   void Refuse(const std::shared_ptr<Connection>& connection, const absl::Status& why);
-  /// Without a word: the other side knows, or will.
-  void Drop(const std::shared_ptr<Connection>& connection);
   void Say(Connection& connection, NodeId to);
   std::shared_ptr<Peer> Find(NodeId id) const;
 
@@ -96,4 +97,4 @@ class TcpHub final : public Connection::Owner, public std::enable_shared_from_th
   std::string address_;                            // Guarded by mutex_.
 };
 
-}  // namespace trireme::raft
+}  // namespace trireme::raft::tcp

@@ -5,7 +5,7 @@
 
 #include "rpc/sockets.h"
 
-namespace trireme::raft {
+namespace trireme::raft::tcp {
 namespace {
 
 /// Connections accepted before others get their turn.
@@ -45,4 +45,4 @@ void Listener::OnReady(std::uint32_t) {
   }
 }
 
-}  // namespace trireme::raft
+}  // namespace trireme::raft::tcp

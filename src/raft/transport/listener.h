@@ -9,7 +9,7 @@
 #include "rpc/descriptor.h"
 #include "rpc/loop.h"
 
-namespace trireme::raft {
+namespace trireme::raft::tcp {
 
 /// Accepts connections until it is closed. Loop's thread.
 class Listener final : public rpc::Loop::Watcher, public rpc::Loop::Timer {
@@ -35,4 +35,4 @@ class Listener final : public rpc::Loop::Watcher, public rpc::Loop::Timer {
   Accepted accepted_;
 };
 
-}  // namespace trireme::raft
+}  // namespace trireme::raft::tcp

@@ -11,7 +11,7 @@
 
 #include "fmt/format.h"
 
-namespace trireme::raft {
+namespace trireme::raft::tcp {
 namespace {
 
 /// What the kernel takes at once.
@@ -165,4 +165,4 @@ absl::Status Outbox::FlushTls() {
   return absl::OkStatus();
 }
 
-}  // namespace trireme::raft
+}  // namespace trireme::raft::tcp

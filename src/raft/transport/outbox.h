@@ -11,7 +11,7 @@
 #include "rpc/out_queue.h"
 #include "rpc/socket.h"
 
-namespace trireme::raft {
+namespace trireme::raft::tcp {
 
 /// The way out of one connection. On a plain socket a frame that finds nothing waiting goes from
 /// its pieces to the kernel, without a copy or an allocation; what the socket does not take waits
@@ -45,4 +45,4 @@ class Outbox {
   rpc::OutQueue records_;  // TLS.
 };
 
-}  // namespace trireme::raft
+}  // namespace trireme::raft::tcp

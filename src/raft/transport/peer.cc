@@ -6,7 +6,7 @@
 #include "fmt/format.h"
 #include "raft/transport/hub.h"
 
-namespace trireme::raft {
+namespace trireme::raft::tcp {
 
 bool Peer::Send(std::span<const SharedBytes> pieces, std::size_t body_bytes) {
   const std::lock_guard lock(mutex_);
@@ -76,6 +76,9 @@ void Peer::OnTimer() {
 void Peer::DialFailed(const absl::Status& why) {
   ++failures_;
   hub_.NoteDialFailed(*this, why, failures_ == 1);
+  if (const auto rival = std::exchange(rival_, nullptr)) {
+    return hub_.Answer(shared_from_this(), rival, rival_hello_);
+  }
   DropWaiting();
   Redial();
 }
@@ -119,6 +122,7 @@ void Peer::DropWaiting() {
 void Peer::Adopt(const std::shared_ptr<Connection>& connection, const Hello& hello) {
   if (dialing_ == connection) dialing_ = nullptr;
   CancelDial();
+  CloseRival();
   failures_ = 0;
   hello_ = hello;
   connection->set_peer(shared_from_this());
@@ -146,6 +150,7 @@ void Peer::OnClosed(const Connection* connection, const absl::Status& why) {
     dialing_ = nullptr;
     return DialFailed(why);
   }
+  if (connection == rival_.get()) rival_ = nullptr;
   if (connection != connection_.get()) return;
   Replace(nullptr);
   hub_.NoteLost(*this, why);
@@ -155,6 +160,7 @@ void Peer::OnClosed(const Connection* connection, const absl::Status& why) {
 
 void Peer::Close() {
   CancelDial();
+  CloseRival();
   if (const auto old = Replace(nullptr)) old->Close();
 }
 
@@ -162,9 +168,20 @@ bool Peer::DialOverrides(NodeId self) const {
   return dialing_ != nullptr && dialing_->hello_sent() && self < id_;
 }
 
+void Peer::HoldRival(const std::shared_ptr<Connection>& connection, const Hello& hello) {
+  CloseRival();
+  rival_ = connection;
+  rival_hello_ = hello;
+  connection->set_peer(shared_from_this());
+}
+
+void Peer::CloseRival() {
+  if (rival_) std::exchange(rival_, nullptr)->Close();
+}
+
 bool Peer::IsStale(const Hello& hello) const {
   return connection_ != nullptr && hello.incarnation == hello_.incarnation &&
          hello.number < hello_.number;
 }
 
-}  // namespace trireme::raft
+}  // namespace trireme::raft::tcp

@@ -16,15 +16,15 @@
 #include "rpc/connector.h"
 #include "rpc/loop.h"
 
-namespace trireme::raft {
+namespace trireme::raft::tcp {
 
-class TcpHub;
+class Hub;
 
 /// One other node: its address, the attempts to reach it, and the one connection that counts. Send
 /// and Retire are thread-safe, the rest belongs to the loop's thread. Always held by shared_ptr.
 class Peer final : public rpc::Loop::Timer, public std::enable_shared_from_this<Peer> {
  public:
-  Peer(NodeId id, TcpHub& hub) : id_(id), hub_(hub) {}
+  Peer(NodeId id, Hub& hub) : id_(id), hub_(hub) {}
 
   NodeId id() const { return id_; }
 
@@ -48,6 +48,9 @@ class Peer final : public rpc::Loop::Timer, public std::enable_shared_from_this<
   /// Of two connections that both sides dialed at the same time the one that the smaller id dialed
   /// stays; this side has said hello on its own.
   bool DialOverrides(NodeId self) const;
+  /// Keeps the other one, whose hello is not answered, for the case that the own attempt fails: the
+  /// peer, whose attempt it is, must not take it for failed before.
+  void HoldRival(const std::shared_ptr<Connection>& connection, const Hello& hello);
   /// `hello` is older than the one the connection was made with: it was under way when that one
   /// won.
   bool IsStale(const Hello& hello) const;
@@ -63,23 +66,26 @@ class Peer final : public rpc::Loop::Timer, public std::enable_shared_from_this<
   void OnConnected(absl::StatusOr<rpc::OwnedDescriptor> descriptor);
   void DialFailed(const absl::Status& why);
   void CancelDial();
+  void CloseRival();
   void Redial();
   std::chrono::milliseconds NextDelay();
   std::shared_ptr<Connection> Replace(std::shared_ptr<Connection> connection);
   void DropWaiting();
 
   const NodeId id_;
-  TcpHub& hub_;
+  Hub& hub_;
   std::atomic<bool> retired_{false};
   std::optional<rpc::Address> address_;
   std::shared_ptr<rpc::Connector> connector_;  // The attempt before there is a socket,
   std::shared_ptr<Connection> dialing_;        // and from then until the hellos are through.
-  Hello hello_;                                // The one that `connection_` was made with.
-  int failures_ = 0;                           // In a row.
+  std::shared_ptr<Connection> rival_;          // See HoldRival.
+  Hello rival_hello_;
+  Hello hello_;       // The one that `connection_` was made with.
+  int failures_ = 0;  // In a row.
 
   std::mutex mutex_;
   std::shared_ptr<Connection> connection_;  // Guarded by mutex_; written by the loop's thread.
   Waiting waiting_;                         // Guarded by mutex_; empty when there is a connection.
 };
 
-}  // namespace trireme::raft
+}  // namespace trireme::raft::tcp

@@ -4,7 +4,7 @@
 
 #include "io/log.h"
 
-namespace trireme::raft {
+namespace trireme::raft::tcp {
 
 void RateLimitedLog::Warn(std::string_view event, const std::string& who, std::string_view why) {
   const auto now = std::chrono::steady_clock::now();
@@ -19,4 +19,4 @@ void RateLimitedLog::Warn(std::string_view event, const std::string& who, std::s
            {"not_logged_before", std::to_string(std::exchange(silent_, 0))}});
 }
 
-}  // namespace trireme::raft
+}  // namespace trireme::raft::tcp

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace trireme::raft {
+namespace trireme::raft::tcp {
 
 /// Warnings that strangers can cause as often as they like: one a second is written, with how many
 /// were not. On one thread.
@@ -19,4 +19,4 @@ class RateLimitedLog {
   std::uint64_t silent_ = 0;  // Since then.
 };
 
-}  // namespace trireme::raft
+}  // namespace trireme::raft::tcp

@@ -7,7 +7,7 @@
 namespace trireme::raft {
 
 TcpTransport::TcpTransport(TcpTransportOptions options)
-    : hub_(std::make_shared<TcpHub>(std::move(options))) {}
+    : hub_(std::make_shared<tcp::Hub>(std::move(options))) {}
 
 TcpTransport::~TcpTransport() {
   Stop();

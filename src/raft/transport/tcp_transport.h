@@ -11,7 +11,9 @@
 
 namespace trireme::raft {
 
-class TcpHub;
+namespace tcp {
+class Hub;
+}  // namespace tcp
 
 /// Transport over TCP, unix sockets and TLS: docs/raft-transport.md, docs/formats/raft-frames.md.
 /// Sends from the caller's thread when nothing waits for the peer; the receiver is called on the
@@ -34,7 +36,7 @@ class TcpTransport final : public Transport {
   TransportStats stats() const;
 
  private:
-  const std::shared_ptr<TcpHub> hub_;
+  const std::shared_ptr<tcp::Hub> hub_;
 };
 
 }  // namespace trireme::raft

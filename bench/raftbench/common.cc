@@ -1,0 +1,64 @@
+#include "raftbench/common.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include "fmt/format.h"
+
+namespace trireme::raft::bench {
+
+double SecondsSince(Clock::time_point from) {
+  return std::chrono::duration<double>(Clock::now() - from).count();
+}
+
+void Must(bool holds, std::string_view otherwise) {
+  if (holds) return;
+  fmt::print(stderr, "bench_raft: {}\n", otherwise);
+  std::_Exit(1);
+}
+
+void Must(const absl::Status& status) {
+  Must(status.ok(), status.ToString());
+}
+
+::pid_t Fork(const std::function<void()>& work) {
+  std::fflush(nullptr);
+  const ::pid_t child = ::fork();
+  Must(child >= 0, "cannot fork");
+  if (child != 0) return child;
+  work();
+  std::_Exit(0);
+}
+
+double Quantile(std::vector<double>& values, double part) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  return values[static_cast<std::size_t>(part * static_cast<double>(values.size() - 1))];
+}
+
+double CpuSeconds(::pid_t process) {
+  std::ifstream file(fmt::format("/proc/{}/stat", process));
+  std::string text((std::istreambuf_iterator<char>(file)), {});
+  std::istringstream fields(text.substr(std::min(text.size(), text.rfind(')') + 1)));
+  std::string field;
+  double ticks = 0;
+  // After the name: state is the 3rd field of proc(5), utime the 14th, stime the 15th.
+  for (int i = 3; i <= 15 && fields >> field; ++i) {
+    if (i >= 14) ticks += std::atof(field.c_str());
+  }
+  return ticks / static_cast<double>(::sysconf(_SC_CLK_TCK));
+}
+
+double ResidentMegabytes(::pid_t process) {
+  std::ifstream file(fmt::format("/proc/{}/statm", process));
+  double pages = 0;
+  file >> pages >> pages;
+  return pages * static_cast<double>(::sysconf(_SC_PAGESIZE)) / 1e6;
+}
+
+}  // namespace trireme::raft::bench

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <trireme/raft.h>
+#include "raft/core/output.h"
+
+namespace trireme::raft {
+
+/// A group, as the apply thread sees it.
+struct AppliedGroup {
+  GroupId id;
+  StateMachine* machine = nullptr;
+  LogPosition applied;
+  /// A snapshot that was to be restored has given way to a later one, which comes: what is to be
+  /// applied until then is covered by that.
+  bool waits_for_restore = false;
+  bool failed = false;
+};
+
+/// A part of one group's output, for its state machine.
+struct ApplyItem {
+  AppliedGroup* group = nullptr;
+  std::optional<SnapshotMeta> restore;
+  Committed committed;
+  /// Whose entries they are, in the order of the log.
+  struct Mine {
+    Index index;
+    ProposalCallback done;
+  };
+  std::vector<Mine> mine;
+  /// After that: answers to reads and lost proposals, captures.
+  std::vector<absl::AnyInvocable<void()>> calls;
+};
+
+/// The thread that owns all state machines of a Host.
+class Applier {
+ public:
+  struct Report {
+    AppliedGroup* group = nullptr;
+    Index applied;
+    std::uint64_t entries = 0;
+    std::uint64_t bytes = 0;
+    bool restored = false;
+  };
+  struct Callbacks {
+    std::function<void(const std::vector<Report>&)> applied;
+    std::function<void(AppliedGroup*, const absl::Status&)> failed;
+  };
+
+  Applier(LogStore* store, Callbacks callbacks);
+  ~Applier() { Stop(); }
+
+  void Push(std::vector<ApplyItem> items);
+  /// Does what waits, then ends. Idempotent; not on the apply thread.
+  void Stop();
+  bool InThread() const { return std::this_thread::get_id() == thread_.get_id(); }
+
+ private:
+  void Run();
+  void Process(ApplyItem& item, Report* report);
+  bool Restore(AppliedGroup& group, const SnapshotMeta& meta);
+  bool Load(ApplyItem& item, Index first, std::vector<Entry>* entries);
+  void ApplyEntries(AppliedGroup& group, std::span<const Entry> entries, ApplyItem& item,
+                    std::size_t* mine);
+  void Fail(AppliedGroup& group, const absl::Status& status);
+
+  LogStore* const store_;
+  const Callbacks callbacks_;
+  std::vector<std::string> results_;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<ApplyItem> queue_;  // Guarded by mutex_. Bounded by the cores: two batches each.
+  bool stopping_ = false;         // Guarded by mutex_.
+  std::thread thread_;
+};
+
+/// Gives the machine the store's latest snapshot, which is at `last`. NOT_FOUND: it is not.
+absl::Status RestoreFrom(const LogStore& store, GroupId group, LogPosition last,
+                         std::uint64_t size_bytes, StateMachine& machine);
+
+}  // namespace trireme::raft

@@ -1,0 +1,101 @@
+#include "raft/replica/inbox.h"
+
+#include <iterator>
+
+namespace trireme::raft {
+
+template <typename Change>
+void Inbox::Put(const Change& change) {
+  bool wake = false;
+  {
+    const std::lock_guard lock(mutex_);
+    change();
+    something_ = true;
+    wake = std::exchange(asleep_, false);
+  }
+  if (wake) changed_.notify_one();
+}
+
+std::size_t Inbox::Propose(Group* group, std::span<Proposal> proposals, Refusal* refusal) {
+  std::size_t taken = 0;
+  Put([&] {
+    *refusal = closed_ ? Refusal::kStopped : Refusal::kNone;
+    if (closed_) return;
+    for (Proposal& proposal : proposals) {
+      if (contents_.proposals.size() >= proposals_max_ ||
+          (proposal_bytes_ > 0 && proposal_bytes_ + proposal.data.size() > proposal_bytes_max_)) {
+        *refusal = Refusal::kFull;
+        return;
+      }
+      proposal_bytes_ += proposal.data.size();
+      contents_.proposals.push_back({group, std::move(proposal.data), std::move(proposal.done)});
+      ++taken;
+    }
+  });
+  return taken;
+}
+
+Inbox::Refusal Inbox::Read(Group* group, ReadCallback& done) {
+  Refusal refusal = Refusal::kNone;
+  Put([&] {
+    if (closed_) refusal = Refusal::kStopped;
+    if (contents_.reads.size() >= proposals_max_) refusal = Refusal::kFull;
+    if (refusal == Refusal::kNone) contents_.reads.push_back({group, std::move(done)});
+  });
+  return refusal;
+}
+
+bool Inbox::Receive(NodeId from, SharedBytes& frame) {
+  bool room = true;
+  Put([&] {
+    room = frame_bytes_ == 0 || frame_bytes_ + frame.size() <= frame_bytes_max_;
+    if (!room) return;
+    frame_bytes_ += frame.size();
+    contents_.frames.push_back({from, std::move(frame)});
+  });
+  return room;
+}
+
+void Inbox::Unreachable(NodeId peer) {
+  Put([&] { contents_.unreachable.push_back(peer); });
+}
+
+void Inbox::Persisted(const std::vector<std::pair<GroupId, Token>>& tokens) {
+  Put([&] { contents_.persisted.insert(contents_.persisted.end(), tokens.begin(), tokens.end()); });
+}
+
+void Inbox::Applied(const std::vector<Applier::Report>& reports) {
+  Put([&] { contents_.applied.insert(contents_.applied.end(), reports.begin(), reports.end()); });
+}
+
+void Inbox::Post(absl::AnyInvocable<void()> task) {
+  Put([&] { contents_.tasks.push_back(std::move(task)); });
+}
+
+void Inbox::Take(Contents* contents, std::chrono::nanoseconds wait_max) {
+  contents->Clear();
+  std::unique_lock lock(mutex_);
+  if (!something_ && !closed_) {
+    asleep_ = true;
+    changed_.wait_for(lock, wait_max, [this] { return something_ || closed_; });
+    asleep_ = false;
+  }
+  std::swap(*contents, contents_);
+  proposal_bytes_ = 0;
+  frame_bytes_ = 0;
+  something_ = false;
+}
+
+void Inbox::TakePersisted(std::vector<std::pair<GroupId, Token>>* tokens) {
+  const std::lock_guard lock(mutex_);
+  tokens->clear();
+  tokens->swap(contents_.persisted);
+}
+
+void Inbox::Close() {
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+  changed_.notify_one();
+}
+
+}  // namespace trireme::raft

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include <trireme/raft.h>
+#include "raft/core/types.h"
+#include "raft/replica/applier.h"
+
+namespace trireme::raft {
+
+class Group;
+
+/// Runs on the apply thread. Not OK: not granted.
+using ReadCallback = absl::AnyInvocable<void(absl::StatusOr<Index>, const AppliedGroup&)>;
+
+/// What has happened and the loop has not yet seen. It is taken all at once: one lock, and one
+/// wake-up at most, per turn and not per entry.
+class Inbox {
+ public:
+  struct ProposalItem {
+    Group* group = nullptr;
+    SharedBytes data;
+    ProposalCallback done;
+  };
+  struct ReadItem {
+    Group* group = nullptr;
+    ReadCallback done;
+  };
+  struct FrameItem {
+    NodeId from;
+    SharedBytes frame;
+  };
+  struct Contents {
+    std::vector<ProposalItem> proposals;
+    std::vector<ReadItem> reads;
+    std::vector<FrameItem> frames;
+    std::vector<NodeId> unreachable;
+    std::vector<std::pair<GroupId, Token>> persisted;
+    std::vector<Applier::Report> applied;
+    std::vector<absl::AnyInvocable<void()>> tasks;
+
+    void Clear() {
+      proposals.clear();
+      reads.clear();
+      frames.clear();
+      unreachable.clear();
+      persisted.clear();
+      applied.clear();
+      tasks.clear();
+    }
+  };
+  enum class Refusal : std::uint8_t { kNone, kFull, kStopped };
+
+  Inbox(std::uint64_t proposals_max, std::uint64_t proposal_bytes_max,
+        std::uint64_t frame_bytes_max)
+      : proposals_max_(proposals_max),
+        proposal_bytes_max_(proposal_bytes_max),
+        frame_bytes_max_(frame_bytes_max) {}
+
+  /// Takes proposals from the front until a limit is reached; how many. The others stay with the
+  /// caller.
+  std::size_t Propose(Group* group, std::span<Proposal> proposals, Refusal* refusal);
+  Refusal Read(Group* group, ReadCallback& done);
+  /// False: too much waits.
+  bool Receive(NodeId from, SharedBytes& frame);
+  void Unreachable(NodeId peer);
+  void Persisted(const std::vector<std::pair<GroupId, Token>>& tokens);
+  void Applied(const std::vector<Applier::Report>& reports);
+  void Post(absl::AnyInvocable<void()> task);
+
+  /// Waits until there is something, Wake or Close is called or the time is over, then takes all.
+  void Take(Contents* contents, std::chrono::nanoseconds wait_max);
+  /// What has become durable since the last Take.
+  void TakePersisted(std::vector<std::pair<GroupId, Token>>* tokens);
+  /// Proposals and reads are refused from now on, and Take does not wait.
+  void Close();
+
+ private:
+  template <typename Change>
+  void Put(const Change& change);
+
+  const std::uint64_t proposals_max_;
+  const std::uint64_t proposal_bytes_max_;
+  const std::uint64_t frame_bytes_max_;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  // All guarded by mutex_.
+  Contents contents_;
+  std::uint64_t proposal_bytes_ = 0;
+  std::uint64_t frame_bytes_ = 0;
+  bool something_ = false;
+  bool asleep_ = false;
+  bool closed_ = false;
+};
+
+}  // namespace trireme::raft

@@ -1,0 +1,253 @@
+#include <algorithm>
+#include <utility>
+
+#include "fmt/format.h"
+#include "io/log.h"
+#include "raft/core/codec.h"
+#include "raft/core/configuration.h"
+#include "raft/replica/host_loop.h"
+#include "raft/replica/members.h"
+
+/// What the loop does with what has happened.
+namespace trireme::raft {
+
+absl::Status ToStatus(const Answer& answer) {
+  switch (answer.outcome) {
+    case Outcome::kOk:
+      return absl::OkStatus();
+    case Outcome::kNotLeader:
+      return absl::UnavailableError(answer.why);
+    case Outcome::kInvalid:
+      return absl::InvalidArgumentError(answer.why);
+    case Outcome::kStale:
+      return absl::AlreadyExistsError(answer.why);
+    case Outcome::kBusy:
+      return absl::ResourceExhaustedError(answer.why);
+    case Outcome::kNotYet:
+      return absl::FailedPreconditionError(answer.why);
+  }
+  return absl::InternalError(answer.why);
+}
+
+void HostLoop::Run() {
+  while (!stopping_) {
+    inbox_.Take(&taken_, options_.tick);
+    const std::lock_guard lock(turn_mutex_);
+    Turn();
+  }
+}
+
+void HostLoop::Turn() {
+  counters_.turns.fetch_add(1, std::memory_order_relaxed);
+  TakeTicks();
+  for (const auto& [group, token] : taken_.persisted) Persisted(group, token);
+  TakeApplied();
+  for (const NodeId peer : taken_.unreachable) {
+    addresses_told_.erase(peer.value);
+    for (Group* group : in_order_) {
+      if (!group->failure.ok()) continue;
+      group->core->Unreachable(peer);
+      MarkDirty(*group);
+    }
+  }
+  TakeFrames();
+  TakeProposals();
+  TakeReads();
+  for (auto& task : taken_.tasks) task();
+  CarryOut();
+}
+
+/// Ticks that are due come before everything else: a lease may have run out. After a long pause of
+/// the process, no more of them than make every timeout of a core run out.
+void HostLoop::TakeTicks() {
+  const std::chrono::nanoseconds now = clock_.Now();
+  auto due = static_cast<std::uint64_t>(std::max<std::int64_t>(0, (now - ticked_) / options_.tick));
+  if (due == 0) return;
+  ticked_ += due * std::chrono::nanoseconds(options_.tick);
+  for (Group* group : in_order_) {
+    if (!group->failure.ok()) continue;
+    const Config& config = group->options.config;
+    const std::uint64_t enough =
+        4 * (std::uint64_t{config.election_ticks} + config.lease_ticks) + config.heartbeat_ticks;
+    for (std::uint64_t i = std::min(due, enough); i > 0; --i) group->core->Tick();
+    MarkDirty(*group);
+  }
+  if (ticked_ - housekept_ >= std::chrono::seconds(1)) Housekeep();
+  if (ticked_ - told_ >= std::chrono::seconds(10)) {
+    addresses_told_.clear();  // what was lost on the way is told again
+    told_ = ticked_;
+  }
+}
+
+void HostLoop::Persisted(GroupId id, Token token) {
+  Group* const group = FindGroup(id);
+  if (group == nullptr || !group->failure.ok()) return;
+  group->core->Persisted(token);
+  MarkDirty(*group);
+}
+
+void HostLoop::TakeApplied() {
+  for (const Applier::Report& report : taken_.applied) {
+    Group* const group = FindGroup(report.group->id);
+    if (group == nullptr || !group->failure.ok()) continue;
+    group->core->Applied(report.applied);
+    group->entries_since_snapshot += report.entries;
+    group->bytes_since_snapshot += report.bytes;
+    counters_.applied_entries.fetch_add(report.entries, std::memory_order_relaxed);
+    counters_.applied_bytes.fetch_add(report.bytes, std::memory_order_relaxed);
+    if (report.restored) counters_.snapshots_restored.fetch_add(1, std::memory_order_relaxed);
+    const GroupOptions& options = group->options;
+    if ((options.snapshot_entries > 0 &&
+         group->entries_since_snapshot >= options.snapshot_entries) ||
+        (options.snapshot_log_bytes > 0 &&
+         group->bytes_since_snapshot >= options.snapshot_log_bytes)) {
+      BeginSnapshot(*group);
+    }
+    MarkDirty(*group);
+  }
+}
+
+void HostLoop::TakeFrames() {
+  for (const Inbox::FrameItem& item : taken_.frames) TakeFrame(item);
+}
+
+void HostLoop::TakeFrame(const Inbox::FrameItem& item) {
+  FrameReader reader(item.frame);
+  GroupId group;
+  SharedBytes section;
+  while (reader.Next(&group, &section)) {
+    if (group == kHostSection) {
+      TakeAddresses(section);
+    } else {
+      TakeMessage(item.from, group, section);
+    }
+  }
+  if (reader.sound()) return;
+  counters_.frames_damaged.fetch_add(1, std::memory_order_relaxed);
+  io::Log(
+      io::LogLevel::kWarn, "raft_frame_damaged",
+      {{"from", std::to_string(item.from.value)}, {"bytes", std::to_string(item.frame.size())}});
+}
+
+void HostLoop::TakeMessage(NodeId from, GroupId id, const SharedBytes& bytes) {
+  Group* const group = FindGroup(id);
+  if (group == nullptr || !group->failure.ok()) {
+    counters_.messages_unclaimed.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
+  std::optional<Message> message = DecodeMessage(bytes);
+  if (!message) {
+    counters_.frames_damaged.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
+  counters_.messages_received.fetch_add(1, std::memory_order_relaxed);
+  if (Answer answer = group->core->Step(from, *std::move(message)); !answer.ok()) {
+    const std::uint64_t count = counters_.messages_refused.fetch_add(1) + 1;
+    if ((count & (count - 1)) == 0) {  // the 1st, 2nd, 4th, 8th ...
+      io::Log(io::LogLevel::kWarn, "raft_message_refused",
+              {{"group", std::to_string(id.value)},
+               {"from", std::to_string(from.value)},
+               {"why", answer.why},
+               {"count", std::to_string(count)}});
+    }
+  }
+  MarkDirty(*group);
+}
+
+absl::Status HostLoop::Unable(const Group& group) const {
+  if (stopping_) return absl::CancelledError("the Raft host is stopping");
+  if (!group.failure.ok()) return group.failure;
+  if (group.proposals.size() + group.reads.size() >= options_.outstanding_max) {
+    return absl::ResourceExhaustedError(fmt::format(
+        "group {}: outstanding_max ({}) proposals and reads have no result yet; wait for some",
+        group.id().value, options_.outstanding_max));
+  }
+  return absl::OkStatus();
+}
+
+void HostLoop::TakeProposals() {
+  counters_.proposals.fetch_add(taken_.proposals.size(), std::memory_order_relaxed);
+  const bool full = !taken_.proposals.empty() && disk_full();
+  for (Inbox::ProposalItem& item : taken_.proposals) {
+    Group& group = *item.group;
+    absl::Status unable = Unable(group);
+    if (unable.ok() && full) {
+      unable = absl::ResourceExhaustedError(fmt::format(
+          "group {}: the disk of node {} is full: proposals are refused until there is room",
+          group.id().value, self().value));
+    }
+    if (!unable.ok()) {
+      Refuse(group, std::move(item.done), std::move(unable));
+      continue;
+    }
+    const Ticket ticket = item.done ? group.proposals.Add(std::move(item.done)) : Ticket{};
+    Proposed proposed = group.core->Propose(ticket, std::move(item.data));
+    MarkDirty(group);
+    if (proposed.answer.ok() || ticket == Ticket{}) continue;
+    Refuse(group, *group.proposals.Take(ticket), ToStatus(proposed.answer));
+  }
+}
+
+void HostLoop::TakeReads() {
+  counters_.reads.fetch_add(taken_.reads.size(), std::memory_order_relaxed);
+  for (Inbox::ReadItem& item : taken_.reads) {
+    Group& group = *item.group;
+    if (absl::Status unable = Unable(group); !unable.ok()) {
+      RefuseRead(group, std::move(item.done), std::move(unable));
+      continue;
+    }
+    const Ticket ticket = group.reads.Add(std::move(item.done));
+    const Answer answer = group.core->Read(ticket);
+    MarkDirty(group);
+    if (answer.ok()) continue;
+    RefuseRead(group, *group.reads.Take(ticket), ToStatus(answer));
+  }
+}
+
+void HostLoop::ChangeMembers(Group& group, std::vector<Member> members, ProposalCallback done) {
+  const std::lock_guard lock(turn_mutex_);
+  absl::Status unable = Unable(group);
+  const auto target = ToConfiguration(members);
+  if (unable.ok()) unable = target.status();
+  for (const Member& member : members) {
+    if (unable.ok()) unable = LearnAddress({member.id, member.address, WallMs()});
+  }
+  if (!unable.ok()) {
+    Refuse(group, std::move(done), std::move(unable));
+  } else {
+    const Ticket ticket = done ? group.proposals.Add(std::move(done)) : Ticket{};
+    const Proposed proposed = group.core->ChangeMembership(ticket, *target);
+    MarkDirty(group);
+    if (!proposed.answer.ok() && ticket != Ticket{}) {
+      Refuse(group, *group.proposals.Take(ticket), ToStatus(proposed.answer));
+    }
+  }
+  CarryOut();
+}
+
+/// Straight to the apply thread.
+void HostLoop::QueryLocal(Group& group, std::string request,
+                          absl::AnyInvocable<void(absl::StatusOr<std::string>)> done) {
+  if (stopping_) return done(absl::CancelledError("the Raft host is stopping"));
+  std::vector<ApplyItem> items(1);
+  items[0].group = &group.applying;
+  items[0].calls.push_back([seen = &group.applying, request = std::move(request),
+                            done = std::move(done)]() mutable {
+    if (seen->failed || seen->waits_for_restore) {
+      return done(absl::UnavailableError("the state is being replaced by a snapshot; ask again"));
+    }
+    done(seen->machine->Query(request));
+  });
+  applier_->Push(std::move(items));
+}
+
+absl::Status HostLoop::CallCore(Group& group, const std::function<Answer(Core&)>& call) {
+  const std::lock_guard lock(turn_mutex_);
+  if (absl::Status unable = Unable(group); !unable.ok()) return unable;
+  const absl::Status status = ToStatus(call(*group.core));
+  MarkDirty(group);
+  CarryOut();
+  return status;
+}
+
+}  // namespace trireme::raft
