@@ -5,6 +5,13 @@
 namespace trireme::raft {
 
 template <typename Change>
+void Inbox::PutQuietly(const Change& change) {
+  const std::lock_guard lock(mutex_);
+  change();
+  something_ = true;
+}
+
+template <typename Change>
 void Inbox::Put(const Change& change) {
   bool wake = false;
   {
@@ -16,9 +23,18 @@ void Inbox::Put(const Change& change) {
   if (wake) changed_.notify_one();
 }
 
+void Inbox::Wake() {
+  bool wake = false;
+  {
+    const std::lock_guard lock(mutex_);
+    wake = something_ && std::exchange(asleep_, false);
+  }
+  if (wake) changed_.notify_one();
+}
+
 std::size_t Inbox::Propose(Group* group, std::span<Proposal> proposals, Refusal* refusal) {
   std::size_t taken = 0;
-  Put([&] {
+  PutQuietly([&] {
     *refusal = closed_ ? Refusal::kStopped : Refusal::kNone;
     if (closed_) return;
     for (Proposal& proposal : proposals) {
@@ -47,7 +63,7 @@ Inbox::Refusal Inbox::Read(Group* group, ReadCallback& done) {
 
 bool Inbox::Receive(NodeId from, SharedBytes& frame) {
   bool room = true;
-  Put([&] {
+  PutQuietly([&] {
     room = frame_bytes_ == 0 || frame_bytes_ + frame.size() <= frame_bytes_max_;
     if (!room) return;
     frame_bytes_ += frame.size();
@@ -72,14 +88,19 @@ void Inbox::Post(absl::AnyInvocable<void()> task) {
   Put([&] { contents_.tasks.push_back(std::move(task)); });
 }
 
-void Inbox::Take(Contents* contents, std::chrono::nanoseconds wait_max) {
-  contents->Clear();
+void Inbox::Await(std::chrono::nanoseconds wait_max) {
   std::unique_lock lock(mutex_);
-  if (!something_ && !closed_) {
-    asleep_ = true;
-    changed_.wait_for(lock, wait_max, [this] { return something_ || closed_; });
-    asleep_ = false;
-  }
+  changed_.wait_for(lock, wait_max, [this] {
+    // Again each time: what it was woken for, somebody else may have taken.
+    asleep_ = !something_ && !closed_;
+    return !asleep_;
+  });
+  asleep_ = false;
+}
+
+void Inbox::Take(Contents* contents) {
+  contents->Clear();
+  const std::lock_guard lock(mutex_);
   std::swap(*contents, contents_);
   proposal_bytes_ = 0;
   frame_bytes_ = 0;
