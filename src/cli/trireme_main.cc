@@ -5,18 +5,21 @@
 #include "cli/raft_commands.h"
 #include "cli/run_command.h"
 #include "cli/say.h"
+#include "cli/sim_commands.h"
 #include "fmt/format.h"
 #include "io/process.h"
 #include "mapreduce/cluster/slot_process.h"
 
 namespace {
 
-constexpr char kHelp[] = "trireme " TRIREME_VERSION
-                         "\n"
-                         "\n"
-                         "  trireme mr ...        MapReduce: see `trireme mr help`\n"
-                         "  trireme raft ...      Raft's log: see `trireme raft help`\n"
-                         "  trireme --version\n";
+constexpr char kHelp[] =
+    "trireme " TRIREME_VERSION
+    "\n"
+    "\n"
+    "  trireme mr ...        MapReduce: see `trireme mr help`\n"
+    "  trireme raft ...      Raft's log: see `trireme raft help`\n"
+    "  trireme sim ...       simulated Raft clusters: see `trireme sim --help`\n"
+    "  trireme --version\n";
 
 }  // namespace
 
@@ -32,6 +35,7 @@ int main(int argc, char** argv) {
   arguments.erase(arguments.begin());
   if (command == "mr") return trireme::cli::RunMr(std::move(arguments));
   if (command == "raft") return trireme::cli::RunRaft(std::move(arguments));
+  if (command == "sim") return trireme::cli::RunSim(std::move(arguments));
   if (command == "--version") {
     trireme::cli::Say(stdout, "trireme " TRIREME_VERSION "\n");
     return trireme::cli::FlushOutput(trireme::cli::kDone);

@@ -355,6 +355,12 @@ void MemoryDisk::Crash(Random& random) {
   power_off_ = fail_sync_ = fail_write_ = false;
 }
 
+void MemoryDisk::KillProcess() {
+  const std::lock_guard lock(mutex_);
+  locked_.clear();
+  ++generation_;
+}
+
 void MemoryDisk::SetCapacity(std::uint64_t bytes) {
   const std::lock_guard lock(mutex_);
   capacity_bytes_ = bytes;

@@ -51,6 +51,10 @@ class MemoryDisk final : public Disk {
   /// Draws what survives, and turns the power on. Files that were open stay dead, locks are gone.
   void Crash(Random& random);
 
+  /// kill -9: files that were open are dead, locks are gone; what was written is there, synced or
+  /// not.
+  void KillProcess();
+
   void SetCapacity(std::uint64_t bytes);
   /// The next sync of a file (not of a directory) fails.
   void FailNextSync();

@@ -163,23 +163,29 @@ class SeveralJobs(ClusterTest):
         self.make_input(files=10, lines=50)
         self.start_coordinator()
         self.start_workers(2, slots=2)
-        gate = self.path("gate")
-        slow = "sleep 0.2; cat"
-        first = self.submit("--mapper", slow, "--reducer", "cat", "--input", self.path("in"),
-                            "--output", self.path("a"), "--split-size", "1K")
-        second = self.submit("--mapper", slow, "--reducer", "cat", "--input", self.path("in"),
-                             "--output", self.path("b"), "--split-size", "1K")
+        begin, end = self.path("begin"), self.path("end")
+
+        def until(gate):
+            return f"until [ -e {gate} ]; do sleep 0.02; done; "
+        # Those that hold all slots before the second job is there, and all later ones.
+        held = f"if [ -e {begin} ]; then {until(end)} else {until(begin)} fi; cat"
+        jobs = []
+        for name in ("a", "b"):
+            jobs.append(self.submit("--mapper", held, "--reducer", "cat", "--input",
+                                    self.path("in"), "--output", self.path(name), "--split-size",
+                                    "1K"))
+            if name == "a":
+                wait_until(lambda: self.ask("list")[0]["maps"]["running"] == 4, "no slot is free")
+        self.write("begin", "")
 
         def both():
-            jobs = {j["job"]: j for j in self.ask("list")}
-            self.assertNotEqual(jobs[first]["state"], "succeeded", "the second waits for the first")
-            return all(jobs[j]["maps"]["running"] == 2 and jobs[j]["maps"]["waiting"] > 0
-                       for j in (first, second))
+            states = {j["job"]: j["maps"] for j in self.ask("list")}
+            return all(states[j]["running"] == 2 and states[j]["waiting"] > 0 for j in jobs)
         wait_until(both, "each job has two of the four slots while both have more to do")
-        self.assertEqual(self.wait(first)["state"], "succeeded")
-        self.assertEqual(self.wait(second)["state"], "succeeded")
+        self.write("end", "")
+        for job in jobs:
+            self.assertEqual(self.wait(job)["state"], "succeeded")
         self.assertEqual(self.parts(self.path("a")), self.parts(self.path("b")))
-        self.assertFalse(os.path.exists(gate))
 
     def test_the_greater_priority_goes_first(self):
         self.make_input(files=4, lines=50)

@@ -160,7 +160,7 @@ static void serve(uint32_t self) {
   tr_raft_ready second;
   node* n = &nodes[self];
   while (n->core != NULL && tr_raft_take_ready(n->core, &ready) == 1) {
-    CHECK(tr_raft_take_ready(n->core, &second) == 0); /* one at a time */
+    CHECK(tr_raft_take_ready(n->core, &second) == TR_RAFT_BUSY); /* one at a time */
     send_all(self, &ready, TR_RAFT_MSG_EARLY);
     store(n, &ready);
     send_all(self, &ready, 0);

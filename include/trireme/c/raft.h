@@ -185,6 +185,7 @@ int tr_raft_unreachable(tr_raft_core *c, uint32_t peer);
 
 /* ---- outputs ----------------------------------------------------------- */
 /* 1: *out is filled and tr_raft_advance is owed.  0: nothing to do.
+ * TR_RAFT_BUSY: the batch taken before is still owed its tr_raft_advance.
  * Messages are built here, not in the input calls, so that any number of
  * proposals since the last batch leaves as ONE append per peer.               */
 int  tr_raft_take_ready(tr_raft_core *c, tr_raft_ready *out);
@@ -192,9 +193,17 @@ void tr_raft_advance(tr_raft_core *c);
 void tr_raft_get_status(const tr_raft_core *c, tr_raft_status *out);
 
 /* ---- reads, leadership, membership ------------------------------------- */
-/* A linearizable read: tr_raft_take_reads says when it may run.  Ask the leader
- * (TR_RAFT_NOT_LEADER elsewhere).  BUSY: too many reads are waiting.          */
+/* A linearizable read: tr_raft_take_reads says when it may run.  Ask the leader;
+ * after tr_raft_load_incarnation any node may be asked that knows the leader.
+ * NOT_LEADER: neither holds.  BUSY: too many reads are waiting.               */
 int tr_raft_read(tr_raft_core *c, uint64_t ticket);
+
+/* Before tr_raft_start: a number that no other life of this node has or had, for
+ * instance a counter that the host stores at each start.  What a follower asks its
+ * leader travels under numbers made of it, so that an answer to an earlier life is
+ * never taken for one to this.  It is part of the input: the same one, the same
+ * outputs.                                                                    */
+int tr_raft_load_incarnation(tr_raft_core *c, uint64_t incarnation);
 
 /* granted = 1: the application, having applied everything up to index (which has
  * been advanced past), answers the read.  granted = 0: leadership was lost first;
@@ -218,8 +227,11 @@ int tr_raft_campaign(tr_raft_core *c);
 /* Membership is chosen among peers 0..n_peers-1.  At first all of them vote.
  * tr_raft_change_membership makes the given voters and learners (receive the log,
  * do not vote) the membership, by joint consensus: any number of changes at once.
+ * A new voter that lacks entries is a learner until it has caught up; *index and
+ * *term are then 0.  The ticket comes up as committed when the new voters vote, or
+ * as lost when the change was given up (one of them did not catch up, or this node
+ * led no longer): the membership is then as before, or has them as learners.
  * BUSY: another change, or this leader's first entry, is not committed yet.
- * NOT_YET: a new voter lacks too many entries; make it a learner first.
  * STALE: that is the membership.                                              */
 int tr_raft_change_membership(tr_raft_core *c, uint64_t ticket,
                               const uint32_t *voters, size_t n_voters,

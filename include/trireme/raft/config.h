@@ -51,8 +51,12 @@ struct Config {
   /// nothing until an older lease is over by the slowest permitted clock.
   std::uint32_t clock_drift_ppm_max = 1'000;
 
-  /// A learner may become a voter when it lacks at most so many entries.
+  /// A learner may become a voter when it lacks at most so many entries, or has caught up with what
+  /// there was at the beginning of a round in less than election_ticks (thesis, 4.2.1).
   std::uint64_t promotion_lag_max = 1'000;
+  std::uint32_t promotion_rounds_max = 10;  ///< Rounds; then the change is given up.
+  /// So long may a learner neither store an entry nor a part of a snapshot; then likewise.
+  std::uint32_t promotion_idle_ticks_max = 1'000;
 };
 
 }  // namespace trireme::raft

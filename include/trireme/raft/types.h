@@ -53,6 +53,7 @@ enum class EntryKind : std::uint8_t {
   kCommand,        ///< The state machine's.
   kNoop,           ///< A new leader's first entry (thesis, 6.4), or a lease's renewal.
   kConfiguration,  ///< EncodeConfiguration (configuration.h); takes effect when appended.
+  kOmitted,        ///< A command on a witness, which keeps that there is one and not what.
 };
 
 /// What an entry, a vote request and a snapshot are compared by.

@@ -134,6 +134,10 @@ int tr_raft_load_entry(tr_raft_core* c, uint64_t index, uint64_t term, uint32_t 
   return c->LoadEntry(index, term, kind, ViewOf(data, len));
 }
 
+int tr_raft_load_incarnation(tr_raft_core* c, uint64_t incarnation) {
+  return c->LoadIncarnation(incarnation);
+}
+
 int tr_raft_start(tr_raft_core* c) {
   return c->Start();
 }
@@ -173,7 +177,7 @@ int tr_raft_unreachable(tr_raft_core* c, uint32_t peer) {
 }
 
 int tr_raft_take_ready(tr_raft_core* c, tr_raft_ready* out) {
-  return c->TakeReady(out) ? 1 : 0;
+  return c->TakeReady(out);
 }
 
 void tr_raft_advance(tr_raft_core* c) {
@@ -192,12 +196,13 @@ void tr_raft_get_status(const tr_raft_core* c, tr_raft_status* out) {
   out->log_bytes = status.log_bytes;
 }
 
-/// Only of the leader: what a follower asks for travels under a number that a later life of this
-/// node with the same seed would use again.
+/// Without an incarnation only of the leader: what a follower asks for travels under a number that
+/// a later life of this node with the same seed would use again.
 int tr_raft_read(tr_raft_core* c, uint64_t ticket) {
   if (!c->started()) return c->Say(TR_RAFT_INVALID, kNotStarted);
-  if (c->core->Status().role != RoleName::kLeader) {
-    return c->Say(TR_RAFT_NOT_LEADER, "reads are asked of the leader");
+  if (!c->has_incarnation && c->core->Status().role != RoleName::kLeader) {
+    return c->Say(TR_RAFT_NOT_LEADER,
+                  "without tr_raft_load_incarnation, reads are asked of the leader");
   }
   return c->Say(c->core->Read(Ticket{ticket}));
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/random.h"
 #include "raft/core/codec.h"
 #include "raft/core/configuration.h"
 
@@ -125,6 +126,15 @@ int tr_raft_core::LoadEntry(std::uint64_t index, std::uint64_t term, std::uint32
   return Say({});
 }
 
+/// Mixed into the seed: one generator numbers the reads and draws the timeouts.
+int tr_raft_core::LoadIncarnation(std::uint64_t incarnation) {
+  if (started()) return Say(TR_RAFT_INVALID, "the incarnation is loaded before tr_raft_start");
+  if (has_incarnation) return Say(TR_RAFT_INVALID, "the incarnation is loaded once");
+  config.seed = Random(config.seed ^ Random(incarnation).Next()).Next();
+  has_incarnation = true;
+  return Say({});
+}
+
 int tr_raft_core::Start() {
   if (started()) return Say(TR_RAFT_INVALID, "tr_raft_start is called once");
   if (Answer answer = Validate(restored); !answer.ok()) return Say(std::move(answer));
@@ -149,14 +159,15 @@ int tr_raft_core::Compact(std::uint64_t index, std::string_view data) {
   return Say(std::move(answer));
 }
 
-bool tr_raft_core::TakeReady(tr_raft_ready* ready) {
-  if (!started() || taken) return false;
+int tr_raft_core::TakeReady(tr_raft_ready* ready) {
+  if (taken) return Say(TR_RAFT_BUSY, "tr_raft_advance is owed for the batch taken before");
+  if (!started()) return 0;
   do {
-    if (!TakeOutput()) return false;
+    if (!TakeOutput()) return 0;
   } while (!HasWork());
   batch.Build(output, snapshots, durable, ready);
   taken = true;
-  return true;
+  return 1;
 }
 
 /// The core asks the shell for parts of a snapshot; this shell has them at hand.

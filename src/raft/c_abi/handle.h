@@ -70,10 +70,12 @@ struct tr_raft_core {
   int LoadSnapshot(std::uint64_t index, std::uint64_t term, std::string_view data);
   int LoadMembership(std::string_view data);
   int LoadEntry(std::uint64_t index, std::uint64_t term, std::uint32_t kind, std::string_view data);
+  int LoadIncarnation(std::uint64_t incarnation);
   int Start();
   int Step(std::uint32_t from, std::string_view data);
   int Compact(std::uint64_t index, std::string_view data);
-  bool TakeReady(tr_raft_ready* ready);
+  /// As tr_raft_take_ready.
+  int TakeReady(tr_raft_ready* ready);
   void Advance();
   trireme::raft::CoreStatus Status() const;
 
@@ -84,6 +86,7 @@ struct tr_raft_core {
   std::optional<trireme::raft::Core> core;
   trireme::raft::c_abi::SnapshotStore snapshots;
 
+  bool has_incarnation = false;
   bool taken = false;  // a ready batch is out
   trireme::raft::Output output;
   trireme::raft::c_abi::ReadyBatch batch;

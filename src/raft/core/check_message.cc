@@ -31,6 +31,9 @@ Answer CheckEntries(const AppendRequest& message) {
     if (entry.index != before.index + 1 || entry.term < before.term || entry.term > message.term) {
       return Impossible(Text(PositionOf(entry)) + " behind " + Text(before));
     }
+    if (entry.kind == EntryKind::kOmitted && !entry.data.empty()) {
+      return Impossible(Text(PositionOf(entry)) + " is said to be without data, and has some");
+    }
     if (entry.kind == EntryKind::kConfiguration && !DecodeConfiguration(entry.data.view())) {
       return Impossible(Text(PositionOf(entry)) + " is no valid configuration");
     }
@@ -119,6 +122,11 @@ Answer Core::State::CheckBody(NodeId from, const SnapshotChunk& message) const {
   if (Answer answer = Validate(meta.configuration); !answer.ok()) return answer;
   if (message.term < term()) return {};
   return CheckLeader(from, message.term);
+}
+
+Answer Core::State::CheckBody(NodeId, const Removed& message) const {
+  if (message.configuration > Index{} && message.configuration.value <= kNumberMax) return {};
+  return Impossible("a removal at entry " + std::to_string(message.configuration.value));
 }
 
 }  // namespace trireme::raft

@@ -86,6 +86,10 @@ template <class A>
 void Fields(A& archive, TimeoutNow& m) {
   archive(m.term);
 }
+template <class A>
+void Fields(A& archive, Removed& m) {
+  archive(m.term, m.configuration);
+}
 
 namespace {
 
@@ -119,7 +123,7 @@ bool DecodeAppend(std::string_view head, const SharedBytes& whole, std::string_v
     std::uint64_t size = 0;
     EntryKind kind{};
     decoder(step, kind, size);
-    if (!decoder.ok() || size > data.size() || kind > EntryKind::kConfiguration) return false;
+    if (!decoder.ok() || size > data.size() || kind > EntryKind::kOmitted) return false;
     before = {before.index + 1, Term{before.term.value + step}};
     m->entries.push_back({before.index, before.term, kind, whole.Slice(data.substr(0, size))});
     data.remove_prefix(size);

@@ -25,6 +25,9 @@ Answer Validate(const Config& config) {
   if (config.snapshot_chunk_bytes_max == 0 || config.snapshot_streams_max == 0) {
     return refuse("snapshot_chunk_bytes_max or snapshot_streams_max is 0");
   }
+  if (config.promotion_rounds_max == 0 || config.promotion_idle_ticks_max == 0) {
+    return refuse("promotion_rounds_max or promotion_idle_ticks_max is 0: no learner could vote");
+  }
   if (config.lease_ticks > kTicksMax) return refuse("lease_ticks is over 16777216");
   if (config.clock_drift_ppm_max > kDriftMax) {
     return refuse("clock_drift_ppm_max is over 500000 (half the speed)");

@@ -76,32 +76,42 @@ Answer Validate(const Configuration& configuration) {
       return Refuse(Outcome::kInvalid, Name(learner) + " is both voter and learner");
     }
   }
-  for (const NodeId witness : configuration.witnesses) {
-    if (!IsVoter(configuration, witness)) {
-      return Refuse(Outcome::kInvalid, Name(witness) + " is a witness but no voter");
-    }
-  }
   if (configuration.joint() && configuration.voters.empty()) {
     return Refuse(Outcome::kInvalid, "a joint configuration without incoming voters");
   }
   return {};
 }
 
+namespace {
+
+/// What a log has, it has: a server is a witness from its first entry on, or never.
+Answer ValidateWitnesses(const Configuration& active, const Configuration& target) {
+  for (const NodeId witness : target.witnesses) {
+    if (!IsMember(target, witness)) {
+      return Refuse(Outcome::kInvalid, Name(witness) + " is a witness but no member");
+    }
+  }
+  for (const NodeId node : Members(target)) {
+    if (!IsMember(active, node) || IsWitness(active, node) == IsWitness(target, node)) continue;
+    const char* was = IsWitness(active, node) ? " has kept no commands" : " has kept commands";
+    return Refuse(Outcome::kInvalid, Name(node) + was +
+                                         "; remove it, empty its directory and add it as what it "
+                                         "is to be");
+  }
+  return {};
+}
+
+}  // namespace
+
 Answer ValidateChange(const Configuration& active, const Configuration& target) {
   if (Answer answer = Validate(target); !answer.ok()) return answer;
   if (target.joint()) return Refuse(Outcome::kInvalid, "the target configuration is joint");
   if (target.voters.empty()) return Refuse(Outcome::kInvalid, "the target has no voter");
-  if (target.voters.size() == target.witnesses.size()) {
+  if (std::all_of(target.voters.begin(), target.voters.end(),
+                  [&](NodeId voter) { return IsWitness(target, voter); })) {
     return Refuse(Outcome::kInvalid, "every voter of the target is a witness; nobody could lead");
   }
-  for (const NodeId witness : active.witnesses) {
-    if (IsMember(target, witness) && !IsWitness(target, witness)) {
-      return Refuse(Outcome::kInvalid, Name(witness) +
-                                           " has kept no commands; remove the witness, empty its "
-                                           "directory and add it as a learner");
-    }
-  }
-  return {};
+  return ValidateWitnesses(active, target);
 }
 
 Configuration EnterJoint(const Configuration& active, const Configuration& target) {
@@ -114,7 +124,7 @@ Configuration EnterJoint(const Configuration& active, const Configuration& targe
 Configuration LeaveJoint(const Configuration& joint) {
   Configuration target = joint;
   target.outgoing.clear();
-  std::erase_if(target.witnesses, [&](NodeId node) { return !Has(target.voters, node); });
+  std::erase_if(target.witnesses, [&](NodeId node) { return !IsMember(target, node); });
   return target;
 }
 

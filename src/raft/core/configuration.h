@@ -17,7 +17,8 @@ bool IsMember(const Configuration& configuration, NodeId node);
 /// Everybody a leader replicates to, itself included; sorted.
 std::vector<NodeId> Members(const Configuration& configuration);
 
-/// Sorted lists, no duplicates, witnesses that vote, learners that do not, at most kVotersMax.
+/// Sorted lists, no duplicates, learners that do not vote, at most kVotersMax. A witness need not
+/// be a member: a snapshot for one says what it is.
 Answer Validate(const Configuration& configuration);
 /// Whether `target` may follow `active`, apart from who has caught up.
 Answer ValidateChange(const Configuration& active, const Configuration& target);

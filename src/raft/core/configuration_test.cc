@@ -28,7 +28,6 @@ TEST(Configuration, RefusesWhatCannotBe) {
   EXPECT_EQ(outcome({Nodes({1, 1}), {}, {}, {}}), Outcome::kInvalid) << "twice";
   EXPECT_EQ(outcome({Nodes({0, 1}), {}, {}, {}}), Outcome::kInvalid) << "id 0";
   EXPECT_EQ(outcome({Nodes({1}), {}, Nodes({1}), {}}), Outcome::kInvalid) << "voter and learner";
-  EXPECT_EQ(outcome({Nodes({1}), {}, {}, Nodes({2})}), Outcome::kInvalid) << "foreign witness";
   EXPECT_EQ(outcome({{}, Nodes({1}), {}, {}}), Outcome::kInvalid) << "joint with nothing";
 }
 
@@ -39,6 +38,11 @@ TEST(Configuration, ChangesKeepSomebodyWhoCanLead) {
   EXPECT_FALSE(ValidateChange(active, {Nodes({3}), {}, {}, Nodes({3})}).ok());
   EXPECT_FALSE(ValidateChange(active, {Nodes({1, 3}), {}, {}, {}}).ok())
       << "a witness has no state to become a full member with";
+  EXPECT_FALSE(ValidateChange(active, {Nodes({1, 2}), {}, {}, Nodes({2})}).ok())
+      << "a full member has kept commands";
+  EXPECT_FALSE(ValidateChange(active, {Nodes({1, 2}), {}, {}, Nodes({4})}).ok())
+      << "a witness that is no member";
+  EXPECT_TRUE(ValidateChange(active, {Nodes({1, 2}), {}, Nodes({4}), Nodes({4})}).ok());
   EXPECT_FALSE(ValidateChange(active, {Nodes({1}), Nodes({2}), {}, {}}).ok());
 }
 

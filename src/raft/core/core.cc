@@ -33,8 +33,11 @@ void Core::Tick() {
 Proposed Core::Propose(Ticket ticket, SharedBytes data) {
   return state_->Propose(ticket, std::move(data));
 }
-Proposed Core::ChangeMembership(Ticket ticket, TargetConfiguration target) {
-  return state_->ChangeMembership(ticket, target);
+Proposed Core::ChangeMembership(Ticket ticket, TargetConfiguration target, Newcomers newcomers) {
+  return state_->ChangeMembership(ticket, target, newcomers);
+}
+const std::string& Core::WhyChangeEnded() const {
+  return state_->why_change_ended();
 }
 Answer Core::Read(Ticket ticket) {
   return state_->Read(ticket);
@@ -97,6 +100,9 @@ void Core::State::Tick() {
 
 void Core::State::TickLeader(Leader& leading) {
   leading.chunks_this_tick = 0;
+  for (Progress& peer : leading.peers) {
+    if (peer.match == log_.last().index) peer.level_until = now_ + config_.election_ticks;
+  }
   if (leading.transfer && now_ >= leading.transfer->give_up_tick) leading.transfer.reset();
   if (lease_.WantsRenewal(now_) && leading.read_by_lease) {
     leading.read_by_lease = false;
@@ -178,12 +184,8 @@ void Core::State::HandOut(Output* output) {
     if (!durability_.IsComplete(restore_after_)) return;
     output->restore = std::exchange(restoring_, std::nullopt);
   }
+  if (LacksData()) return HandOutNothing(output);
   const Index limit = std::min(commit_, durability_.durable());
-  if (IsWitness(active(), self())) {  // has no state machine
-    output->restore.reset();
-    handed_out_ = applied_ = std::max(handed_out_, limit);
-    return being_applied_.clear();
-  }
   if (handed_out_ >= limit || being_applied_.size() >= kAppliesMax) return;
   Committed& committed = output->committed;
   committed.first = handed_out_ + 1;
@@ -214,7 +216,11 @@ CoreStatus Core::State::Status() const {
   status.snapshot = snapshot_.last;
   status.log_bytes = log_.bytes();
   status.lease_valid = leader() != nullptr && HasCommittedInTerm() && lease_.MayRead(now_);
-  if (leader() != nullptr && leader()->transfer) status.transfer_to = leader()->transfer->to;
+  status.witness = LacksData();
+  status.removed = removed_;
+  if (leader() == nullptr) return status;
+  if (leader()->transfer) status.transfer_to = leader()->transfer->to;
+  if (leader()->change) status.catching_up = leader()->change->WaitsFor();
   return status;
 }
 

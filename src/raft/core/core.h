@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "raft/core/config.h"
@@ -35,6 +36,12 @@ struct Proposed {
 /// at once; joint consensus makes it safe (thesis, 4.3). `outgoing` is empty.
 using TargetConfiguration = Configuration;
 
+/// What becomes of servers that are to vote and lack the log.
+enum class Newcomers : std::uint8_t {
+  kCatchUp,      ///< The leader makes them learners, and voters when they have caught up.
+  kAreCaughtUp,  ///< The caller has seen to it; otherwise kNotYet.
+};
+
 struct PeerStatus {
   NodeId id;
   Index match;
@@ -56,6 +63,9 @@ struct CoreStatus {
   std::uint64_t log_bytes = 0;  ///< Data of the entries held in memory.
   bool lease_valid = false;
   NodeId transfer_to;
+  NodeId catching_up;    ///< A change of membership waits for this learner.
+  bool witness = false;  ///< Keeps no commands: there is no state machine here.
+  bool removed = false;  ///< Is told to be no member any more: it campaigns no longer.
 };
 
 /// Raft's consensus without I/O, threads or clock: the same configuration, restored state and calls
@@ -84,9 +94,16 @@ class Core {
   /// Output::lost. kNotLeader, kInvalid, kBusy: certainly not executed, the ticket is not used.
   Proposed Propose(Ticket ticket, SharedBytes data);
   /// Changes the membership. kBusy while another change is under way, or before this leader has
-  /// committed an entry of its term; kNotYet when a learner that is to vote lags too far behind.
-  /// The ticket is that of the first entry; status and Membership() show when all is done.
-  Proposed ChangeMembership(Ticket ticket, TargetConfiguration target);
+  /// committed an entry of its term. Servers that are to vote and have not caught up are learners
+  /// until they have (thesis, 4.2.1); the answer then has position 0. A change is given up, and
+  /// they leave again, when one takes over promotion_rounds_max rounds or does not move for
+  /// promotion_idle_ticks_max, or when leadership ends; see WhyChangeEnded.
+  /// The ticket comes up as committed with the entry that makes the new voters vote (status and
+  /// Membership() show when all is done), or as lost (kAbandoned) when the change was given up.
+  Proposed ChangeMembership(Ticket ticket, TargetConfiguration target,
+                            Newcomers newcomers = Newcomers::kCatchUp);
+  /// Why the latest change of membership was given up here; empty: none was.
+  const std::string& WhyChangeEnded() const;
   /// Asks for a linearizable read; answered in Output::reads. On a follower it asks the leader.
   Answer Read(Ticket ticket);
   /// Hands leadership over (thesis, 3.10); proposals are refused (kBusy) until it is done or an
@@ -105,7 +122,11 @@ class Core {
   /// Of a snapshot to be taken at `at`: kept in the log or the latest snapshot's. Size is 0.
   std::optional<SnapshotMeta> MetaAt(Index at) const;
 
+  /// The answer to a LogReadRequest. Empty: cannot be had now; asked again at the next heartbeat.
   void LogRead(NodeId peer, std::vector<Entry> entries);
+  /// The answer to a SnapshotReadRequest. `snapshot` is the one that `data` was read from, which
+  /// may be newer than the one asked for: the follower is then sent the newer one from its
+  /// beginning. Empty: cannot be had now; asked again after election_ticks.
   void SnapshotRead(NodeId peer, Index snapshot, std::uint64_t offset, SharedBytes data);
   /// Hint: something sent to `peer` is known not to have arrived.
   void Unreachable(NodeId peer);

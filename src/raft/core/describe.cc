@@ -60,6 +60,9 @@ std::string Body(const ReadIndexResponse& m) {
 std::string Body(const TimeoutNow&) {
   return "time out now";
 }
+std::string Body(const Removed& m) {
+  return "you were removed at " + Text(m.configuration.value);
+}
 
 }  // namespace
 

@@ -5,12 +5,14 @@
 
 namespace trireme::raft {
 
-/// A learner, a removed server and a witness do not lead. But a server "that is not part of its own
-/// latest configuration should still start new elections, as it might still be needed until the
-/// C_new entry is committed" (thesis, 4.2.2): its log may be the only one that has the entry.
+/// A learner, a removed server and who lacks the commands do not lead. But a server "that is not
+/// part of its own latest configuration should still start new elections, as it might still be
+/// needed until the C_new entry is committed" (thesis, 4.2.2): its log may be the only one that has
+/// the entry.
 bool Core::State::IsPromotable() const {
+  if (removed_ || LacksData()) return false;
   const auto may_lead = [this](const Configuration& configuration) {
-    return IsVoter(configuration, self()) && !IsWitness(configuration, self());
+    return IsVoter(configuration, self());
   };
   if (may_lead(active())) return true;
   const Index since = configurations_.active_index();
@@ -54,13 +56,17 @@ void Core::State::LeaveRole() {
   if (Leader* leading = leader(); leading != nullptr) {
     leading->reads.Fail(&output_.reads);
     lease_.Resign(now_);
+    if (leading->change && leading->change->ticket != Ticket{}) {
+      output_.lost.push_back({leading->change->ticket, LostKind::kAbandoned});
+    }
   }
   role_.emplace<Follower>();
 }
 
 Answer Core::State::Campaign() {
   if (leader() != nullptr) return Refuse(Outcome::kStale, "this server leads already");
-  if (!IsPromotable()) return Refuse(Outcome::kInvalid, "a learner or witness cannot lead");
+  if (!IsPromotable())
+    return Refuse(Outcome::kInvalid, "a learner, witness or removed server cannot lead");
   StartElection();
   return {};
 }
@@ -141,6 +147,7 @@ void Core::State::CheckQuorumActive(const Leader& leading) {
 void Core::State::Receive(NodeId from, PreVoteRequest& message) {
   const bool grant =
       message.term > term() && !HearsLeader() && IsAtLeastAsUpToDate(message.last, log_.last());
+  if (!grant && TellRemoved(from)) return;
   Send(from, PreVoteResponse{grant ? message.term : term(), grant});
 }
 
@@ -155,13 +162,17 @@ void Core::State::Receive(NodeId from, PreVoteResponse& message) {
 
 void Core::State::Receive(NodeId from, VoteRequest& message) {
   if (message.term > term()) {
-    if (config_.check_quorum && !message.transfer && HearsLeader()) return;
+    if (config_.check_quorum && !message.transfer && HearsLeader()) {
+      TellRemoved(from);
+      return;
+    }
     Follow(message.term, kNobody);
   }
   const bool free = hard_state_.vote == kNobody && leader_ == kNobody;
   const bool grant = message.term == term() && (free || hard_state_.vote == from) &&
                      IsAtLeastAsUpToDate(message.last, log_.last());
   if (grant) Support(from);
+  if (!grant && TellRemoved(from)) return;
   Send(from, VoteResponse{term(), grant});
 }
 

@@ -12,6 +12,7 @@ bool Core::State::FromLeader(NodeId from, Term message_term) {
     Send(from, HeartbeatResponse{term(), 0});
     return false;
   }
+  removed_ = false;
   Follow(message_term, from);
   return true;
 }
@@ -63,11 +64,15 @@ void Core::State::TruncateFrom(Index from) {
   log_.TruncateFrom(from);
   configurations_.TruncateFrom(from);
   durability_.TruncateFrom(from);
+  if (from <= omitted_first_) omitted_first_ = Index{};
 }
 
 void Core::State::AppendToLog(Entry entry) {
   if (entry.kind == EntryKind::kConfiguration) {
     configurations_.Append(entry.index, *DecodeConfiguration(entry.data.view()));
+  }
+  if (entry.kind == EntryKind::kOmitted && omitted_first_ == Index{}) {
+    omitted_first_ = entry.index;
   }
   log_.Append(std::move(entry));
 }

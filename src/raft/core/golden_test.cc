@@ -21,7 +21,7 @@
 //   heal                 ... until now
 //   crash S, start S     what was not durable is lost
 //   compact S KEEP BYTES a snapshot; KEEP entries before it stay in the log
-//   change S voters N... learners N... witnesses N...
+//   change S voters N... learners N... witnesses N... [now]    now: newcomers need not catch up
 //   quietly ...          the same, but nothing of it is written down
 //   transfer S T, read S, unreachable S T, status
 #include <algorithm>
@@ -150,7 +150,8 @@ class Script {
     if (verb == "compact") {
       answer = server.Compact(Number(2), Number(3));
     } else if (verb == "change") {
-      answer = server.core->ChangeMembership(Ticket{++tickets_}, Target()).answer;
+      const Newcomers newcomers = Has("now") ? Newcomers::kAreCaughtUp : Newcomers::kCatchUp;
+      answer = server.core->ChangeMembership(Ticket{++tickets_}, Target(), newcomers).answer;
     } else if (verb == "transfer") {
       answer = server.core->Transfer(NodeId{Number(2)});
     } else if (verb == "read") {
@@ -237,7 +238,7 @@ class Script {
         list = &target.learners;
       } else if (words_[i] == "witnesses") {
         list = &target.witnesses;
-      } else {
+      } else if (words_[i] != "now") {
         list->push_back(NodeId{Number(i)});
       }
     }

@@ -31,7 +31,7 @@ LogPosition Core::State::AppendConfiguration(const Configuration& configuration)
   return position;
 }
 
-/// A server that votes before it holds the log would be a hole in the quorum (thesis, 4.2.1).
+/// What a caller that looks after its learners itself is held to.
 Answer Core::State::CheckCaughtUp(const Leader& leading, const Configuration& target) const {
   for (const NodeId voter : target.voters) {
     if (voter == self() || IsVoter(active(), voter)) continue;
@@ -47,26 +47,42 @@ Answer Core::State::CheckCaughtUp(const Leader& leading, const Configuration& ta
   return {};
 }
 
-Proposed Core::State::ChangeMembership(Ticket ticket, const Configuration& target) {
-  if (Answer answer = MayPropose(0); !answer.ok()) return {std::move(answer), {}};
+Answer Core::State::MayChange(const Leader& leading, const Configuration& target) const {
+  if (leading.change) {
+    return Refuse(Outcome::kBusy, "another change of membership waits for its new voters");
+  }
   if (!HasCommittedInTerm() || configurations_.active_index() > commit_ || active().joint()) {
-    return {Refuse(Outcome::kBusy,
-                   "another change of membership, or this leader's first entry, "
-                   "is not committed yet"),
-            {}};
+    return Refuse(Outcome::kBusy,
+                  "another change of membership, or this leader's first entry, is not committed "
+                  "yet");
   }
-  if (Answer answer = ValidateChange(active(), target); !answer.ok()) {
-    return {std::move(answer), {}};
+  if (target == active()) return Refuse(Outcome::kStale, "this is the configuration");
+  return ValidateChange(active(), target);
+}
+
+Proposed Core::State::ChangeMembership(Ticket ticket, const Configuration& target,
+                                       Newcomers newcomers) {
+  if (Answer answer = MayPropose(0); !answer.ok()) return {std::move(answer), {}};
+  Leader& leading = *leader();
+  if (Answer answer = MayChange(leading, target); !answer.ok()) return {std::move(answer), {}};
+  if (newcomers == Newcomers::kAreCaughtUp) {
+    if (Answer answer = CheckCaughtUp(leading, target); !answer.ok()) {
+      return {std::move(answer), {}};
+    }
+  } else if (const auto lagging = NewcomersOf(leading, target); !lagging.empty()) {
+    BeginCatchUp(leading, ticket, target, lagging);
+    return {};
   }
-  if (target == active()) return {Refuse(Outcome::kStale, "this is the configuration"), {}};
-  if (Answer answer = CheckCaughtUp(*leader(), target); !answer.ok()) {
-    return {std::move(answer), {}};
-  }
+  return {{}, Adopt(ticket, target)};
+}
+
+/// One entry when the voters stay who they are, otherwise two (thesis, 4.3).
+LogPosition Core::State::Adopt(Ticket ticket, const Configuration& target) {
   const bool same_voters = target.voters == active().voters;
   const LogPosition position =
       AppendConfiguration(same_voters ? target : EnterJoint(active(), target));
   if (ticket != Ticket{}) tickets_.Add(position, ticket);
-  return {{}, position};
+  return position;
 }
 
 /// Once C_old,new has committed the leader appends C_new; once C_new has committed a leader that is
@@ -78,6 +94,34 @@ void Core::State::AdvanceMembership(Leader& leading) {
   } else if (!IsVoter(active(), self())) {
     leading.leaving = true;
   }
+}
+
+/// The active configuration has just committed. Whoever was in the one before and is not in this
+/// one hears no more of the log, not even that it is out.
+void Core::State::TellThoseRemoved() {
+  const Index since = configurations_.active_index();
+  for (const NodeId node : Members(configurations_.At(since - 1))) {
+    if (node != self()) TellRemoved(node);
+  }
+}
+
+/// False: it is a member, or may be one for all that is committed here.
+bool Core::State::TellRemoved(NodeId to) {
+  const Index since = configurations_.active_index();
+  if (since == Index{} || since > commit_ || IsMember(active(), to)) return false;
+  Send(to, Removed{term(), since});
+  return true;
+}
+
+/// Nobody waits for this server any more, so it stops campaigning. Word of a configuration that is
+/// older than ours is out of date; if this server is to be a member again, a leader will call.
+void Core::State::Receive(NodeId from, Removed& message) {
+  if (message.configuration <= configurations_.active_index()) return;
+  if (HearsLeader() && from != leader_) return;
+  Follow(std::max(term(), message.term), kNobody);
+  removed_ = true;
+  forwarded_reads_.Fail(&output_.reads);
+  tickets_.GiveUp(&output_.lost);
 }
 
 Answer Core::State::Transfer(NodeId to) {
@@ -118,6 +162,7 @@ void Core::State::Resign(Leader& leading) {
     Send(successor, TimeoutNow{term()});
   }
   Follow(term(), kNobody);
+  removed_ = !IsMember(active(), self());
 }
 
 }  // namespace trireme::raft

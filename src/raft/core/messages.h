@@ -113,9 +113,18 @@ struct TimeoutNow {
   friend bool operator==(const TimeoutNow&, const TimeoutNow&) = default;
 };
 
+/// A configuration without the receiver is committed at this index: nobody waits for it (thesis,
+/// 4.2.3). Sent by the leader that removes it, and to whoever asks for votes without being a
+/// member.
+struct Removed {
+  Term term;
+  Index configuration;
+  friend bool operator==(const Removed&, const Removed&) = default;
+};
+
 using Message =
     std::variant<PreVoteRequest, PreVoteResponse, VoteRequest, VoteResponse, AppendRequest,
                  AppendAccepted, AppendRejected, Heartbeat, HeartbeatResponse, SnapshotChunk,
-                 SnapshotProgress, ReadIndexRequest, ReadIndexResponse, TimeoutNow>;
+                 SnapshotProgress, ReadIndexRequest, ReadIndexResponse, TimeoutNow, Removed>;
 
 }  // namespace trireme::raft

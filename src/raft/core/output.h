@@ -75,7 +75,8 @@ struct LogReadRequest {
   std::uint64_t bytes_max = 0;
 };
 
-/// Answer with Core::SnapshotRead: up to bytes_max bytes of the latest snapshot from `offset` on.
+/// Answer with Core::SnapshotRead: up to bytes_max bytes of this snapshot from `offset` on; if
+/// there is only a newer one by now, say which.
 struct SnapshotReadRequest {
   NodeId peer;  ///< For whom; goes back with the answer.
   Index snapshot;

@@ -14,21 +14,21 @@ void Progress::BecomeProbe(Index next_guess) {
   next = std::max(next_guess, match + 1);
   inflight.clear();
   tail_check_due = false;
-  log_read_pending = false;
+  log_read_pending = log_read_failed = false;
 }
 
 void Progress::BecomeReplicate() {
   state = Replicate{};
   next = match + 1;
   inflight.clear();
-  log_read_pending = false;
+  log_read_pending = log_read_failed = false;
 }
 
 void Progress::BecomeSendSnapshot(const SnapshotMeta& snapshot) {
   state = SendSnapshot{snapshot};
   inflight.clear();
   tail_check_due = false;
-  log_read_pending = false;
+  log_read_pending = log_read_failed = false;
 }
 
 bool Progress::Accept(Index index) {

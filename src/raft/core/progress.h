@@ -74,6 +74,9 @@ struct Progress {
   bool heartbeat_due = false;
   bool tail_check_due = false;  ///< Send an empty append at `next`: did the tail arrive?
   bool log_read_pending = false;
+  bool log_read_failed = false;  ///< The answer was of no use: ask again at the next heartbeat.
+  /// Until then it keeps up, having lacked nothing or stored something an election timeout before.
+  std::uint64_t level_until = 0;
 
   bool replicating() const { return std::holds_alternative<Replicate>(state); }
   bool sending_snapshot() const { return std::holds_alternative<SendSnapshot>(state); }

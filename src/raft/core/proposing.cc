@@ -67,6 +67,9 @@ void Core::State::CommittedAsLeader(Leader& leading, Index before) {
   for (Index i = std::max(before + 1, log_.memory_first()); i <= commit_; ++i) {
     if (log_.At(i).term == term()) leading.uncommitted_bytes -= log_.At(i).data.size();
   }
+  if (configurations_.active_index() > before && configurations_.active_index() <= commit_) {
+    TellThoseRemoved();
+  }
   AdvanceMembership(leading);
 }
 

@@ -13,7 +13,7 @@ std::size_t Core::State::WaitingReads() const {
 }
 
 Answer Core::State::Read(Ticket ticket) {
-  if (IsWitness(active(), self())) {
+  if (LacksData()) {
     return Refuse(Outcome::kInvalid, "a witness has no state to read");
   }
   if (WaitingReads() >= config_.reads_max) {
@@ -24,7 +24,10 @@ Answer Core::State::Read(Ticket ticket) {
     leading->reads.AddOwn(ticket);
     return {};
   }
-  if (leader_ == kNobody) return Refuse(Outcome::kNotLeader, "no leader is known");
+  if (leader_ == kNobody) {
+    return Refuse(Outcome::kNotLeader,
+                  removed_ ? "this server has been removed" : "no leader is known");
+  }
   forwarded_reads_.Add(ticket);
   return {};
 }

@@ -24,6 +24,10 @@ void GrantedReads::Release(Index applied, std::vector<ReadState>* to) {
   }
 }
 
+void GrantedReads::Fail(std::vector<ReadState>* to) {
+  for (; !reads_.empty(); reads_.pop_front()) to->push_back({reads_.front().ticket, {}, false});
+}
+
 std::size_t LeaderReads::size() const {
   std::size_t count = open_.own.size() + open_.remote.size();
   for (std::size_t i = 0; i < confirming_.size(); ++i) {

@@ -17,6 +17,7 @@ class GrantedReads {
   /// Reads granted later wait for no lower index: waiting longer is always right.
   void Add(Ticket ticket, Index index);
   void Release(Index applied, std::vector<ReadState>* to);
+  void Fail(std::vector<ReadState>* to);
   std::size_t size() const { return reads_.size(); }
 
  private:

@@ -22,6 +22,7 @@ void Core::State::Receive(NodeId from, AppendAccepted& message) {
   if (!FromFollower(message.term)) return;
   Progress* peer = Heard(from, message.round);
   if (peer == nullptr || !peer->Accept(message.match)) return;
+  peer->level_until = now_ + config_.election_ticks;
   if (peer->sending_snapshot() && !NeedsSnapshot(*peer)) peer->BecomeReplicate();
   MaybeCommit();
 }
@@ -56,17 +57,19 @@ void Core::State::StartRound(Leader& leading) {
 }
 
 /// A pipeline that has not moved for a heartbeat may have lost its tail; with nothing new to send,
-/// nobody would notice.
+/// nobody would notice. Entries that could not be read back are asked for again.
 void Core::State::NoticeLostTails(Leader& leading) {
   for (Progress& peer : leading.peers) {
     peer.tail_check_due =
         peer.replicating() && !peer.inflight.empty() && peer.match == peer.match_at_heartbeat;
     peer.match_at_heartbeat = peer.match;
+    if (std::exchange(peer.log_read_failed, false)) peer.log_read_pending = false;
   }
 }
 
 /// Builds what followers are to be sent: as much as their windows and the limits allow.
 void Core::State::Flush(Leader& leading) {
+  AdvanceCatchUp(leading);
   FlushReads(leading);
   for (Progress& peer : leading.peers) FlushPeer(leading, peer);
   AdvanceTransfer(leading);
@@ -85,20 +88,16 @@ void Core::State::SendAppends(Leader& leading, Progress& peer) {
     if (!probe->sent) SendNextAppend(leading, peer);
     return;
   }
-  while (peer.replicating() && peer.next <= LastFor(peer) &&
+  while (peer.replicating() && peer.next <= LastFor(leading, peer) &&
          !peer.inflight.Full(config_.inflight_appends_max, config_.inflight_bytes_max)) {
     if (!SendNextAppend(leading, peer)) return;
   }
   if (peer.replicating() && peer.tail_check_due) SendTailCheck(leading, peer);
 }
 
-/// What this follower may be sent. A witness gets only what is durable here: if a crash took
-/// entries from this server that the witness has stored, nobody who can lead could win its vote
-/// again.
-Index Core::State::LastFor(const Progress& peer) const {
-  const Index last = log_.last().index;
-  if (active().witnesses.empty() || !IsWitness(active(), peer.id)) return last;
-  return std::min(last, durability_.durable());
+Index Core::State::LastFor(const Leader& leading, const Progress& peer) const {
+  if (active().witnesses.empty() || !IsWitness(active(), peer.id)) return log_.last().index;
+  return LastForWitness(leading);
 }
 
 /// False: the entries must come from elsewhere first.
@@ -107,7 +106,7 @@ bool Core::State::SendNextAppend(Leader& leading, Progress& peer) {
     StartSnapshot(leading, peer);
     return false;
   }
-  const Index last = LastFor(peer);
+  const Index last = LastFor(leading, peer);
   if (peer.next <= last && peer.next < log_.memory_first()) {
     AskLog(peer);
     return false;
@@ -124,7 +123,7 @@ bool Core::State::SendNextAppend(Leader& leading, Progress& peer) {
 
 void Core::State::SendAppend(Leader& leading, Progress& peer, std::vector<Entry> entries,
                              std::uint64_t bytes) {
-  StripForWitness(peer, &entries);
+  OmitForWitness(peer, &entries);
   const Index prev = peer.next - 1;
   const Index last = prev + entries.size();
   peer.commit_sent = std::max(peer.commit_sent, std::min(commit_, last));
@@ -147,14 +146,6 @@ void Core::State::SendHeartbeat(Leader& leading, Progress& peer) {
   Send(peer.id, Heartbeat{term(), peer.commit_sent, leading.round});
 }
 
-/// A witness votes by the positions of its log alone; commands are not for it.
-void Core::State::StripForWitness(const Progress& peer, std::vector<Entry>* entries) const {
-  if (active().witnesses.empty() || !IsWitness(active(), peer.id)) return;
-  for (Entry& entry : *entries) {
-    if (entry.kind == EntryKind::kCommand) entry.data = {};
-  }
-}
-
 void Core::State::AskLog(Progress& peer) {
   if (peer.log_read_pending) return;
   peer.log_read_pending = true;
@@ -162,17 +153,21 @@ void Core::State::AskLog(Progress& peer) {
       {peer.id, peer.next, log_.memory_first() - 1, config_.append_bytes_max});
 }
 
+/// An answer that is of no use is not asked for again at once: the shell would give the same.
 void Core::State::LogRead(NodeId peer_id, std::vector<Entry> entries) {
   Leader* leading = leader();
   Progress* peer = leading == nullptr ? nullptr : leading->Find(peer_id);
   if (peer == nullptr || !peer->log_read_pending) return;
-  peer->log_read_pending = false;
-  if (entries.empty() || entries.front().index != peer->next || NeedsSnapshot(*peer)) return;
   std::uint64_t bytes = 0;
-  for (const Entry& entry : entries) {
-    if (!log_.Holds(PositionOf(entry))) return;
-    bytes += entry.data.size();
+  for (const Entry& entry : entries) bytes += entry.data.size();
+  if (entries.empty() || !std::all_of(entries.begin(), entries.end(), [this](const Entry& entry) {
+        return log_.Holds(PositionOf(entry));
+      })) {
+    peer->log_read_failed = true;
+    return;
   }
+  peer->log_read_pending = false;
+  if (entries.front().index != peer->next || NeedsSnapshot(*peer)) return;
   SendAppend(*leading, *peer, std::move(entries), bytes);
 }
 

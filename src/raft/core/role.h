@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "raft/core/catch_up.h"
 #include "raft/core/progress.h"
 #include "raft/core/reads.h"
 #include "raft/core/types.h"
@@ -58,6 +59,22 @@ struct LeadershipTransfer {
   bool told = false;  ///< TimeoutNow is sent.
 };
 
+/// A change of membership whose new voters are catching up. In volatile memory only: the next
+/// leader knows them as learners.
+struct PendingChange {
+  Ticket ticket;
+  Configuration target;
+  std::vector<CatchUp> newcomers;
+  std::vector<NodeId> added;  ///< Those that are learners for this change alone; sorted.
+
+  NodeId WaitsFor() const {
+    for (const CatchUp& newcomer : newcomers) {
+      if (!newcomer.ready()) return newcomer.id();
+    }
+    return kNobody;
+  }
+};
+
 struct Leader {
   Progress* Find(NodeId id) {
     const auto found = std::lower_bound(peers.begin(), peers.end(), id,
@@ -75,6 +92,7 @@ struct Leader {
   LeaderReads reads;
   bool read_by_lease = false;  ///< Since the lease was renewed.
   std::optional<LeadershipTransfer> transfer;
+  std::optional<PendingChange> change;
   bool leaving = false;  ///< C_new without this server has committed.
 };
 

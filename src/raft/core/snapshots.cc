@@ -40,9 +40,7 @@ void Core::State::StartSnapshot(Leader& leading, Progress& peer) {
       std::count_if(leading.peers.begin(), leading.peers.end(),
                     [](const Progress& other) { return other.sending_snapshot(); });
   if (streams >= config_.snapshot_streams_max) return;
-  SnapshotMeta meta = snapshot_;
-  if (IsWitness(active(), peer.id)) meta.size_bytes = 0;
-  peer.BecomeSendSnapshot(meta);
+  peer.BecomeSendSnapshot(SnapshotFor(peer.id));
 }
 
 /// One chunk at a time; its answer asks for the next. A chunk that is not answered for an election
@@ -83,7 +81,9 @@ void Core::State::SnapshotRead(NodeId peer_id, Index snapshot, std::uint64_t off
   if (peer == nullptr || !peer->sending_snapshot()) return;
   const auto& sending = std::get<SendSnapshot>(peer->state);
   if (snapshot != sending.meta.last.index) {
-    return peer->BecomeSendSnapshot(snapshot_);  // the shell has a newer one only: begin anew
+    // The shell has another one only. If we know of it too, begin anew; otherwise wait for that.
+    if (snapshot == snapshot_.last.index) peer->BecomeSendSnapshot(SnapshotFor(peer_id));
+    return;
   }
   if (offset != sending.offset || data.empty() || data.size() > sending.meta.size_bytes - offset)
     return;
@@ -155,7 +155,9 @@ void Core::State::Install(const SnapshotMeta& meta) {
   if (kept) {
     log_.CompactTo(index);
     configurations_.CompactTo(index);
+    if (omitted_first_ <= index) omitted_first_ = Index{};
   } else {
+    omitted_first_ = Index{};
     log_.Reset(meta.last);
     configurations_.Reset(index, meta.configuration);
   }

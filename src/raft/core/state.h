@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -20,8 +21,8 @@ namespace trireme::raft {
 
 /// The core's inside. Its functions stand by subject: core.cc (the outline of a step, and output),
 /// check_message.cc (what a message must be), election.cc, replication.cc (a leader's appends),
-/// following.cc (a follower's log), snapshots.cc, membership.cc, reading.cc, proposing.cc
-/// (proposals and commit), restore.cc.
+/// following.cc (a follower's log), snapshots.cc, membership.cc, promotion.cc (new voters catch
+/// up), witness.cc, reading.cc, proposing.cc (proposals and commit), restore.cc.
 class Core::State {
  public:
   State(const Config& config, Restored restored);
@@ -43,8 +44,9 @@ class Core::State {
   Proposed Propose(Ticket ticket, SharedBytes data);
 
   // membership.cc
-  Proposed ChangeMembership(Ticket ticket, const Configuration& target);
+  Proposed ChangeMembership(Ticket ticket, const Configuration& target, Newcomers newcomers);
   Answer Transfer(NodeId to);
+  const std::string& why_change_ended() const { return why_change_ended_; }
 
   // reading.cc
   Answer Read(Ticket ticket);
@@ -83,6 +85,7 @@ class Core::State {
   Answer CheckBody(NodeId from, const AppendAccepted& message) const;
   Answer CheckBody(NodeId from, const Heartbeat& message) const;
   Answer CheckBody(NodeId from, const SnapshotChunk& message) const;
+  Answer CheckBody(NodeId from, const Removed& message) const;
   template <typename M>
   Answer CheckBody(NodeId, const M&) const {
     return {};
@@ -130,13 +133,21 @@ class Core::State {
   void Flush(Leader& leader);
   void FlushPeer(Leader& leader, Progress& peer);
   void SendAppends(Leader& leader, Progress& peer);
-  Index LastFor(const Progress& peer) const;
+  Index LastFor(const Leader& leader, const Progress& peer) const;
   bool SendNextAppend(Leader& leader, Progress& peer);
   void SendAppend(Leader& leader, Progress& peer, std::vector<Entry> entries, std::uint64_t bytes);
   void SendTailCheck(Leader& leader, Progress& peer);
   void SendHeartbeat(Leader& leader, Progress& peer);
   void AskLog(Progress& peer);
-  void StripForWitness(const Progress& peer, std::vector<Entry>* entries) const;
+
+  // witness.cc
+  bool LacksData() const;
+  bool KeepsUp(const Progress& peer) const;
+  Index HeldByFullVoters(const Leader& leader, const std::vector<NodeId>& voters) const;
+  Index LastForWitness(const Leader& leader) const;
+  void OmitForWitness(const Progress& peer, std::vector<Entry>* entries) const;
+  SnapshotMeta SnapshotFor(NodeId peer) const;
+  void HandOutNothing(Output* output);
 
   // proposing.cc
   Answer MayPropose(std::size_t bytes) const;
@@ -150,10 +161,23 @@ class Core::State {
   void AdjustPeers(Leader& leader);
   LogPosition AppendConfiguration(const Configuration& configuration);
   Answer CheckCaughtUp(const Leader& leader, const Configuration& target) const;
+  Answer MayChange(const Leader& leader, const Configuration& target) const;
+  LogPosition Adopt(Ticket ticket, const Configuration& target);
   void AdvanceMembership(Leader& leader);
+  void TellThoseRemoved();
+  bool TellRemoved(NodeId to);
+  void Receive(NodeId from, Removed& message);
   void AdvanceTransfer(Leader& leader);
   NodeId BestSuccessor(const Leader& leader) const;
   void Resign(Leader& leader);
+
+  // promotion.cc
+  bool HasCaughtUp(const Leader& leader, NodeId node) const;
+  std::vector<NodeId> NewcomersOf(const Leader& leader, const Configuration& target) const;
+  void BeginCatchUp(Leader& leader, Ticket ticket, const Configuration& target,
+                    const std::vector<NodeId>& newcomers);
+  void AdvanceCatchUp(Leader& leader);
+  void GiveUpChange(Leader& leader);
 
   // snapshots.cc
   void Receive(NodeId from, SnapshotChunk& message);
@@ -194,6 +218,10 @@ class Core::State {
   Ring<Index> being_applied_;              // the ends of the batches between these two
   std::optional<SnapshotMeta> restoring_;  // installed, not handed to the state machine yet
   Token restore_after_;
+
+  Index omitted_first_;   // of the log's entries without their data; 0: none is known
+  bool removed_ = false;  // is told so, and has not heard of a leader since
+  std::string why_change_ended_;
 
   Role role_;
   NodeId leader_;                         // in the current term; kNobody: unknown

@@ -40,6 +40,14 @@ bool Tickets::DecideCutOff(const CutOff& entry, Index committed, const LogView& 
   return true;
 }
 
+void Tickets::GiveUp(std::vector<Lost>* lost) {
+  for (; !standing_.empty(); standing_.pop_front()) {
+    lost->push_back({standing_.front().ticket, LostKind::kUnknown});
+  }
+  for (const CutOff& entry : cut_off_) lost->push_back({entry.ticket, LostKind::kUnknown});
+  cut_off_.clear();
+}
+
 void Tickets::ReplaceBy(Index index, bool kept, std::vector<Lost>* lost) {
   for (; !standing_.empty() && standing_.front().position.index <= index; standing_.pop_front()) {
     lost->push_back({standing_.front().ticket, LostKind::kUnknown});

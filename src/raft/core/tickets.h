@@ -26,6 +26,8 @@ class Tickets {
               std::vector<Lost>* lost);
   /// A snapshot at `index` takes the place of the log. Entries above it remain only if `kept`.
   void ReplaceBy(Index index, bool kept, std::vector<Lost>* lost);
+  /// Nothing more will be heard here.
+  void GiveUp(std::vector<Lost>* lost);
 
  private:
   struct Standing {

@@ -30,10 +30,11 @@ struct Ticket {
 
 /// Who takes part (thesis, chapter 4). All lists are sorted and without duplicates.
 struct Configuration {
-  std::vector<NodeId> voters;     ///< C_new while joint.
-  std::vector<NodeId> outgoing;   ///< Voters of C_old while joint, otherwise empty.
-  std::vector<NodeId> learners;   ///< Receive the log, do not vote; disjoint from `voters`.
-  std::vector<NodeId> witnesses;  ///< Those of the voters that keep no commands and never lead.
+  std::vector<NodeId> voters;    ///< C_new while joint.
+  std::vector<NodeId> outgoing;  ///< Voters of C_old while joint, otherwise empty.
+  std::vector<NodeId> learners;  ///< Receive the log, do not vote; disjoint from `voters`.
+  /// Members that keep no commands and never lead: voters, or learners that are to become voters.
+  std::vector<NodeId> witnesses;
 
   /// Decisions need a majority of `voters` and one of `outgoing` (thesis, 4.3).
   bool joint() const { return !outgoing.empty(); }

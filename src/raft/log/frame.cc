@@ -80,7 +80,7 @@ bool DecodeEntry(ByteReader& from, bool first, EntryInfo* entry) {
     entry->term = Term{term};
   }
   kind &= 0x7f;
-  if (kind > static_cast<std::uint8_t>(EntryKind::kConfiguration)) return false;
+  if (kind > static_cast<std::uint8_t>(EntryKind::kOmitted)) return false;
   entry->kind = static_cast<EntryKind>(kind);
   entry->size_bytes = static_cast<std::uint32_t>(size);
   return from.Little(&entry->checksum);

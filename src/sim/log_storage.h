@@ -1,0 +1,60 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "io/memory_disk.h"
+#include "raft/log/log.h"
+#include "sim/storage.h"
+
+namespace trireme::sim {
+
+struct LogStorageOptions {
+  raft::NodeId node;
+  raft::Configuration first;  ///< Of the cluster; empty: the node waits to be added.
+  std::uint64_t segment_bytes = raft::kSegmentBytesMin;
+  std::uint64_t restore_bytes_max = 64u << 20;
+};
+
+/// The durable log itself (raft/log) over a disk in memory that forgets, in a crash, all that a
+/// disk may forget.
+class LogStorage final : public Storage {
+ public:
+  explicit LogStorage(const LogStorageOptions& options);
+
+  absl::StatusOr<raft::Restored> Open() override;
+  absl::Status Write(const raft::Persist& batch) override;
+  absl::Status WriteSnapshot(const raft::SnapshotMeta& meta, std::string_view bytes,
+                             raft::Index drop_to) override;
+  absl::Status Sync() override;
+  absl::Status Housekeep() override;
+  absl::StatusOr<std::vector<raft::Entry>> Read(raft::Index first, raft::Index last,
+                                                std::uint64_t bytes_max) const override;
+  raft::Index SnapshotIndex() const override { return snapshot_; }
+  absl::StatusOr<SharedBytes> ReadSnapshot(raft::Index snapshot, std::uint64_t offset,
+                                           std::uint64_t bytes_max) const override;
+  /// kill -9, an orderly end, or (mostly) the machine's death.
+  void Crash(Random& random) override;
+
+  void SetFull(bool full) override;
+  void FailNextSync() override { disk_.FailNextSync(); }
+  void PowerOffAfter(std::uint64_t operations) override { disk_.PowerOffAfter(operations); }
+  std::string Damage(Random& random) override;
+  bool damaged() const override { return damaged_; }
+
+ private:
+  absl::Status Begin();
+  absl::Status WriteSnapshotFile(raft::LogPosition last, std::string_view bytes);
+  absl::Status WriteParts(raft::GroupWrite write, std::span<const raft::Entry> entries);
+
+  const raft::Configuration first_;
+  raft::LogOptions options_;
+  io::MemoryDisk disk_;
+  std::unique_ptr<raft::Log> log_;
+  std::string incoming_;  ///< The part of a leader's snapshot that is there.
+  raft::Index snapshot_;
+  std::uint64_t synced_batch_ = 0;
+  bool damaged_ = false;
+};
+
+}  // namespace trireme::sim

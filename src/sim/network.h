@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstdint>
+#include <variant>
+#include <vector>
+
+#include "base/random.h"
+#include "raft/core/messages.h"
+#include "sim/command.h"
+#include "sim/event_queue.h"
+#include "sim/options.h"
+#include "sim/trace.h"
+
+namespace trireme::sim {
+
+/// A node (its id) or a client (kFirstClient and up).
+using Address = std::uint32_t;
+inline constexpr Address kFirstClient = 1'000;
+inline constexpr Address kNodesMax = 20;  ///< Ids are below it.
+
+struct Request {
+  Command command;
+  bool through_log = true;  ///< Of a get: as an entry, instead of by a read index.
+};
+
+enum class ReplyKind : std::uint8_t {
+  kDone,
+  kNotExecuted,  ///< Certainly not, and never will be: ask `leader`, if it is known.
+};
+
+struct Reply {
+  std::uint64_t sequence = 0;
+  ReplyKind kind = ReplyKind::kDone;
+  KvResult result;
+  Address leader = 0;
+};
+
+using Payload = std::variant<raft::Message, Request, Reply>;
+
+struct Packet {
+  Address from = 0;
+  Address to = 0;
+  Payload payload;
+};
+
+/// Carries packets late, twice, in another order, or not at all. Links can be cut, each direction
+/// by itself.
+class Network {
+ public:
+  Network(const Options* options, EventQueue* queue, Trace* trace, std::uint64_t seed);
+
+  void Send(Address from, Address to, Payload payload);
+  /// Of an event of kind kDeliver. False: its link has been cut meanwhile.
+  bool Take(std::uint64_t number, Packet* packet);
+  /// Gives a packet back that its receiver cannot take yet.
+  void Postpone(Packet packet, Micros until);
+
+  /// Counted: a link that was cut twice has to be mended twice.
+  void Cut(Address from, Address to) { ++cuts_[Place(from, to)]; }
+  void Mend(Address from, Address to) { --cuts_[Place(from, to)]; }
+  bool IsCut(Address from, Address to) const;
+
+  /// From now on nothing is lost, doubled or held back.
+  void Heal() { faults_ = false; }
+
+  struct Counters {
+    std::uint64_t sent = 0;  ///< Between nodes, also into cut links.
+    std::uint64_t bytes = 0;
+    std::uint64_t commands = 0;  ///< Entries in appends.
+  };
+  /// Bytes are counted only on demand: it takes encoding every message.
+  void CountBytes() { count_bytes_ = true; }
+  const Counters& counters() const { return counters_; }
+
+ private:
+  static std::size_t Place(Address from, Address to) { return from * kNodesMax + to; }
+  void Count(const raft::Message& message);
+  void Schedule(Packet packet);
+  Micros Latency();
+
+  const Options& options_;
+  EventQueue& queue_;
+  Trace& trace_;
+  Random random_;
+  bool faults_ = true;
+  bool count_bytes_ = false;
+  std::vector<int> cuts_;
+  std::vector<Packet> packets_;
+  std::vector<std::uint64_t> free_;
+  Counters counters_;
+};
+
+}  // namespace trireme::sim
