@@ -63,7 +63,6 @@ void Group::Propose(SharedBytes data, ProposalCallback done) {
 void Group::Propose(std::span<Proposal> batch) {
   Inbox::Refusal refusal = Inbox::Refusal::kNone;
   const std::size_t taken = host->inbox().Propose(this, batch, &refusal);
-  if (taken > 0) host->TurnHere();
   for (Proposal& refused : batch.subspan(taken)) {
     host->counters().proposals_refused.fetch_add(1, std::memory_order_relaxed);
     if (!refused.done) continue;

@@ -126,6 +126,7 @@ void HostLoop::Stop() {
     background_->Stop();
     {
       const std::lock_guard lock(turn_mutex_);
+      inbox_.Take(&taken_, {});
       Turn();
     }
     applier_->Stop();
@@ -262,7 +263,7 @@ std::vector<GroupId> HostLoop::dormant() const {
 
 void HostLoop::OnFrame(NodeId from, SharedBytes frame) {
   counters_.frames_received.fetch_add(1, std::memory_order_relaxed);
-  if (inbox_.Receive(from, frame)) return TurnHere();
+  if (inbox_.Receive(from, frame)) return;
   counters_.frames_dropped.fetch_add(1, std::memory_order_relaxed);
 }
 

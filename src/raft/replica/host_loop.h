@@ -72,8 +72,6 @@ class HostLoop final : public Host, private Transport::Receiver {
   Applier& applier() { return *applier_; }
   HostCounters& counters() { return counters_; }
   NodeId self() const { return options_.node; }
-  /// There is something new in the inbox. Without turn_mutex_.
-  void TurnHere();
   ReplicaStatus StatusOf(const Group& group) const;
   /// Runs `call(core)` between two turns, and then has its output carried out.
   absl::Status CallCore(Group& group, const std::function<Answer(Core&)>& call);

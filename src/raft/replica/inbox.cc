@@ -5,13 +5,6 @@
 namespace trireme::raft {
 
 template <typename Change>
-void Inbox::PutQuietly(const Change& change) {
-  const std::lock_guard lock(mutex_);
-  change();
-  something_ = true;
-}
-
-template <typename Change>
 void Inbox::Put(const Change& change) {
   bool wake = false;
   {
@@ -23,18 +16,9 @@ void Inbox::Put(const Change& change) {
   if (wake) changed_.notify_one();
 }
 
-void Inbox::Wake() {
-  bool wake = false;
-  {
-    const std::lock_guard lock(mutex_);
-    wake = something_ && std::exchange(asleep_, false);
-  }
-  if (wake) changed_.notify_one();
-}
-
 std::size_t Inbox::Propose(Group* group, std::span<Proposal> proposals, Refusal* refusal) {
   std::size_t taken = 0;
-  PutQuietly([&] {
+  Put([&] {
     *refusal = closed_ ? Refusal::kStopped : Refusal::kNone;
     if (closed_) return;
     for (Proposal& proposal : proposals) {
@@ -63,7 +47,7 @@ Inbox::Refusal Inbox::Read(Group* group, ReadCallback& done) {
 
 bool Inbox::Receive(NodeId from, SharedBytes& frame) {
   bool room = true;
-  PutQuietly([&] {
+  Put([&] {
     room = frame_bytes_ == 0 || frame_bytes_ + frame.size() <= frame_bytes_max_;
     if (!room) return;
     frame_bytes_ += frame.size();
@@ -88,19 +72,14 @@ void Inbox::Post(absl::AnyInvocable<void()> task) {
   Put([&] { contents_.tasks.push_back(std::move(task)); });
 }
 
-void Inbox::Await(std::chrono::nanoseconds wait_max) {
-  std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, wait_max, [this] {
-    // Again each time: what it was woken for, somebody else may have taken.
-    asleep_ = !something_ && !closed_;
-    return !asleep_;
-  });
-  asleep_ = false;
-}
-
-void Inbox::Take(Contents* contents) {
+void Inbox::Take(Contents* contents, std::chrono::nanoseconds wait_max) {
   contents->Clear();
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
+  if (!something_ && !closed_) {
+    asleep_ = true;
+    changed_.wait_for(lock, wait_max, [this] { return something_ || closed_; });
+    asleep_ = false;
+  }
   std::swap(*contents, contents_);
   proposal_bytes_ = 0;
   frame_bytes_ = 0;

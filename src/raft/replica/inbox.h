@@ -63,30 +63,24 @@ class Inbox {
         frame_bytes_max_(frame_bytes_max) {}
 
   /// Takes proposals from the front until a limit is reached; how many. The others stay with the
-  /// caller. Wakes nobody, as Receive.
+  /// caller.
   std::size_t Propose(Group* group, std::span<Proposal> proposals, Refusal* refusal);
   Refusal Read(Group* group, ReadCallback& done);
-  /// False: too much waits. Wakes nobody: the caller sees to it that a turn is taken.
+  /// False: too much waits.
   bool Receive(NodeId from, SharedBytes& frame);
   void Unreachable(NodeId peer);
   void Persisted(const std::vector<std::pair<GroupId, Token>>& tokens);
   void Applied(const std::vector<Applier::Report>& reports);
   void Post(absl::AnyInvocable<void()> task);
 
-  /// Waits until there is something, Close is called or the time is over.
-  void Await(std::chrono::nanoseconds wait_max);
-  /// Ends Await when there is something.
-  void Wake();
-  /// Takes all.
-  void Take(Contents* contents);
+  /// Waits until there is something, Wake or Close is called or the time is over, then takes all.
+  void Take(Contents* contents, std::chrono::nanoseconds wait_max);
   /// What has become durable since the last Take.
   void TakePersisted(std::vector<std::pair<GroupId, Token>>* tokens);
   /// Proposals and reads are refused from now on, and Take does not wait.
   void Close();
 
  private:
-  template <typename Change>
-  void PutQuietly(const Change& change);
   template <typename Change>
   void Put(const Change& change);
 

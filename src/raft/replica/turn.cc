@@ -31,23 +31,14 @@ absl::Status ToStatus(const Answer& answer) {
 
 void HostLoop::Run() {
   while (!stopping_) {
-    inbox_.Await(options_.tick);
+    inbox_.Take(&taken_, options_.tick);
     const std::lock_guard lock(turn_mutex_);
     Turn();
   }
 }
 
-/// Waking the loop costs more than a turn does; so whoever has brought something takes the turn
-/// itself, unless somebody else is at it.
-void HostLoop::TurnHere() {
-  const std::unique_lock lock(turn_mutex_, std::try_to_lock);
-  if (!lock.owns_lock()) return inbox_.Wake();
-  Turn();
-}
-
 void HostLoop::Turn() {
   counters_.turns.fetch_add(1, std::memory_order_relaxed);
-  inbox_.Take(&taken_);
   TakeTicks();
   for (const auto& [group, token] : taken_.persisted) Persisted(group, token);
   TakeApplied();
