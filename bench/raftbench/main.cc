@@ -1,7 +1,8 @@
 // Three replicas on loopback beside the floors: what three processes write without any network,
 // and what a frame takes there and back.
 //
-//   bench_raft [--quick] [--rounds N] [--only throughput|elections|groups|behind] [DIRECTORY]
+//   bench_raft [--quick] [--rounds N] [--only throughput|elections|groups|behind]
+//              [--row BYTES/IN_FLIGHT] [DIRECTORY]
 #include <signal.h>
 #include <unistd.h>
 
@@ -23,6 +24,7 @@ namespace {
 struct Options {
   std::string directory = "/var/tmp";
   std::string only;  ///< A part's name.
+  std::string row;   ///< Of the throughput: BYTES/IN_FLIGHT.
   int rounds = 3;
   double seconds = 0.8;  // of one measurement
   int elections = 5;
@@ -133,6 +135,7 @@ void Throughput(const Options& options) {
   for (int round = 0; round < options.rounds; ++round) {
     for (const std::size_t bytes : kSizes) {
       for (const std::uint64_t in_flight : kInFlight) {
+        if (!options.row.empty() && options.row != fmt::format("{}/{}", bytes, in_flight)) continue;
         const auto key = std::pair(bytes, in_flight);
         const DiskFloor floor =
             MeasureDiskFloor(options.directory, in_flight, bytes, options.seconds);
@@ -150,7 +153,7 @@ void Throughput(const Options& options) {
   for (auto& [key, table] : durable.tables) PrintRow(key.first, key.second, table);
   PrintHead("three replicas, logs in memory");
   for (auto& [key, table] : memory.tables) PrintRow(key.first, key.second, table);
-  PrintTargets(floors, durable, memory);
+  if (options.row.empty()) PrintTargets(floors, durable, memory);
 }
 
 /// From the kill to the moment another one leads.
@@ -228,8 +231,12 @@ int Main(int argc, char** argv) {
       options.rounds = std::max(1, std::atoi(argv[++i]));
     } else if (argument == "--only" && i + 1 < argc) {
       options.only = argv[++i];
+    } else if (argument == "--row" && i + 1 < argc) {
+      options.row = argv[++i];
     } else if (argument.starts_with("-")) {
-      fmt::print(stderr, "usage: bench_raft [--quick] [--rounds N] [--only PART] [DIRECTORY]\n");
+      fmt::print(stderr,
+                 "usage: bench_raft [--quick] [--rounds N] [--only PART] [--row BYTES/IN_FLIGHT] "
+                 "[DIRECTORY]\n");
       return 2;
     } else {
       options.directory = argument;

@@ -128,8 +128,9 @@ class Replica {
   virtual void QueryLocal(std::string request,
                           absl::AnyInvocable<void(absl::StatusOr<std::string>)> done) = 0;
 
-  /// Makes `members` the group's members: any change at once (thesis, 4.3). A new voter must have
-  /// caught up as a learner before, unless it lacks at most Config::promotion_lag_max entries.
+  /// Makes `members` the group's members: any change at once (thesis, 4.3). Servers that are to
+  /// vote and lack the log are learners until they have caught up; a change is given up (ABORTED)
+  /// when one of them does not (Config::promotion_rounds_max, promotion_idle_ticks_max).
   /// Committed: the change is decided; Status shows when it is complete.
   virtual void ChangeMembers(std::vector<Member> members, ProposalCallback done) = 0;
   /// Hands leadership over; kNobody: to the most up-to-date voter. OK: begun. Status shows the end.

@@ -89,6 +89,15 @@ class Witness final : public Transport::Receiver {
   bool AwaitFrames(NodeId from, std::size_t count) {
     return Await([&] { return frames_[from].size() >= count; });
   }
+  /// Of exactly `size` bytes.
+  bool AwaitFramesOf(NodeId from, std::size_t size, std::size_t count) {
+    return Await([&] {
+      const auto& came = frames_[from];
+      return static_cast<std::size_t>(std::count_if(
+                 came.begin(), came.end(),
+                 [&](const SharedBytes& frame) { return frame.size() == size; })) >= count;
+    });
+  }
   /// Waits a little for something that may be asked for again.
   bool AwaitFramesShortly(NodeId from, std::size_t count) {
     std::unique_lock lock(mutex_);
@@ -380,7 +389,6 @@ inline std::string CheckFullQueue(ConformingTransports& transports) {
   Node to(transports, NodeId{2});
   Introduce(transports, from, to);
   if (std::string problem = Connect(transports, from, to); !problem.empty()) return problem;
-  const std::size_t had = to.witness.frames(from.id).size();
   to.witness.set_blocked(true);
   const std::uint64_t limit = 4 * transports.queue_bytes_max() + (64u << 20);
   const SharedBytes rest = SharedBytes::Copy(std::string(kFrameBytes - 8, 'r'));
@@ -392,11 +400,13 @@ inline std::string CheckFullQueue(ConformingTransports& transports) {
   }
   to.witness.set_blocked(false);
   if (taken * kFrameBytes >= limit) return "the queue for a peer that takes nothing has no bound";
-  if (!to.witness.AwaitFrames(from.id, had + taken)) return "frames that Send took never arrived";
+  if (!to.witness.AwaitFramesOf(from.id, kFrameBytes, taken)) {
+    return "frames that Send took never arrived";
+  }
   const auto came = to.witness.frames(from.id);
   std::uint64_t next = 0;
   for (std::size_t i = 0; i < came.size(); ++i) {
-    if (came[i].size() != kFrameBytes) continue;  // A late hello.
+    if (came[i].size() != kFrameBytes) continue;  // A hello, perhaps a late one.
     if (NumberOf(came[i].view()) != next++) return "frames out of order after a full queue";
   }
   return next == taken ? "" : "frames that Send had refused arrived";

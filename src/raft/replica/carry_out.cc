@@ -83,6 +83,9 @@ void HostLoop::CarryOutApply(Group& group) {
         lost.kind == LostKind::kUnknown
             ? "a snapshot covers the proposal: it may have taken effect"
             : "leadership changed, and another entry has taken the proposal's place");
+    if (lost.ticket == group.change_ticket && !group.core->WhyChangeEnded().empty()) {
+      result.status = absl::AbortedError(group.core->WhyChangeEnded());
+    }
     result.leader = group.leader();
     ApplyCalls(group).calls.push_back(
         [done = *std::move(done), result = std::move(result)]() mutable { done(result); });
@@ -117,12 +120,13 @@ void HostLoop::CarryOutReads(Group& group) {
     reader_->Post([this, request, id = group.id()] {
       auto bytes =
           options_.store->ReadSnapshot(id, request.snapshot, request.offset, request.bytes_max);
-      // Not at hand: the core asks again, then of the latest one.
+      const bool gone = absl::IsNotFound(bytes.status());
       SharedBytes data = bytes.ok() ? *std::move(bytes) : SharedBytes{};
-      const Index snapshot = absl::IsNotFound(bytes.status()) ? Index{} : request.snapshot;
-      inbox_.Post([this, id, request, snapshot, data = std::move(data)] {
+      inbox_.Post([this, id, request, gone, data = std::move(data)] {
         Group* const reader = FindGroup(id);
         if (reader == nullptr || !reader->failure.ok()) return;
+        // A newer one has taken its place; the core knows of it, or will.
+        const Index snapshot = gone ? reader->core->Status().snapshot.index : request.snapshot;
         reader->core->SnapshotRead(request.peer, snapshot, request.offset, data);
         MarkDirty(*reader);
       });
@@ -131,7 +135,7 @@ void HostLoop::CarryOutReads(Group& group) {
 }
 
 /// By the loop and by the log's thread, each with an outbox of its own.
-void HostLoop::SendAll(Outbox& outbox) {
+void HostLoop::SendAll(TurnOutbox& outbox) {
   outbox.Flush([this](NodeId to, std::vector<SharedBytes> pieces) {
     std::uint64_t bytes = 0;
     for (const SharedBytes& piece : pieces) bytes += piece.size();

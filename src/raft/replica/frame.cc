@@ -11,13 +11,13 @@ constexpr char kFormat = 1;
 
 }  // namespace
 
-void FrameWriter::Begin() {
+void SectionWriter::Begin() {
   if (bytes_ > 0) return;
   buffer_.push_back(kFormat);
   bytes_ = 1;
 }
 
-void FrameWriter::Add(GroupId group, const Message& message) {
+void SectionWriter::Add(GroupId group, const Message& message) {
   Begin();
   const std::string head = EncodeHead(message);
   std::size_t data_bytes = 0;
@@ -36,7 +36,7 @@ void FrameWriter::Add(GroupId group, const Message& message) {
   });
 }
 
-void FrameWriter::AddSection(GroupId group, std::string_view bytes) {
+void SectionWriter::AddSection(GroupId group, std::string_view bytes) {
   Begin();
   const std::size_t before = buffer_.size();
   AppendVarint(buffer_, group.value);
@@ -44,7 +44,7 @@ void FrameWriter::AddSection(GroupId group, std::string_view bytes) {
   bytes_ += buffer_.size() - before;
 }
 
-std::vector<SharedBytes> FrameWriter::Take() {
+std::vector<SharedBytes> SectionWriter::Take() {
   const std::size_t reserve = buffer_.size();
   const SharedBytes buffer = SharedBytes::Own(std::move(buffer_));
   std::vector<SharedBytes> pieces;
@@ -65,30 +65,30 @@ std::vector<SharedBytes> FrameWriter::Take() {
   return pieces;
 }
 
-FrameWriter& Outbox::WriterFor(NodeId to) {
+SectionWriter& TurnOutbox::WriterFor(NodeId to) {
   for (auto& [peer, writer] : writers_) {
     if (peer == to) return writer;
   }
-  return writers_.emplace_back(to, FrameWriter{}).second;
+  return writers_.emplace_back(to, SectionWriter{}).second;
 }
 
-void Outbox::Add(NodeId to, GroupId group, const Message& message) {
-  FrameWriter& writer = WriterFor(to);
+void TurnOutbox::Add(NodeId to, GroupId group, const Message& message) {
+  SectionWriter& writer = WriterFor(to);
   writer.Add(group, message);
   CloseFull(to, writer);
 }
 
-void Outbox::AddSection(NodeId to, GroupId group, std::string_view bytes) {
-  FrameWriter& writer = WriterFor(to);
+void TurnOutbox::AddSection(NodeId to, GroupId group, std::string_view bytes) {
+  SectionWriter& writer = WriterFor(to);
   writer.AddSection(group, bytes);
   CloseFull(to, writer);
 }
 
-void Outbox::CloseFull(NodeId to, FrameWriter& writer) {
+void TurnOutbox::CloseFull(NodeId to, SectionWriter& writer) {
   if (writer.bytes() >= frame_bytes_max_) full_.emplace_back(to, writer.Take());
 }
 
-std::vector<NodeId> Outbox::peers() const {
+std::vector<NodeId> TurnOutbox::peers() const {
   std::vector<NodeId> peers;
   for (const auto& [peer, writer] : writers_) {
     if (!writer.empty()) peers.push_back(peer);
@@ -96,7 +96,7 @@ std::vector<NodeId> Outbox::peers() const {
   return peers;
 }
 
-void Outbox::Flush(const std::function<void(NodeId, std::vector<SharedBytes>)>& send) {
+void TurnOutbox::Flush(const std::function<void(NodeId, std::vector<SharedBytes>)>& send) {
   for (auto& [peer, pieces] : full_) send(peer, std::move(pieces));
   full_.clear();
   for (auto& [peer, writer] : writers_) {
@@ -104,7 +104,7 @@ void Outbox::Flush(const std::function<void(NodeId, std::vector<SharedBytes>)>& 
   }
 }
 
-FrameReader::FrameReader(SharedBytes frame) : frame_(std::move(frame)), rest_(frame_.view()) {
+SectionReader::SectionReader(SharedBytes frame) : frame_(std::move(frame)), rest_(frame_.view()) {
   if (rest_.empty() || rest_[0] != kFormat) {
     sound_ = false;
     rest_ = {};
@@ -113,7 +113,7 @@ FrameReader::FrameReader(SharedBytes frame) : frame_(std::move(frame)), rest_(fr
   }
 }
 
-bool FrameReader::Next(GroupId* group, SharedBytes* section) {
+bool SectionReader::Next(GroupId* group, SharedBytes* section) {
   if (rest_.empty()) return false;
   ByteReader reader(rest_);
   std::string_view bytes;

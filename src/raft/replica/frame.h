@@ -20,7 +20,7 @@ inline constexpr GroupId kHostSection{0};
 
 /// Builds one frame. Large data go by reference, small ones are copied: a gathering write pays more
 /// for each piece than a copy of so many bytes costs.
-class FrameWriter {
+class SectionWriter {
  public:
   static constexpr std::size_t kCopiedBytesMax = 1024;
 
@@ -44,9 +44,9 @@ class FrameWriter {
 };
 
 /// What one turn has for each peer.
-class Outbox {
+class TurnOutbox {
  public:
-  explicit Outbox(std::size_t frame_bytes_max) : frame_bytes_max_(frame_bytes_max) {}
+  explicit TurnOutbox(std::size_t frame_bytes_max) : frame_bytes_max_(frame_bytes_max) {}
 
   void Add(NodeId to, GroupId group, const Message& message);
   void AddSection(NodeId to, GroupId group, std::string_view bytes);
@@ -56,18 +56,18 @@ class Outbox {
   void Flush(const std::function<void(NodeId, std::vector<SharedBytes>)>& send);
 
  private:
-  FrameWriter& WriterFor(NodeId to);
-  void CloseFull(NodeId to, FrameWriter& writer);
+  SectionWriter& WriterFor(NodeId to);
+  void CloseFull(NodeId to, SectionWriter& writer);
 
   std::size_t frame_bytes_max_;
-  std::vector<std::pair<NodeId, FrameWriter>> writers_;  // one per peer ever sent to
+  std::vector<std::pair<NodeId, SectionWriter>> writers_;  // one per peer ever sent to
   std::vector<std::pair<NodeId, std::vector<SharedBytes>>> full_;
 };
 
 /// Takes a frame apart. Messages are slices of it.
-class FrameReader {
+class SectionReader {
  public:
-  explicit FrameReader(SharedBytes frame);
+  explicit SectionReader(SharedBytes frame);
 
   /// The next section; false at the end, or where the frame is no frame.
   bool Next(GroupId* group, SharedBytes* section);

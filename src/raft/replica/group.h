@@ -56,6 +56,7 @@ class Group final : public Replica {
   Slots<ProposalCallback> proposals;
   Slots<ReadCallback> reads;
   absl::Status failure;  ///< Not OK: the core is not called any more.
+  Ticket change_ticket;  ///< Of the latest change of membership.
   bool dirty = false;    ///< It may have an output.
   std::uint64_t entries_since_snapshot = 0;
   std::uint64_t bytes_since_snapshot = 0;

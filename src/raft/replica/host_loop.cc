@@ -10,6 +10,7 @@
 #include "io/log.h"
 #include "raft/core/configuration.h"
 #include "raft/replica/members.h"
+#include "raft/replica/restored.h"
 
 namespace trireme::raft {
 
@@ -79,7 +80,7 @@ HostLoop::HostLoop(HostOptions options)
   wal_ = std::make_unique<Wal>(
       options_.store, options_.frame_bytes_max,
       Wal::Callbacks{
-          [this](Outbox& outbox) { SendAll(outbox); },
+          [this](TurnOutbox& outbox) { SendAll(outbox); },
           [this](const std::vector<std::pair<GroupId, Token>>& tokens) {
             inbox_.Persisted(tokens);
           },
@@ -174,18 +175,7 @@ absl::StatusOr<Restored> HostLoop::Recover(const GroupOptions& options) {
     TRIREME_RETURN_IF_ERROR(WriteAndWait(std::move(first)));
     return restored;
   }
-  const auto configuration = DecodeConfiguration(found.snapshot.configuration.view());
-  if (!configuration) {
-    return absl::DataLossError(fmt::format(
-        "group {}: the log has no valid configuration of it; was it written by another program?",
-        options.group.value));
-  }
-  restored.hard_state = found.hard_state;
-  restored.snapshot = {found.snapshot.last, *configuration, found.snapshot.size_bytes};
-  restored.entries = std::move(found.entries);
-  restored.older_terms = std::move(found.older_terms);
-  restored.older_configurations = std::move(found.older_configurations);
-  return restored;
+  return ToRestored(std::move(found));
 }
 
 absl::StatusOr<Replica*> HostLoop::AddGroup(const GroupOptions& options, StateMachine* machine) {

@@ -102,7 +102,7 @@ class HostLoop final : public Host, private Transport::Receiver {
   void CarryOutMessages(Group& group);
   void CarryOutApply(Group& group);
   void CarryOutReads(Group& group);
-  void SendAll(Outbox& outbox);
+  void SendAll(TurnOutbox& outbox);
   void Publish(Group& group);
 
   void BeginSnapshot(Group& group);
@@ -148,7 +148,7 @@ class HostLoop final : public Host, private Transport::Receiver {
   std::vector<Group*> dirty_;
   Inbox::Contents taken_;
   Output output_;
-  Outbox outbox_;
+  TurnOutbox outbox_;
   AddressBook addresses_;
   std::uint64_t addresses_kept_ = 0;                                  // revision that the store has
   absl::flat_hash_map<std::uint64_t, std::uint64_t> addresses_told_;  // revision, by peer

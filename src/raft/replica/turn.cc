@@ -112,7 +112,7 @@ void HostLoop::TakeFrames() {
 }
 
 void HostLoop::TakeFrame(const Inbox::FrameItem& item) {
-  FrameReader reader(item.frame);
+  SectionReader reader(item.frame);
   GroupId group;
   SharedBytes section;
   while (reader.Next(&group, &section)) {
@@ -217,6 +217,7 @@ void HostLoop::ChangeMembers(Group& group, std::vector<Member> members, Proposal
   } else {
     const Ticket ticket = done ? group.proposals.Add(std::move(done)) : Ticket{};
     const Proposed proposed = group.core->ChangeMembership(ticket, *target);
+    if (proposed.answer.ok()) group.change_ticket = ticket;
     MarkDirty(group);
     if (!proposed.answer.ok() && ticket != Ticket{}) {
       Refuse(group, *group.proposals.Take(ticket), ToStatus(proposed.answer));

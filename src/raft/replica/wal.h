@@ -53,7 +53,7 @@ class Wal {
  public:
   struct Callbacks {
     /// Sends the messages, at once.
-    std::function<void(Outbox&)> send;
+    std::function<void(TurnOutbox&)> send;
     /// One call for all that a round made durable.
     std::function<void(const std::vector<std::pair<GroupId, Token>>&)> persisted;
     /// The group cannot go on.
@@ -95,7 +95,7 @@ class Wal {
 
   LogStore* const store_;
   const Callbacks callbacks_;
-  Outbox outbox_;
+  TurnOutbox outbox_;
   WalStats stats_;
   std::atomic<bool> full_{false};
 
