@@ -1,5 +1,6 @@
 // A replicated counter, whole. Three of it:
-//   raft_counter 1 /tmp/c1 1=127.0.0.1:7101 2=127.0.0.1:7102 3=127.0.0.1:7103     and so on for 2, 3
+//   raft_counter 1 /tmp/c1 1=127.0.0.1:7101 2=127.0.0.1:7102 3=127.0.0.1:7103     and so on for 2,
+//   3
 // On standard input: `open` gives a session; `add SESSION N 5` adds 5, once, however often it is
 // said with the same N; `get` reads. Each answers with one line.
 #include <trireme/raft.h>

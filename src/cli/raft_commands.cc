@@ -87,8 +87,7 @@ int UnsafeRecover(const std::vector<std::string>& arguments) {
   }
   for (const raft::RecoveredByForce& group : *groups) {
     fmt::print("group {}: {} the survivors' configuration at {} in term {}\n", group.group.value,
-               accepted ? "wrote" : "would write", group.before.index.value + 1,
-               group.term.value);
+               accepted ? "wrote" : "would write", group.before.index.value + 1, group.term.value);
   }
   if (!accepted) fmt::print("nothing was changed; add --accept-data-loss to do it\n");
   return kDone;

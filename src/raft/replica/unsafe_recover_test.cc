@@ -34,8 +34,8 @@ TEST(UnsafeRecover, ADryRunAndARefusalChangeNothing) {
   cluster.Stop(1);
   const std::uint64_t before = disk.counters().bytes_written;
   EXPECT_TRUE(UnsafeRecover(disk, "log", NodeId{1}, {NodeId{1}}, true).ok());
-  EXPECT_TRUE(absl::IsInvalidArgument(
-      UnsafeRecover(disk, "log", NodeId{1}, {NodeId{2}}, false).status()));
+  EXPECT_TRUE(
+      absl::IsInvalidArgument(UnsafeRecover(disk, "log", NodeId{1}, {NodeId{2}}, false).status()));
   EXPECT_TRUE(absl::IsFailedPrecondition(
       UnsafeRecover(disk, "log", NodeId{2}, {NodeId{2}}, false).status()));
   EXPECT_FALSE(UnsafeRecover(disk, "log", NodeId{1}, {}, false).ok());
