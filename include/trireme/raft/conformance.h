@@ -35,7 +35,8 @@ class Kept final : public SnapshotSink, public SnapshotSource {
   }
   absl::StatusOr<SharedBytes> Read(std::uint64_t bytes_max) override {
     const std::string_view rest = std::string_view(bytes_).substr(at_);
-    const SharedBytes part = SharedBytes::Copy(rest.substr(0, std::min<std::uint64_t>(bytes_max, 7)));
+    const SharedBytes part =
+        SharedBytes::Copy(rest.substr(0, std::min<std::uint64_t>(bytes_max, 7)));
     at_ += part.size();
     return part;
   }
@@ -56,8 +57,8 @@ class Commands {
  public:
   explicit Commands(std::span<const std::string> data) {
     for (const std::string& one : data) {
-      entries_.push_back({Index{entries_.size() + 1}, Term{1}, EntryKind::kCommand,
-                          SharedBytes::Copy(one)});
+      entries_.push_back(
+          {Index{entries_.size() + 1}, Term{1}, EntryKind::kCommand, SharedBytes::Copy(one)});
     }
   }
   std::size_t size() const { return entries_.size(); }
@@ -113,7 +114,8 @@ inline absl::Status CheckStateMachine(const std::function<std::unique_ptr<StateM
   const std::vector<std::string> answers_at_half = Answers(*source, queries);
   SnapshotWork work = source->Capture();
   const std::vector<std::string> later = all.Apply(*source, half, all.size(), 1);
-  if (!std::equal(later.begin(), later.end(), results.begin() + static_cast<std::ptrdiff_t>(half))) {
+  if (!std::equal(later.begin(), later.end(),
+                  results.begin() + static_cast<std::ptrdiff_t>(half))) {
     return Wrong("Capture changes the state");
   }
   internal::Kept snapshot;
@@ -123,10 +125,12 @@ inline absl::Status CheckStateMachine(const std::function<std::unique_ptr<StateM
   all.Apply(*restored, 0, all.size(), all.size());  // of which nothing may remain
   if (absl::Status status = restored->Restore(snapshot); !status.ok()) return status;
   if (Answers(*restored, queries) != answers_at_half) {
-    return Wrong("Restore gives another state than the one at Capture: it keeps something of the "
-                 "old state, loses something, or the snapshot has what was applied after Capture");
+    return Wrong(
+        "Restore gives another state than the one at Capture: it keeps something of the "
+        "old state, loses something, or the snapshot has what was applied after Capture");
   }
-  if (all.Apply(*restored, half, all.size(), 2) != later || Answers(*restored, queries) != answers) {
+  if (all.Apply(*restored, half, all.size(), 2) != later ||
+      Answers(*restored, queries) != answers) {
     return Wrong("after Restore the same commands have other results");
   }
   return absl::OkStatus();
@@ -147,7 +151,8 @@ inline absl::Status CheckClock(const Clock& clock,
         const std::int64_t seen = latest.load();
         const std::int64_t now = clock.Now().count();
         if (now < seen) back = true;
-        for (std::int64_t old = latest.load(); old < now && !latest.compare_exchange_weak(old, now);) {
+        for (std::int64_t old = latest.load();
+             old < now && !latest.compare_exchange_weak(old, now);) {
         }
       }
     });
@@ -176,9 +181,9 @@ class LogStoreCheck {
   explicit LogStoreCheck(LogStoreUnderTest* test) : test_(*test) {}
 
   absl::Status Run() {
-    for (const auto step : {&LogStoreCheck::Appends, &LogStoreCheck::Truncates,
-                            &LogStoreCheck::RefusesGaps, &LogStoreCheck::Snapshots,
-                            &LogStoreCheck::Replaces, &LogStoreCheck::Forgets}) {
+    for (const auto step :
+         {&LogStoreCheck::Appends, &LogStoreCheck::Truncates, &LogStoreCheck::RefusesGaps,
+          &LogStoreCheck::Snapshots, &LogStoreCheck::Replaces, &LogStoreCheck::Forgets}) {
       if (absl::Status status = (this->*step)(); !status.ok()) return status;
       if (absl::Status status = Housekeep(); !status.ok()) return status;
       if (absl::Status status = Compare(); !status.ok()) return status;

@@ -153,6 +153,10 @@ void HostLoop::Publish(Group& group) {
   group.seen_leader.store(status.leader.value, std::memory_order_relaxed);
   group.seen_leads.store(status.role == RoleName::kLeader && group.failure.ok(),
                          std::memory_order_relaxed);
+  // It will not hear what becomes of them.
+  if (status.removed && group.proposals.size() > 0) {
+    GiveUpProposals(group, absl::UnavailableError("this node has been removed from the group"));
+  }
 }
 
 // ---- Snapshots of our own
@@ -292,6 +296,15 @@ void HostLoop::RefuseRead(Group& group, ReadCallback done, absl::Status why) {
       });
 }
 
+void HostLoop::GiveUpProposals(Group& group, const absl::Status& why) {
+  group.proposals.TakeAll([&](ProposalCallback done) {
+    ProposalResult unknown;
+    unknown.status = why;
+    ApplyCalls(group).calls.push_back(
+        [done = std::move(done), unknown]() mutable { done(std::move(unknown)); });
+  });
+}
+
 /// Its core is not called any more. What it had promised to answer is answered.
 void HostLoop::FailGroup(Group& group, const absl::Status& why) {
   if (!group.failure.ok()) return;
@@ -299,12 +312,7 @@ void HostLoop::FailGroup(Group& group, const absl::Status& why) {
   io::Log(io::LogLevel::kError, "raft_group_stopped",
           {{"group", std::to_string(group.id().value)}, {"why", why.ToString()}});
   group.seen_leads = false;
-  group.proposals.TakeAll([&](ProposalCallback done) {
-    ProposalResult unknown;
-    unknown.status = why;
-    ApplyCalls(group).calls.push_back(
-        [done = std::move(done), unknown]() mutable { done(unknown); });
-  });
+  GiveUpProposals(group, why);
   group.reads.TakeAll([&](ReadCallback done) { RefuseRead(group, std::move(done), why); });
   if (options_.on_fatal) ApplyCalls(group).calls.push_back([this, why] { options_.on_fatal(why); });
 }

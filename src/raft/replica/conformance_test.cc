@@ -42,9 +42,9 @@ TEST(StateMachineConformance, Sessions) {
   for (std::uint64_t i = 1; i <= 9; ++i) {
     commands.emplace_back(Sessions::Command(1, 1 + i / 2, "5").view());  // some said twice
   }
-  EXPECT_EQ(CheckStateMachine([] { return std::make_unique<SessionsOverAdder>(); }, commands,
-                              kQueries),
-            absl::OkStatus());
+  EXPECT_EQ(
+      CheckStateMachine([] { return std::make_unique<SessionsOverAdder>(); }, commands, kQueries),
+      absl::OkStatus());
 }
 
 /// Wrong in one way.

@@ -114,6 +114,7 @@ class HostLoop final : public Host, private Transport::Receiver {
   void Refuse(Group& group, ProposalCallback done, absl::Status why);
   void RefuseRead(Group& group, ReadCallback done, absl::Status why);
   ApplyItem& ApplyCalls(Group& group);
+  void GiveUpProposals(Group& group, const absl::Status& why);
   void FailGroup(Group& group, const absl::Status& why);
   void FailAll(const absl::Status& why);
   absl::Status Unable(const Group& group) const;
