@@ -140,6 +140,9 @@ absl::StatusOr<Process> Process::Spawn(const SpawnOptions& options) {
   const int fork_error = errno;
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (pid < 0) return ErrnoStatus("start", options.program, fork_error);
+  // The child does so itself; where vfork is but a fork (ThreadSanitizer's), it may not have yet,
+  // and a group that is not there cannot be killed.
+  ::setpgid(pid, pid);
   if (failure.error != 0) {
     ::waitpid(pid, nullptr, 0);
     return failure.in_directory ? ErrnoStatus("enter", options.directory, failure.error)

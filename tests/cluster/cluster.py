@@ -280,7 +280,11 @@ class ClusterTest(unittest.TestCase):
                     found += [os.path.join(directory, n) for n in names + files
                               if n.startswith(("job-", "map-", "attempt-", "fetch-"))]
             return found
-        wait_until(lambda: not left(), "the workers have removed the jobs' data")
+        try:
+            wait_until(lambda: not left(), "the workers have removed the jobs' data")
+        except AssertionError as late:
+            inside = [(p, os.listdir(p)) for p in left() if os.path.isdir(p)]
+            raise AssertionError(f"{late}; left: {left()}, with {inside}") from None
 
 
 def main():
