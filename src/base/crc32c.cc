@@ -7,6 +7,7 @@
 
 #if defined(__x86_64__)
 #include <nmmintrin.h>
+#include <wmmintrin.h>
 #elif defined(__aarch64__) && defined(__ARM_FEATURE_CRC32)
 #include <arm_acle.h>
 #endif
@@ -47,12 +48,53 @@ std::uint32_t WordByTable(std::uint32_t crc, const char* at) {
 constexpr bool kHasInstruction = true;
 
 bool InstructionIsThere() {
-  return __builtin_cpu_supports("sse4.2") != 0;
+  return __builtin_cpu_supports("sse4.2") != 0 && __builtin_cpu_supports("pclmul") != 0;
 }
 
-__attribute__((target("sse4.2"))) std::uint32_t ByInstruction(const char* at, std::size_t size,
-                                                              std::uint32_t crc) {
-  std::uint64_t wide = crc;
+/// x^n modulo the polynomial, reflected.
+constexpr std::uint32_t PowerOfX(std::uint64_t n) {
+  std::uint32_t power = 0x80000000;
+  for (; n > 0; --n) power = (power >> 1) ^ ((power & 1) != 0 ? kPolynomial : 0);
+  return power;
+}
+
+/// The product with x^n. 32 bits by 32 come out one bit lower than reflected ones should, and the
+/// instruction that reduces them multiplies by x^32.
+template <std::uint64_t kBytes>
+__attribute__((target("sse4.2,pclmul"))) std::uint64_t Shifted(std::uint64_t crc) {
+  constexpr std::uint32_t kPower = PowerOfX(kBytes * 8 - 33);
+  return static_cast<std::uint64_t>(_mm_cvtsi128_si64(
+      _mm_clmulepi64_si128(_mm_cvtsi64_si128(static_cast<std::int64_t>(crc)),
+                           _mm_cvtsi64_si128(static_cast<std::int64_t>(kPower)), 0)));
+}
+
+/// The instruction's result takes three cycles, and one can begin in each: three parts of the bytes
+/// side by side, put together by a product each (Gopal et al., "Fast CRC Computation for iSCSI
+/// Polynomial Using CRC32 Instruction", Intel 2011).
+template <std::size_t kPartBytes>
+__attribute__((target("sse4.2,pclmul"))) std::uint64_t ThreeParts(const char*& at,
+                                                                  std::size_t& size,
+                                                                  std::uint64_t first) {
+  static_assert(kPartBytes % 8 == 0);
+  for (; size >= 3 * kPartBytes; at += 2 * kPartBytes, size -= 3 * kPartBytes) {
+    std::uint64_t second = 0;
+    std::uint64_t third = 0;
+    for (const char* const end = at + kPartBytes; at < end; at += 8) {
+      first = _mm_crc32_u64(first, LoadLittle<std::uint64_t>(at));
+      second = _mm_crc32_u64(second, LoadLittle<std::uint64_t>(at + kPartBytes));
+      third = _mm_crc32_u64(third, LoadLittle<std::uint64_t>(at + 2 * kPartBytes));
+    }
+    first = third ^ _mm_crc32_u64(0, Shifted<2 * kPartBytes>(first)) ^
+            _mm_crc32_u64(0, Shifted<kPartBytes>(second));
+  }
+  return first;
+}
+
+__attribute__((target("sse4.2,pclmul"))) std::uint32_t ByInstruction(const char* at,
+                                                                     std::size_t size,
+                                                                     std::uint32_t crc) {
+  std::uint64_t wide = ThreeParts<1360>(at, size, crc);  // of 4 KiB, all but 16 bytes
+  wide = ThreeParts<80>(at, size, wide);                 // of 256 bytes likewise
   for (; size >= 8; at += 8, size -= 8) wide = _mm_crc32_u64(wide, LoadLittle<std::uint64_t>(at));
   crc = static_cast<std::uint32_t>(wide);
   for (; size > 0; ++at, --size) crc = _mm_crc32_u8(crc, static_cast<unsigned char>(*at));

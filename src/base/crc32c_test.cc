@@ -33,5 +33,19 @@ TEST(Crc32c, InstructionAndTableAgreeAndContinue) {
   }
 }
 
+/// Long ones go in parts side by side.
+TEST(Crc32c, InstructionAndTableAgreeOnAnySize) {
+  Random random(2);
+  std::string bytes(20'000, '\0');
+  for (char& byte : bytes) byte = static_cast<char>(random.Next());
+  for (int i = 0; i < 3000; ++i) {
+    const auto from = static_cast<std::size_t>(random.Below(100));
+    const auto size = static_cast<std::size_t>(random.Below(random.OneIn(2) ? 600 : 19'900));
+    const std::string_view view = std::string_view(bytes).substr(from, size);
+    const auto seed = static_cast<std::uint32_t>(random.Next());
+    ASSERT_EQ(Crc32c(view, seed), Crc32cPortable(view, seed)) << size;
+  }
+}
+
 }  // namespace
 }  // namespace trireme

@@ -50,7 +50,13 @@ enum class OpenMode : std::uint8_t {
   kRead,
   kReadWrite,
   kCreate,  ///< Must not exist; read and write.
+  /// As kReadWrite, of a file that has its size and all its blocks, for writes that follow one on
+  /// the other and are synced soon. What stands between the end of a write and the end of its block
+  /// of kOverwriteBlockBytes becomes zero. In return writes may bypass the system's cache.
+  kOverwrite,
 };
+
+inline constexpr std::uint64_t kOverwriteBlockBytes = 4096;
 
 struct DiskEntry {
   std::string name;

@@ -59,6 +59,47 @@ class DiskTest : public ::testing::TestWithParam<bool> {
   std::unique_ptr<Disk> disk_;
 };
 
+/// Against a string; sizes and places that begin and end anywhere in a block, small and great.
+TEST_P(DiskTest, OverwritingWritesWhatItIsGivenAndZeroesTheRestOfTheBlock) {
+  constexpr std::uint64_t kSize = 12u << 20;
+  std::string expected(kSize, 'o');
+  Write(*Open("file", OpenMode::kCreate), 0, {expected});
+  const auto file = Open("file", OpenMode::kOverwrite);
+  std::uint64_t at = 0;
+  char letter = 'a';
+  const auto write = [&](std::size_t first, std::size_t second) {
+    const std::string bytes(first + second, letter);
+    letter = letter == 'z' ? 'a' : static_cast<char>(letter + 1);
+    const std::string_view whole(bytes);
+    Write(*file, at, {whole.substr(0, first), whole.substr(first)});
+    expected.replace(at, bytes.size(), bytes);
+    at += bytes.size();
+    const std::uint64_t block = (at + kOverwriteBlockBytes - 1) / kOverwriteBlockBytes;
+    expected.replace(at, block * kOverwriteBlockBytes - at, block * kOverwriteBlockBytes - at,
+                     '\0');
+  };
+  for (const std::size_t size : {1, 100, 3995, 4096, 1, 4095, 70'000, 0, 12'288}) {
+    write(size, 0);
+    write(7, size);
+    ASSERT_EQ(Read(*file, 0, kSize), expected) << size;
+  }
+  write(5u << 20, 3);  // more than one call of the system takes
+  at = 1000;           // not where the last one ended
+  write(10, 0);
+  ASSERT_TRUE(file->Sync().ok());
+  EXPECT_EQ(Read(*file, 0, kSize), expected);
+  EXPECT_EQ(Read(*Open("file", OpenMode::kRead), 0, kSize), expected);
+  EXPECT_EQ(*file->Size(), kSize);
+}
+
+TEST_P(DiskTest, OverwritingAFileOfAnySize) {
+  Write(*Open("file", OpenMode::kCreate), 0, {std::string(5000, 'o')});
+  const auto file = Open("file", OpenMode::kOverwrite);
+  Write(*file, 4090, {"0123456789"});
+  EXPECT_EQ(Read(*file, 4088, 14).substr(0, 12), "oo0123456789");
+  EXPECT_EQ(*file->Size(), 5000u);
+}
+
 INSTANTIATE_TEST_SUITE_P(Each, DiskTest, ::testing::Values(false, true),
                          [](const auto& info) { return info.param ? "Posix" : "Memory"; });
 

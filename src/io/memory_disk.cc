@@ -35,6 +35,14 @@ struct MemoryDisk::Inode {
       Put(image, change.offset, change.bytes);
     }
   }
+  /// Of the bytes from `end` to the end of its block, how many are to become zero.
+  std::uint64_t ToZero(std::uint64_t end) const {
+    const std::uint64_t block = (end + kOverwriteBlockBytes - 1) / kOverwriteBlockBytes;
+    if (end >= cached.size()) return 0;
+    const std::string_view rest =
+        std::string_view(cached).substr(end, block * kOverwriteBlockBytes - end);
+    return rest.find_first_not_of('\0') == std::string_view::npos ? 0 : rest.size();
+  }
   void Flush() {
     for (const Pending& change : pending) Apply(change, durable);
     pending.clear();
@@ -93,10 +101,12 @@ std::string DirectoryOf(const std::string& path) {
 
 class MemoryFile final : public DiskFile {
  public:
-  MemoryFile(MemoryDisk* disk, std::shared_ptr<MemoryDisk::Inode> inode, std::string path)
+  MemoryFile(MemoryDisk* disk, std::shared_ptr<MemoryDisk::Inode> inode, std::string path,
+             OpenMode mode)
       : disk_(disk),
         inode_(std::move(inode)),
         path_(std::move(path)),
+        overwrites_(mode == OpenMode::kOverwrite),
         generation_(disk->generation_) {}
 
   absl::StatusOr<std::size_t> ReadAt(std::uint64_t offset, char* to,
@@ -118,7 +128,7 @@ class MemoryFile final : public DiskFile {
   absl::Status WriteAt(std::uint64_t offset, std::span<const std::string_view> parts) override {
     const std::lock_guard lock(disk_->mutex_);
     TRIREME_RETURN_IF_ERROR(disk_->Dead(path_, generation_));
-    return disk_->Write(*inode_, path_, offset, parts);
+    return disk_->Write(*inode_, path_, offset, parts, overwrites_);
   }
 
   absl::Status Sync() override {
@@ -145,6 +155,7 @@ class MemoryFile final : public DiskFile {
   MemoryDisk* disk_;
   std::shared_ptr<MemoryDisk::Inode> inode_;
   std::string path_;
+  bool overwrites_;
   std::uint64_t generation_;
 };
 
@@ -194,10 +205,12 @@ absl::Status MemoryDisk::Resize(Inode& inode, const std::string& path, std::uint
 }
 
 absl::Status MemoryDisk::Write(Inode& inode, const std::string& path, std::uint64_t offset,
-                               std::span<const std::string_view> parts) {
+                               std::span<const std::string_view> parts, bool overwrites) {
   TRIREME_RETURN_IF_ERROR(Count());
   std::string bytes;
   for (const std::string_view part : parts) bytes.append(part);
+  counters_.bytes_written += bytes.size();
+  if (overwrites) bytes.append(inode.ToZero(offset + bytes.size()), '\0');
   const bool fails = std::exchange(fail_write_, false);
   if (fails) bytes.resize(bytes.size() / 2);
   if (offset + bytes.size() > inode.cached.size())
@@ -207,7 +220,6 @@ absl::Status MemoryDisk::Write(Inode& inode, const std::string& path, std::uint6
   const auto last = inode.broken_sectors.upper_bound((offset + bytes.size()) / kSectorBytes);
   inode.broken_sectors.erase(first, last);
   ++counters_.writes;
-  counters_.bytes_written += bytes.size();
   inode.pending.push_back({.offset = offset, .bytes = std::move(bytes)});
   if (fails) return absl::InternalError(fmt::format("write {}: Input/output error", path));
   return Dead(path, generation_);
@@ -257,7 +269,7 @@ absl::StatusOr<std::unique_ptr<DiskFile>> MemoryDisk::Open(const std::string& pa
     found = names_.find(path);
   }
   if (found == names_.end()) return absl::NotFoundError(fmt::format("open {}: No such file", path));
-  return std::make_unique<MemoryFile>(this, found->second, path);
+  return std::make_unique<MemoryFile>(this, found->second, path, mode);
 }
 
 absl::StatusOr<std::vector<DiskEntry>> MemoryDisk::List(const std::string& directory) {
@@ -385,6 +397,17 @@ void MemoryDisk::FlipBits(const std::string& path, std::uint64_t offset, unsigne
   Inode& inode = *names_.at(path);
   for (std::string* image : {&inode.cached, &inode.durable}) {
     if (offset < image->size()) (*image)[offset] = static_cast<char>((*image)[offset] ^ mask);
+  }
+}
+
+void MemoryDisk::Overwrite(const std::string& path, std::uint64_t offset, std::string_view bytes) {
+  const std::lock_guard lock(mutex_);
+  Inode& inode = *names_.at(path);
+  for (std::string* image : {&inode.cached, &inode.durable}) {
+    if (offset < image->size()) {
+      image->replace(offset, std::min<std::size_t>(bytes.size(), image->size() - offset),
+                     bytes.substr(0, image->size() - offset));
+    }
   }
 }
 

@@ -62,6 +62,8 @@ class MemoryDisk final : public Disk {
   void FailNextWrite();
   /// Bit rot: what the disk holds at `offset` changes, without notice.
   void FlipBits(const std::string& path, std::uint64_t offset, unsigned char mask);
+  /// What stands there is other bytes from now on, durably; no longer than the file.
+  void Overwrite(const std::string& path, std::uint64_t offset, std::string_view bytes);
   /// A latent sector error: reads of the sector at `offset` fail until it is written again.
   void BreakSector(const std::string& path, std::uint64_t offset);
 
@@ -83,7 +85,7 @@ class MemoryDisk final : public Disk {
   absl::Status Dead(const std::string& path, std::uint64_t generation) const;
   absl::Status Resize(Inode& inode, const std::string& path, std::uint64_t size);
   absl::Status Write(Inode& inode, const std::string& path, std::uint64_t offset,
-                     std::span<const std::string_view> parts);
+                     std::span<const std::string_view> parts, bool overwrites);
   absl::Status Sync(Inode& inode, const std::string& path);
   absl::Status Change(NameChange change);
   static void Apply(const NameChange& change, Names& names);

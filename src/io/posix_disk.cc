@@ -16,6 +16,7 @@
 
 #include "base/status_macros.h"
 #include "fmt/format.h"
+#include "io/direct_file.h"
 #include "io/file.h"
 
 namespace trireme::io {
@@ -124,6 +125,7 @@ int FlagsOf(OpenMode mode) {
     case OpenMode::kRead:
       return O_RDONLY;
     case OpenMode::kReadWrite:
+    case OpenMode::kOverwrite:
       return O_RDWR;
     case OpenMode::kCreate:
       return O_RDWR | O_CREAT | O_EXCL;
@@ -136,7 +138,9 @@ int FlagsOf(OpenMode mode) {
 absl::StatusOr<std::unique_ptr<DiskFile>> PosixDisk::Open(const std::string& path, OpenMode mode) {
   Descriptor fd(::open(path.c_str(), FlagsOf(mode) | O_CLOEXEC | O_NOFOLLOW, 0644));
   if (fd.get() < 0) return ErrnoStatus("open", path, errno);
-  return std::make_unique<PosixFile>(std::move(fd), path);
+  auto file = std::make_unique<PosixFile>(std::move(fd), path);
+  if (mode == OpenMode::kOverwrite) return DirectFile::Over(std::move(file), path);
+  return file;
 }
 
 absl::StatusOr<std::vector<DiskEntry>> PosixDisk::List(const std::string& directory) {

@@ -1,0 +1,113 @@
+#include "io/direct_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cstring>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "base/status_macros.h"
+#include "fmt/format.h"
+
+namespace trireme::io {
+namespace {
+
+std::atomic<std::uint64_t> g_bytes_copied{0};
+
+constexpr std::uint64_t RoundDown(std::uint64_t bytes) {
+  return bytes / kOverwriteBlockBytes * kOverwriteBlockBytes;
+}
+constexpr std::uint64_t RoundUp(std::uint64_t bytes) {
+  return RoundDown(bytes + kOverwriteBlockBytes - 1);
+}
+
+}  // namespace
+
+std::unique_ptr<DiskFile> DirectFile::Over(std::unique_ptr<DiskFile> plain,
+                                           const std::string& path) {
+  const auto size = plain->Size();
+  if (!size.ok() || *size % kOverwriteBlockBytes != 0) return plain;
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_DIRECT | O_CLOEXEC | O_NOFOLLOW);
+  if (descriptor < 0) return plain;
+  return std::unique_ptr<DiskFile>(new DirectFile(std::move(plain), descriptor));
+}
+
+DirectFile::~DirectFile() {
+  ::close(descriptor_);
+}
+
+std::uint64_t DirectFile::bytes_copied() {
+  return g_bytes_copied.load(std::memory_order_relaxed);
+}
+
+absl::Status DirectFile::WriteAt(std::uint64_t offset, std::span<const std::string_view> parts) {
+  std::uint64_t left = 0;
+  for (const std::string_view part : parts) left += part.size();
+  g_bytes_copied.fetch_add(left, std::memory_order_relaxed);
+  TRIREME_RETURN_IF_ERROR(Reserve(left + offset % kOverwriteBlockBytes));
+  TRIREME_RETURN_IF_ERROR(TakeFront(offset));
+  std::uint64_t end = offset;  // of what the buffer has
+  for (std::string_view part : parts) {
+    while (!part.empty()) {
+      const std::uint64_t filled = end - RoundDown(offset);
+      const std::size_t count = std::min<std::uint64_t>(part.size(), capacity_ - filled);
+      std::memcpy(buffer_.get() + filled, part.data(), count);
+      part.remove_prefix(count);
+      end += count;
+      if (filled + count < capacity_) continue;
+      TRIREME_RETURN_IF_ERROR(WriteBuffer(RoundDown(offset), end));
+      offset = end;
+    }
+  }
+  return end > offset ? WriteBuffer(RoundDown(offset), end) : absl::OkStatus();
+}
+
+absl::Status DirectFile::Reserve(std::uint64_t bytes) {
+  const std::size_t wanted = std::min<std::uint64_t>(
+      std::bit_ceil(RoundUp(std::max<std::uint64_t>(bytes, 1))), kBufferBytesMax);
+  if (wanted <= capacity_) return absl::OkStatus();
+  buffer_.reset(static_cast<char*>(std::aligned_alloc(kOverwriteBlockBytes, wanted)));
+  capacity_ = buffer_ == nullptr ? 0 : wanted;
+  if (capacity_ > 0) return absl::OkStatus();
+  return absl::InternalError(fmt::format("no memory left for a buffer of {} bytes", wanted));
+}
+
+/// What stands before `offset` in its block.
+absl::Status DirectFile::TakeFront(std::uint64_t offset) {
+  const std::uint64_t front = offset - RoundDown(offset);
+  if (front == 0) return absl::OkStatus();
+  if (last_end_ == offset) {
+    std::memcpy(buffer_.get(), last_block_.data(), front);
+    return absl::OkStatus();
+  }
+  TRIREME_ASSIGN_OR_RETURN(const std::size_t read,
+                           plain_->ReadAt(offset - front, buffer_.get(), front));
+  return read == front ? absl::OkStatus() : absl::InternalError("the file has shrunk");
+}
+
+/// From `offset`, the beginning of a block, to the end of the block of `end`.
+absl::Status DirectFile::WriteBuffer(std::uint64_t offset, std::uint64_t end) {
+  std::uint64_t size = RoundUp(end) - offset;
+  std::memset(buffer_.get() + (end - offset), 0, size - (end - offset));
+  last_block_.assign(buffer_.get() + (RoundDown(end) - offset), end - RoundDown(end));
+  last_end_ = end;
+  const char* from = buffer_.get();
+  while (size > 0) {
+    const ssize_t n = ::pwrite(descriptor_, from, size, static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) break;
+    from += n;
+    offset += static_cast<std::uint64_t>(n);
+    size -= static_cast<std::uint64_t>(n);
+  }
+  if (size == 0) return absl::OkStatus();
+  // Other alignments are wanted, or the device refuses: the plain way works, or says what is wrong.
+  const std::string_view rest(from, size);
+  return plain_->WriteAt(offset, std::span(&rest, 1));
+}
+
+}  // namespace trireme::io
