@@ -1,6 +1,7 @@
 # cmake --install: the program, the public headers, and a package for find_package(trireme) with
 #   trireme::mapreduce   a job's program: Main and everything under it
 #   trireme::raft        a program that embeds a Raft host: all of <trireme/raft.h>
+#   trireme::kv          include/trireme/kv.h
 #   trireme::headers     a plugin, which takes the rest from the program that loads it
 include(CMakePackageConfigHelpers)
 get_property(rooms GLOBAL PROPERTY TRIREME_ROOMS)
@@ -20,9 +21,14 @@ add_library(trireme_raft_embed INTERFACE)
 target_link_libraries(trireme_raft_embed INTERFACE trireme_headers trireme_raft_replica)
 set_target_properties(trireme_raft_embed PROPERTIES EXPORT_NAME raft)
 
+add_library(trireme_kv INTERFACE)
+target_link_libraries(trireme_kv INTERFACE trireme_headers trireme_kv_client)
+set_target_properties(trireme_kv PROPERTIES EXPORT_NAME kv)
+
 install(TARGETS trireme)
 install(TARGETS trireme_raft)  # for other languages, beside include/trireme/c/raft.h
-install(TARGETS trireme_headers trireme_mapreduce trireme_raft_embed ${rooms} trireme_mapreduce_proto
+install(TARGETS trireme_headers trireme_mapreduce trireme_raft_embed trireme_kv ${rooms} trireme_mapreduce_proto
+    trireme_etcd_proto
   EXPORT trireme-targets)
 install(DIRECTORY include/trireme DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT trireme-targets NAMESPACE trireme:: DESTINATION ${package_dir})

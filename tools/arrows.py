@@ -91,7 +91,7 @@ class Tree:
         path = path.removeprefix('src/')
         if path.startswith('include/trireme/'):
             return 'include'
-        if path.startswith('trireme/'):
+        if path.startswith(('trireme/', 'etcd/')):
             return 'proto' if re.search(r'\.(pb|trireme)\.h$', path) else 'include'
         folder = path.rpartition('/')[0]
         while folder:

@@ -101,7 +101,8 @@ def check_limits(root, path, text):
     section = re.search(r'^## Limits\n(.*?)(^## |\Z)', text, re.DOTALL | re.MULTILINE)
     if section is None or not path.endswith('.md'):
         return
-    code = '\n'.join(f.read_text() for f in sorted((root / 'src').rglob('*')) if f.suffix in ('.h', '.cc'))
+    code = '\n'.join(f.read_text() for folder in ('include', 'src')
+                     for f in sorted((root / folder).rglob('*')) if f.suffix in ('.h', '.cc'))
     for cell in re.findall(r'^\| (`.*?) \|', section.group(1), re.MULTILINE):
         for name in re.findall(r'`(\w+)`', cell):
             if not re.search(rf'\b{name}\b', code):

@@ -48,7 +48,9 @@ void Connector::TryNext() {
     descriptor_ = *std::move(descriptor);
     return;
   }
-  Finish(last_error_);
+  // Cancelled before the first address was tried, there is no error to tell, nor anybody to hear
+  // it.
+  if (done_) Finish(last_error_);
 }
 
 OwnedDescriptor Connector::StopWatching() {

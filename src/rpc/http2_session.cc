@@ -163,15 +163,22 @@ struct Http2Session::Callbacks {
     return table;
   }
 
-  static const nghttp2_option* Options() {
-    static const nghttp2_option* const options = [] {
-      nghttp2_option* o = nullptr;
-      nghttp2_option_new(&o);
-      nghttp2_option_set_no_auto_window_update(o, 1);
-      nghttp2_option_set_no_closed_streams(o, 1);
-      return o;
-    }();
-    return options;
+  /// A server looks at headers itself (ServerStream): some clients, etcdctl among them, send a
+  /// whole URL as :authority, which no server of theirs minds and nghttp2 would reset the stream
+  /// for.
+  static const nghttp2_option* Options(bool server) {
+    static const nghttp2_option* const for_client = MakeOptions(false);
+    static const nghttp2_option* const for_server = MakeOptions(true);
+    return server ? for_server : for_client;
+  }
+
+  static const nghttp2_option* MakeOptions(bool server) {
+    nghttp2_option* o = nullptr;
+    nghttp2_option_new(&o);
+    nghttp2_option_set_no_auto_window_update(o, 1);
+    nghttp2_option_set_no_closed_streams(o, 1);
+    nghttp2_option_set_no_http_messaging(o, server ? 1 : 0);
+    return o;
   }
 };
 
@@ -187,7 +194,7 @@ Http2Session::Http2Session(std::shared_ptr<Transport> transport, const SessionOp
       last_input_(Loop::Clock::now()),
       last_stream_end_(last_input_) {
   const auto make = server_ ? nghttp2_session_server_new2 : nghttp2_session_client_new2;
-  make(&session_, Callbacks::Table(), this, Callbacks::Options());
+  make(&session_, Callbacks::Table(), this, Callbacks::Options(server_));
   SubmitSettings(options);
   loop_->Arm(keepalive_timer_, last_input_ + TickPeriod());
 }

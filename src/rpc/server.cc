@@ -30,7 +30,8 @@ constexpr std::chrono::milliseconds kAcceptPause{100};
 
 /// One io thread and the connections that live on it.
 struct Shard {
-  std::shared_ptr<Loop> loop = Loop::Create();
+  explicit Shard(std::shared_ptr<Loop> l) : loop(std::move(l)) {}
+  std::shared_ptr<Loop> loop;
   absl::flat_hash_map<Transport*, std::shared_ptr<Transport>> connections;  // Loop thread.
 };
 
@@ -113,8 +114,9 @@ absl::Status Server::Start() {
     TRIREME_ASSIGN_OR_RETURN(core.context->tls, MakeServerTls(*options.tls));
   }
   core.started = true;
-  for (int i = 0; i < std::max(options.io_threads, 1); ++i) {
-    core.shards.push_back(std::make_unique<Shard>());
+  for (const auto& loop : options.loops) core.shards.push_back(std::make_unique<Shard>(loop));
+  for (int i = 0; options.loops.empty() && i < std::max(options.io_threads, 1); ++i) {
+    core.shards.push_back(std::make_unique<Shard>(Loop::Create()));
   }
   RunOn(core.acceptor(), [&core] {
     for (Core::Listener& listener : core.listeners) core.AwaitConnections(listener);

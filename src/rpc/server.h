@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -12,6 +13,7 @@
 #include "rpc/address.h"
 #include "rpc/http.h"
 #include "rpc/limits.h"
+#include "rpc/loop.h"
 #include "rpc/server_call.h"
 #include "rpc/tls.h"
 
@@ -19,6 +21,9 @@ namespace trireme::rpc {
 
 struct ServerOptions {
   int io_threads = 1;  // Each connection lives on one of them.
+  // Instead of io_threads: the loops to use, which end with the server. For who keeps something of
+  // its own on each of them (ServerCall::loop).
+  std::vector<std::shared_ptr<Loop>> loops;
   std::size_t receive_message_bytes_max = kReceiveMessageBytesMax;
   std::size_t receive_buffer_bytes_max = kReceiveBufferBytesMax;
   std::size_t send_queue_bytes_max = kSendQueueBytesMax;

@@ -13,6 +13,8 @@
 
 namespace trireme::rpc {
 
+class Loop;
+
 /// One call on the server, untyped. Every method may be called from any thread unless it says
 /// otherwise, also after the call is over or the server stopped (then it does nothing). Effects of
 /// one thread's calls keep their order. Finish must be called exactly once; later calls are
@@ -26,6 +28,9 @@ class ServerCall : public std::enable_shared_from_this<ServerCall> {
   /// "unix:" or "host:port" of the client.
   virtual std::string_view peer() const = 0;
   virtual const Metadata& request_metadata() const = 0;
+  /// The io thread of the call. Many calls are answered at the price of one wake-up by a task
+  /// posted to it.
+  virtual Loop& loop() const = 0;
   /// When the client stops waiting; InfiniteFuture when it set no deadline. The call is cancelled
   /// and answered with DEADLINE_EXCEEDED at that time without the handler's doing.
   virtual absl::Time deadline() const = 0;

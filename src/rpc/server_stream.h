@@ -22,6 +22,7 @@ class ServerStream final : public Stream, public ServerCall {
   std::string_view method() const override { return path_; }
   std::string_view peer() const override { return *peer_; }
   const Metadata& request_metadata() const override { return request_metadata_; }
+  Loop& loop() const override { return *loop_; }
   absl::Time deadline() const override { return deadline_; }
   bool cancelled() const override { return cancelled_.load(); }
   void OnCancel(absl::AnyInvocable<void()> callback) override;

@@ -131,7 +131,8 @@ absl::StatusOr<TlsContext> MakeClientTls(const TlsClientOptions& options) {
     TRIREME_RETURN_IF_ERROR(
         UseIdentity(context.get(), options.certificate_chain_pem, options.private_key_pem));
   }
-  SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
+  SSL_CTX_set_verify(context.get(), options.skip_verify ? SSL_VERIFY_NONE : SSL_VERIFY_PEER,
+                     nullptr);
   const std::string alpn = AlpnList(options.protocol, false);
   SSL_CTX_set_alpn_protos(context.get(), reinterpret_cast<const unsigned char*>(alpn.data()),
                           static_cast<unsigned>(alpn.size()));

@@ -25,6 +25,8 @@ struct TlsClientOptions {
   std::string certificate_chain_pem;
   std::string private_key_pem;
   std::string server_name;
+  /// Take whatever certificate the server shows: whoever sits in between can read and change all.
+  bool skip_verify = false;
   /// What the server has to choose by ALPN.
   std::string protocol = "h2";
 };

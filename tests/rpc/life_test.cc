@@ -358,6 +358,21 @@ TEST_F(LifeTest, ClosingTheChannelFromACallback) {
   EXPECT_TRUE(WaitUntil([&] { return server->stats().live_connections == 0; }));
 }
 
+TEST_F(LifeTest, ClosingTheChannelBeforeItBeginsToConnect) {
+  const std::shared_ptr<rpc::Loop> loop = rpc::Loop::Create();
+  Connect({.host = "127.0.0.1", .port = 1}, {.loop = loop});
+  std::promise<void> go;
+  std::promise<absl::Status> done;
+  loop->Post([&] { go.get_future().wait(); });
+  channel->StartUnary(
+      kBytesMethod, std::string(), {},
+      [&](absl::StatusOr<std::string> result, auto) { done.set_value(result.status()); });
+  loop->Post([&] { channel->Close(); });
+  go.set_value();
+  EXPECT_TRUE(absl::IsCancelled(done.get_future().get()));
+  channel = nullptr;
+}
+
 TEST_F(LifeTest, StoppedLoopEndsItsCallsAndChannels) {
   rpc::ChannelOptions options;
   options.loop = rpc::Loop::Create();
