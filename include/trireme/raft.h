@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <trireme/raft/bytes.h>
@@ -67,8 +68,10 @@ struct ReplicaStatus {
   LogPosition snapshot;  ///< The last entry that the latest snapshot covers.
   bool lease_valid = false;
   NodeId transfer_to;
-  std::vector<Member> members;   ///< Of the configuration in force: C_new while joint.
+  /// Of the configuration in force: C_new while joint. With addresses, as far as this Host knows.
+  std::vector<Member> members;
   std::vector<NodeId> outgoing;  ///< Voters of C_old while joint.
+  NodeId catching_up;            ///< A leader's: its change of membership waits for this one.
   /// A leader's view of its followers.
   struct Peer {
     NodeId id;
@@ -80,8 +83,17 @@ struct ReplicaStatus {
   std::vector<Peer> peers;
   std::uint64_t proposals_waiting = 0;
   std::uint64_t reads_waiting = 0;
+  bool removed = false;  ///< It was told that it is no member any more.
   bool disk_full = false;
   absl::Status failure;  ///< Not OK: the group has stopped here, and why.
+};
+
+/// Who leads a group, as one member sees it.
+struct Leadership {
+  Term term;
+  NodeId leader;       ///< kNobody: unknown.
+  bool leads = false;  ///< It is this member.
+  friend bool operator==(const Leadership&, const Leadership&) = default;
 };
 
 struct GroupOptions {
@@ -97,6 +109,17 @@ struct GroupOptions {
   std::uint64_t snapshot_entries = 1'000'000;
   /// Entries before a snapshot's last that stay in the log for followers that are a little behind.
   std::uint64_t trailing_entries = 10'000;
+  /// A member that does not lead sends proposals to the one that does, instead of refusing them.
+  bool forward_proposals = false;
+  /// So long may the leader take to say where a forwarded proposal stands, and that to commit; then
+  /// its outcome is unknown.
+  std::uint32_t forward_timeout_ticks = 200;
+  /// Told on the apply thread, in order, whenever it has changed; `leads` becomes false also when
+  /// the group fails. Not when the Host stops. Returns soon, and may propose.
+  std::function<void(const Leadership&)> on_leadership;
+  /// A leader's say in the bytes of a proposal that another member made, before they enter the log:
+  /// the time, for instance, as only the leader knows it. On the Host's loop; returns soon.
+  std::function<SharedBytes(SharedBytes)> on_forwarded;
 };
 
 /// This process's member of one group. Lives as long as its Host does. Thread-safe.
@@ -109,7 +132,8 @@ class Replica {
  public:
   virtual ~Replica() = default;
 
-  /// Appends a command to the group's log, if this member leads.
+  /// Appends a command to the group's log, if this member leads or forwards (GroupOptions::
+  /// forward_proposals). Committed: it is applied here, and the result is this state machine's.
   virtual void Propose(SharedBytes data, ProposalCallback done) = 0;
   /// The same for several, cheaper than one by one. Takes them over.
   virtual void Propose(std::span<Proposal> proposals) = 0;
@@ -117,7 +141,9 @@ class Replica {
   virtual ProposalResult ProposeAndWait(SharedBytes data, std::chrono::milliseconds timeout) = 0;
 
   /// When `done` runs with OK, the state machine has applied all that was committed before the
-  /// call, and the state may be read (thesis, 6.4). On a follower it asks the leader.
+  /// call, up to that index at least, and the state may be read (thesis, 6.4): there, or later by
+  /// any thread, as far as the state machine can be read beside Apply and Restore. On a follower it
+  /// asks the leader. Barriers that wait at one moment share one round.
   virtual void ReadBarrier(absl::AnyInvocable<void(absl::StatusOr<Index>)> done) = 0;
   /// StateMachine::Query, linearizable.
   virtual void Query(std::string request,
@@ -131,7 +157,8 @@ class Replica {
   /// Makes `members` the group's members: any change at once (thesis, 4.3). Servers that are to
   /// vote and lack the log are learners until they have caught up; a change is given up (ABORTED)
   /// when one of them does not (Config::promotion_rounds_max, promotion_idle_ticks_max).
-  /// Committed: the change is decided; Status shows when it is complete.
+  /// Committed: the change is decided; Status shows when it is complete. Unknown: leadership
+  /// changed, and the next leader goes on with it.
   virtual void ChangeMembers(std::vector<Member> members, ProposalCallback done) = 0;
   /// Hands leadership over; kNobody: to the most up-to-date voter. OK: begun. Status shows the end.
   virtual absl::Status Transfer(NodeId to = kNobody) = 0;
@@ -144,6 +171,7 @@ class Replica {
   /// Without waiting for the Host's loop; as of its last turn.
   virtual NodeId leader() const = 0;
   virtual bool leads() const = 0;
+  virtual Term term() const = 0;
 };
 
 struct HostOptions {
@@ -170,6 +198,9 @@ struct HostOptions {
   std::uint64_t outstanding_max = 1u << 20;
   /// Frames that have arrived and are not yet taken up; more are dropped, counted and sent again.
   std::uint64_t queued_frame_bytes_max = 256u << 20;
+  /// So long after the last group has let a peer go, the transport is told to forget it: until then
+  /// it may still be told that it was removed.
+  std::chrono::milliseconds forget_peer_after{60'000};
   /// One frame; at least one message.
   std::uint64_t frame_bytes_max = 4u << 20;
 };
@@ -222,7 +253,8 @@ struct OpenedLog {
 /// come back under another node id.
 std::unique_ptr<LogStore> MakeMemoryLog();
 
-/// PEM texts. Both ends of a connection show a certificate that `ca_pem` has signed.
+/// PEM texts. Both ends of a connection show a certificate that `ca_pem` has signed. Certificates
+/// are not bound to node ids: whoever holds one may speak as any member of the cluster.
 struct TlsIdentity {
   std::string certificate_chain_pem;
   std::string private_key_pem;
@@ -233,10 +265,19 @@ struct TcpOptions {
   NodeId node;
   std::string listen = "127.0.0.1:0";  ///< host:port (port 0: any), or unix:/path.
   std::optional<TlsIdentity> tls;
+  /// Answers AskNode, on a thread that must not be kept. Empty: nobody is answered.
+  std::function<std::string(std::string_view question)> answer;
 };
 /// Frames over TCP, TLS or unix sockets, one connection per pair of processes.
 [[nodiscard]] absl::StatusOr<std::unique_ptr<Transport>> MakeTcpTransport(
     const TcpOptions& options);
+
+/// Asks whoever listens at a TCP transport's address, of whatever cluster: how a server that wants
+/// to join learns who is there. Blocks. UNAVAILABLE: nobody is there, or it does not answer.
+[[nodiscard]] absl::StatusOr<std::string> AskNode(const std::string& address,
+                                                  const std::optional<TlsIdentity>& tls,
+                                                  std::string_view question,
+                                                  std::chrono::milliseconds timeout);
 
 // ---- All in one
 
@@ -248,6 +289,7 @@ struct NodeOptions {
   /// How others reach `listen`. Empty: as `listen` says.
   std::string advertised_address;
   std::optional<TlsIdentity> tls;
+  std::function<std::string(std::string_view question)> answer;  ///< As TcpOptions has it.
   /// The group's first members, with their addresses: the same list on all of them. A node that is
   /// to join gives none; those that lead tell it the rest.
   std::vector<Member> members;

@@ -73,7 +73,7 @@ class Node:
             pass
 
 
-class CounterClusterTest(unittest.TestCase):
+class CounterCluster(unittest.TestCase):
     def setUp(self):
         self.here = tempfile.TemporaryDirectory()
         ports = free_ports(3)
@@ -90,12 +90,13 @@ class CounterClusterTest(unittest.TestCase):
     def ask_until_answered(self, line, first=0):
         """Of one node after the other, the very same line."""
         until = time.monotonic() + PATIENCE_SECONDS
+        count = len(self.nodes)
         for i in range(first, 1 << 30):
-            answer = self.nodes[i % 3].ask(line)
+            answer = self.nodes[i % count].ask(line)
             if answer is not None:
-                return answer, i % 3
+                return answer, i % count
             self.assertLess(time.monotonic(), until, line)
-            if i % 3 == 2:
+            if i % count == count - 1:
                 time.sleep(0.005)  # not a hot loop while there is no leader
 
     def add_ones(self, count, killing=None):
@@ -107,8 +108,10 @@ class CounterClusterTest(unittest.TestCase):
         return answer
 
     def everywhere(self):
-        return [self.ask_until_answered("get", i)[0] for i in range(3)]
+        return [self.ask_until_answered("get", i)[0] for i in range(len(self.nodes))]
 
+
+class CounterClusterTest(CounterCluster):
     def test_adds_reach_all(self):
         self.assertEqual(self.add_ones(50), 50)
         self.assertEqual(self.everywhere(), [50, 50, 50])

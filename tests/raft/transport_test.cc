@@ -9,7 +9,9 @@
 #include <string>
 #include <thread>
 
+#include "raft/raw_peer.h"
 #include "raft/test_transports.h"
+#include "raft/transport/ask.h"
 #include "raft/transport/frame.h"
 #include "raft/transport/frame_reader.h"
 #include "rpc/sockets.h"
@@ -20,9 +22,7 @@ namespace {
 using conformance::Numbered;
 using conformance::Witness;
 using tcp::DecodeHello;
-using tcp::EncodeFrameHeader;
 using tcp::EncodeHello;
-using tcp::FrameReader;
 using tcp::Hello;
 using tcp::kFrameHeaderBytes;
 
@@ -58,89 +58,6 @@ struct Node {
 
   Witness witness;
   TcpTransport transport;
-};
-
-std::string Framed(std::string_view body) {
-  const SharedBytes piece = SharedBytes::Copy(body);
-  char header[kFrameHeaderBytes];
-  EncodeFrameHeader(header, {&piece, 1}, static_cast<std::uint32_t>(body.size()), true);
-  return std::string(header, sizeof header).append(body);
-}
-
-/// A socket in the hands of the test.
-class RawPeer {
- public:
-  /// Dials.
-  explicit RawPeer(const std::string& address) {
-    const auto to = *rpc::Resolve(*rpc::ParseAddress(address));
-    descriptor_ = *rpc::BeginConnect(to.front());
-  }
-  explicit RawPeer(rpc::OwnedDescriptor descriptor) : descriptor_(std::move(descriptor)) {}
-
-  void Write(std::string_view bytes) {
-    while (!bytes.empty()) {
-      Await(POLLOUT);
-      const ssize_t sent = ::send(descriptor_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (sent <= 0) return;  // What the other side does then is what the test looks at.
-      bytes.remove_prefix(static_cast<std::size_t>(sent));
-    }
-  }
-  void WriteFrame(std::string_view body) { Write(Framed(body)); }
-  void SayHello(Hello hello) { WriteFrame(EncodeHello(hello)); }
-
-  /// The next frame, without empty ones; nothing when the connection ends.
-  std::optional<std::string> ReadFrame() {
-    std::optional<std::string> frame;
-    const auto deliver = [&](SharedBytes body) {
-      frame = std::string(body.view());
-      return false;
-    };
-    while (!frame) {
-      char byte = 0;
-      Await(POLLIN);
-      if (::recv(descriptor_.get(), &byte, 1, 0) <= 0) return std::nullopt;
-      ++bytes_read_;
-      EXPECT_TRUE(reader_->Take({&byte, 1}, deliver).ok());
-    }
-    reader_.emplace(true);
-    reader_->set_body_bytes_max(1u << 20);
-    return frame;
-  }
-  absl::StatusOr<Hello> ReadHello() {
-    const auto frame = ReadFrame();
-    return frame ? DecodeHello(*frame) : absl::AbortedError("closed");
-  }
-  /// So many bytes, fewer at the end.
-  std::string ReadBytes(std::size_t count) {
-    std::string bytes;
-    char byte = 0;
-    while (bytes.size() < count && Await(POLLIN) && ::recv(descriptor_.get(), &byte, 1, 0) == 1) {
-      bytes += byte;
-    }
-    return bytes;
-  }
-  /// Reads to the end: whether it comes.
-  bool AwaitEnd() {
-    char buffer[4096];
-    while (Await(POLLIN)) {
-      const ssize_t got = ::recv(descriptor_.get(), buffer, sizeof buffer, 0);
-      if (got <= 0) return true;
-      bytes_read_ += static_cast<std::size_t>(got);
-    }
-    return false;
-  }
-  std::size_t bytes_read() const { return bytes_read_; }
-
- private:
-  bool Await(short events) {
-    pollfd one{descriptor_.get(), events, 0};
-    constexpr int kPatienceMs = 60000;
-    return ::poll(&one, 1, kPatienceMs) == 1;
-  }
-
-  rpc::OwnedDescriptor descriptor_;
-  std::optional<FrameReader> reader_{std::in_place, true};
-  std::size_t bytes_read_ = 0;
 };
 
 Hello HelloOf(std::uint64_t from, std::uint64_t to) {
@@ -223,6 +140,19 @@ TEST(TcpTransportTest, RefusesWhoeverIsNotOfTheCluster) {
   EXPECT_EQ(RefusalOf(node, HelloOf(5, 1)), "node 5 was removed from node 1's peers");
   EXPECT_EQ(node.transport.stats().connections_refused, 4u);
   EXPECT_EQ(node.transport.stats().connections_made, 0u);
+}
+
+TEST(TcpTransportTest, AnswersWhoAsksInsteadOfSayingHello) {
+  TcpTransportOptions options = TestOptions(1);
+  options.answer = [](std::string_view question) { return std::string(question) + ", indeed"; };
+  const Node one(std::move(options));
+  const Node silent(TestOptions(2));
+  const auto ask = [](const Node& node) {
+    return tcp::Ask(node.transport.address(), std::nullopt, "who", kPatience);
+  };
+  EXPECT_EQ(ask(one).value(), "who, indeed");
+  EXPECT_EQ(ask(one).value(), "who, indeed");
+  EXPECT_TRUE(absl::IsUnavailable(ask(silent).status())) << ask(silent).status();
 }
 
 TEST(TcpTransportTest, KnowsNoStrangersWhenToldSo) {
@@ -602,6 +532,41 @@ TEST_F(TlsTransportTest, BothDial) {
     ASSERT_TRUE(two.Awaits(1, 1));
     EXPECT_EQ(one.transport.stats().connections_made, 1u);
   }
+}
+
+/// How often a node that is away is warned of when attempts have failed for much longer than
+/// `silence_max`, or not so long.
+std::size_t WarningsOfAbsence(std::chrono::milliseconds silence_max) {
+  const std::string nobody = [] {
+    Node gone(TestOptions(2));
+    return gone.transport.address();
+  }();
+  TcpTransportOptions options = TestOptions(1);
+  options.keepalive_interval = std::chrono::milliseconds(10);
+  options.silence_max = silence_max;
+  testing::internal::CaptureStderr();
+  {
+    Node one(options);
+    EXPECT_TRUE(one.transport.SetPeer(NodeId{2}, nobody).ok());
+    one.AwaitStats([](const TransportStats& stats) { return stats.dials_failed > 0; });
+    const auto enough = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
+    one.AwaitStats(
+        [&](const TransportStats&) { return std::chrono::steady_clock::now() > enough; });
+    const std::uint64_t before = one.transport.stats().dials_failed;
+    one.AwaitStats([&](const TransportStats& stats) { return stats.dials_failed > before + 2; });
+  }
+  const std::string log = testing::internal::GetCapturedStderr();
+  std::size_t warnings = 0;
+  for (std::size_t at = 0; (at = log.find("raft peer not reached", at)) != log.npos; ++at) {
+    ++warnings;
+  }
+  return warnings;
+}
+
+/// Processes of a cluster start one after the other.
+TEST(Log, ANodeThatIsAwayIsAWarningWhenItLasts) {
+  EXPECT_EQ(WarningsOfAbsence(std::chrono::hours(1)), 0u);
+  EXPECT_EQ(WarningsOfAbsence(std::chrono::milliseconds(20)), 1u);
 }
 
 }  // namespace

@@ -229,8 +229,8 @@ int tr_raft_campaign(tr_raft_core *c);
  * do not vote) the membership, by joint consensus: any number of changes at once.
  * A new voter that lacks entries is a learner until it has caught up; *index and
  * *term are then 0.  The ticket comes up as committed when the new voters vote, or
- * as lost when the change was given up (one of them did not catch up, or this node
- * led no longer): the membership is then as before, or has them as learners.
+ * as lost: the change was given up (one of them did not catch up) and the membership
+ * is as before, or this node led no longer and the next leader goes on with it.
  * BUSY: another change, or this leader's first entry, is not committed yet.
  * STALE: that is the membership.                                              */
 int tr_raft_change_membership(tr_raft_core *c, uint64_t ticket,

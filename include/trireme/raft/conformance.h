@@ -136,6 +136,144 @@ inline absl::Status CheckStateMachine(const std::function<std::unique_ptr<StateM
   return absl::OkStatus();
 }
 
+/// One place on disk where a durable machine keeps its state.
+struct DurableUnderTest {
+  /// Opens what is there, as a start of the process does; the one before has been destroyed, as by
+  /// the end of the process.
+  std::function<std::unique_ptr<DurableStateMachine>()> open;
+  std::function<void()> erase;  ///< As if nothing had ever been there.
+};
+
+namespace internal {
+
+/// Ends in the middle with an error, as when the process dies.
+class CutOff final : public SnapshotSource {
+ public:
+  explicit CutOff(SnapshotSource* from) : from_(*from) {}
+  absl::StatusOr<SharedBytes> Read(std::uint64_t bytes_max) override {
+    if (reads_++ > 0) return absl::CancelledError("the process dies here");
+    return from_.Read(bytes_max);
+  }
+  LogPosition last() const override { return from_.last(); }
+  std::uint64_t size_bytes() const override { return from_.size_bytes(); }
+
+ private:
+  SnapshotSource& from_;
+  int reads_ = 0;
+};
+
+class DurableCheck {
+ public:
+  DurableCheck(const DurableUnderTest& test, std::span<const std::string> commands,
+               std::span<const std::string> queries)
+      : test_(test), commands_(commands), queries_(queries) {}
+
+  absl::Status Run() {
+    Reopen(true);
+    if (machine_->AsDurable() != machine_.get()) return Wrong("AsDurable is not the machine");
+    if (absl::Status status = Expect(0, 0, "an empty one"); !status.ok()) return status;
+    Play(0, end());
+    const std::vector<std::string> answers = Answers(*machine_, queries_);
+    if (absl::Status status = Flushes(answers); !status.ok()) return status;
+    return Restores(answers);
+  }
+
+ private:
+  /// Entry i + 1 is command i / 2, or none for every other i.
+  std::size_t end() const { return 2 * commands_.size(); }
+  void Play(std::size_t from, std::size_t to) {
+    for (std::size_t i = from; i < to; ++i) {
+      const Index index{i + 1};
+      if (i % 2 == 0) {
+        machine_->Skip({index, Term{1}});
+        continue;
+      }
+      const Entry entry{index, Term{1}, EntryKind::kCommand, SharedBytes::Copy(commands_[i / 2])};
+      std::string result;
+      machine_->Apply(std::span(&entry, 1), std::span(&result, 1));
+    }
+  }
+  void Reopen(bool erase = false) {
+    machine_ = nullptr;
+    if (erase) test_.erase();
+    machine_ = test_.open();
+  }
+  /// What it says of itself lies within.
+  absl::Status Expect(std::size_t low, std::size_t high, const char* which) {
+    const auto at = machine_->DurablyApplied();
+    if (!at.ok()) return at.status();
+    applied_ = at->index.value;
+    if (applied_ >= low && applied_ <= high && (applied_ == 0 || at->term == Term{1})) return {};
+    return Wrong(std::string(which) + " says that it has applied entry " +
+                 std::to_string(applied_) + " of term " + std::to_string(at->term.value) +
+                 ", expected " + std::to_string(low) + " to " + std::to_string(high));
+  }
+
+  absl::Status Flushes(const std::vector<std::string>& answers) {
+    const std::size_t half = end() / 2 + 1;
+    for (const bool late : {false, true}) {
+      Reopen(true);
+      if (absl::Status status = Expect(0, 0, "an erased one"); !status.ok()) return status;
+      Play(0, half);
+      FlushWork work = machine_->Flush();
+      if (late) Play(half, half + 2);
+      if (absl::Status status = work(); !status.ok()) return status;
+      if (!late) Play(half, half + 2);
+      Reopen();
+      if (absl::Status s = Expect(half, half + 2, "one that was flushed"); !s.ok()) return s;
+      Play(applied_, end());
+      if (Answers(*machine_, queries_) != answers) {
+        return Wrong("after a restart the rest of the log gives another state");
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Restores(const std::vector<std::string>& answers) {
+    Kept snapshot;
+    if (absl::Status status = machine_->Capture()(snapshot); !status.ok()) return status;
+    const LogPosition last{Index{end() + 7}, Term{1}};
+    Reopen(true);
+    if (absl::Status status = Expect(0, 0, "an erased one"); !status.ok()) return status;
+    Play(0, 2);
+    if (absl::Status status = machine_->Flush()(); !status.ok()) return status;
+    const std::vector<std::string> old = Answers(*machine_, queries_);
+    snapshot.Rewind(last);
+    CutOff cut(&snapshot);
+    if (machine_->Restore(cut).ok()) return Wrong("Restore says nothing of a failed read");
+    Reopen();
+    if (absl::Status s = Expect(0, 2, "one whose Restore broke off"); !s.ok()) return s;
+    if (applied_ == 2 && Answers(*machine_, queries_) != old) {
+      return Wrong("a Restore that broke off leaves another state than the one it had");
+    }
+    snapshot.Rewind(last);
+    if (absl::Status status = machine_->Restore(snapshot); !status.ok()) return status;
+    Reopen();
+    if (absl::Status status = Expect(last.index.value, last.index.value, "a restored one");
+        !status.ok()) {
+      return status;
+    }
+    return Answers(*machine_, queries_) == answers ? absl::OkStatus()
+                                                   : Wrong("Restore gives another state");
+  }
+
+  const DurableUnderTest& test_;
+  std::span<const std::string> commands_;
+  std::span<const std::string> queries_;
+  std::unique_ptr<DurableStateMachine> machine_;
+  std::size_t applied_ = 0;
+};
+
+}  // namespace internal
+
+/// What is asked of a durable machine beyond CheckStateMachine. `commands` (four at least) and
+/// `queries` as there; a snapshot has more than 7 bytes.
+inline absl::Status CheckDurableStateMachine(const DurableUnderTest& test,
+                                             std::span<const std::string> commands,
+                                             std::span<const std::string> queries) {
+  return internal::DurableCheck(test, commands, queries).Run();
+}
+
 /// Looks from several threads for `span`.
 inline absl::Status CheckClock(const Clock& clock,
                                std::chrono::milliseconds span = std::chrono::milliseconds(100)) {

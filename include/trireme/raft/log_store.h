@@ -135,6 +135,9 @@ class LogStore {
   /// RESOURCE_EXHAUSTED: there was no room to prepare.
   [[nodiscard]] virtual absl::Status Housekeep() = 0;
 
+  /// Whether Housekeep should not wait until the second is over. Asked after every Sync.
+  virtual bool wants_housekeeping() const { return false; }
+
   /// The store is of no more use.
   virtual bool fatal() const = 0;
 };

@@ -27,8 +27,12 @@ void Fields(A& archive, LogPosition& position) {
   archive(position.index, position.term);
 }
 template <class A>
+void Fields(A& archive, Configuration::Goal& goal) {
+  archive(goal.voters, goal.learners, goal.witnesses, goal.guests);
+}
+template <class A>
 void Fields(A& archive, Configuration& c) {
-  archive(c.voters, c.outgoing, c.learners, c.witnesses);
+  archive(c.voters, c.outgoing, c.learners, c.witnesses, c.goal);
 }
 template <class A>
 void Fields(A& archive, SnapshotMeta& meta) {

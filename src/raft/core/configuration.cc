@@ -15,9 +15,13 @@ void Fields(A& archive, NodeId& node) {
   archive(node.value);
 }
 template <class A>
+void Fields(A& archive, Configuration::Goal& goal) {
+  archive(goal.voters, goal.learners, goal.witnesses, goal.guests);
+}
+template <class A>
 void Fields(A& archive, Configuration& configuration) {
   archive(configuration.voters, configuration.outgoing, configuration.learners,
-          configuration.witnesses);
+          configuration.witnesses, configuration.goal);
 }
 
 namespace {
@@ -61,6 +65,28 @@ std::vector<NodeId> Members(const Configuration& configuration) {
   return Union(Union(configuration.voters, configuration.outgoing), configuration.learners);
 }
 
+namespace {
+
+/// What the goal takes for granted, so that no leader stumbles over it.
+Answer ValidateGoal(const Configuration& configuration) {
+  const Configuration::Goal& goal = configuration.goal;
+  if (goal == Configuration::Goal{}) return {};
+  if (configuration.joint() || goal.voters.empty() || !IsSortedSet(goal.guests)) {
+    return Refuse(Outcome::kInvalid, "a change that waits is of an impossible form");
+  }
+  for (const NodeId voter : goal.voters) {
+    if (IsMember(configuration, voter)) continue;
+    return Refuse(Outcome::kInvalid, Name(voter) + " is to vote but is no member");
+  }
+  for (const NodeId guest : goal.guests) {
+    if (Has(configuration.learners, guest)) continue;
+    return Refuse(Outcome::kInvalid, Name(guest) + " is to leave but is no learner");
+  }
+  return ValidateChange(configuration, GoalOf(configuration));
+}
+
+}  // namespace
+
 Answer Validate(const Configuration& configuration) {
   for (const Nodes* nodes : {&configuration.voters, &configuration.outgoing,
                              &configuration.learners, &configuration.witnesses}) {
@@ -79,7 +105,7 @@ Answer Validate(const Configuration& configuration) {
   if (configuration.joint() && configuration.voters.empty()) {
     return Refuse(Outcome::kInvalid, "a joint configuration without incoming voters");
   }
-  return {};
+  return ValidateGoal(configuration);
 }
 
 namespace {
@@ -105,7 +131,9 @@ Answer ValidateWitnesses(const Configuration& active, const Configuration& targe
 
 Answer ValidateChange(const Configuration& active, const Configuration& target) {
   if (Answer answer = Validate(target); !answer.ok()) return answer;
-  if (target.joint()) return Refuse(Outcome::kInvalid, "the target configuration is joint");
+  if (target.joint() || target.waits()) {
+    return Refuse(Outcome::kInvalid, "the target configuration is joint, or waits for another");
+  }
   if (target.voters.empty()) return Refuse(Outcome::kInvalid, "the target has no voter");
   if (std::all_of(target.voters.begin(), target.voters.end(),
                   [&](NodeId voter) { return IsWitness(target, voter); })) {
@@ -126,6 +154,23 @@ Configuration LeaveJoint(const Configuration& joint) {
   target.outgoing.clear();
   std::erase_if(target.witnesses, [&](NodeId node) { return !IsMember(target, node); });
   return target;
+}
+
+Configuration GoalOf(const Configuration& configuration) {
+  Configuration target;
+  target.voters = configuration.goal.voters;
+  target.learners = configuration.goal.learners;
+  target.witnesses = configuration.goal.witnesses;
+  return target;
+}
+
+Configuration WithoutGoal(const Configuration& configuration) {
+  Configuration without = configuration;
+  const auto guest = [&](NodeId node) { return Has(configuration.goal.guests, node); };
+  std::erase_if(without.learners, guest);
+  std::erase_if(without.witnesses, guest);
+  without.goal = {};
+  return without;
 }
 
 std::string EncodeConfiguration(const Configuration& configuration) {

@@ -28,6 +28,11 @@ Configuration EnterJoint(const Configuration& active, const Configuration& targe
 /// C_new.
 Configuration LeaveJoint(const Configuration& joint);
 
+/// What it is to be when its new voters have caught up; waits().
+Configuration GoalOf(const Configuration& configuration);
+/// The same when that is given up.
+Configuration WithoutGoal(const Configuration& configuration);
+
 /// The data of a kConfiguration entry. docs/formats/raft-messages.md.
 std::string EncodeConfiguration(const Configuration& configuration);
 std::optional<Configuration> DecodeConfiguration(std::string_view bytes);

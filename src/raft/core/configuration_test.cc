@@ -31,6 +31,27 @@ TEST(Configuration, RefusesWhatCannotBe) {
   EXPECT_EQ(outcome({{}, Nodes({1}), {}, {}}), Outcome::kInvalid) << "joint with nothing";
 }
 
+TEST(Configuration, GoalSurvivesItsBytesAndIsChecked) {
+  Configuration waiting{Nodes({1, 2, 3}), {}, Nodes({4, 5}), Nodes({5})};
+  waiting.goal = {Nodes({1, 4, 5}), Nodes({2, 6}), Nodes({5}), Nodes({4, 5})};
+  EXPECT_EQ(DecodeConfiguration(EncodeConfiguration(waiting)), waiting);
+  EXPECT_EQ(GoalOf(waiting), (Configuration{Nodes({1, 4, 5}), {}, Nodes({2, 6}), Nodes({5})}));
+  EXPECT_EQ(WithoutGoal(waiting), (Configuration{Nodes({1, 2, 3}), {}, {}, {}}));
+  const auto outcome = [&](const Configuration::Goal& goal) {
+    Configuration changed = waiting;
+    changed.goal = goal;
+    return Validate(changed).outcome;
+  };
+  EXPECT_EQ(outcome(waiting.goal), Outcome::kOk);
+  EXPECT_EQ(outcome({Nodes({1, 9}), {}, {}, {}}), Outcome::kInvalid) << "votes, is no member";
+  EXPECT_EQ(outcome({Nodes({4, 1}), {}, {}, {}}), Outcome::kInvalid) << "not sorted";
+  EXPECT_EQ(outcome({{}, Nodes({4}), {}, {}}), Outcome::kInvalid) << "without voters";
+  EXPECT_EQ(outcome({Nodes({1}), {}, {}, Nodes({3})}), Outcome::kInvalid) << "a voter is no guest";
+  EXPECT_EQ(outcome({Nodes({5}), {}, Nodes({5}), {}}), Outcome::kInvalid) << "nobody could lead";
+  waiting.outgoing = Nodes({1});
+  EXPECT_EQ(outcome(waiting.goal), Outcome::kInvalid) << "joint";
+}
+
 TEST(Configuration, ChangesKeepSomebodyWhoCanLead) {
   const Configuration active{Nodes({1, 2, 3}), {}, {}, Nodes({3})};
   EXPECT_TRUE(ValidateChange(active, {Nodes({1, 4}), {}, {}, {}}).ok());

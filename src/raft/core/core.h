@@ -97,9 +97,10 @@ class Core {
   /// committed an entry of its term. Servers that are to vote and have not caught up are learners
   /// until they have (thesis, 4.2.1); the answer then has position 0. A change is given up, and
   /// they leave again, when one takes over promotion_rounds_max rounds or does not move for
-  /// promotion_idle_ticks_max, or when leadership ends; see WhyChangeEnded.
+  /// promotion_idle_ticks_max; see WhyChangeEnded. The next leader goes on with it otherwise.
   /// The ticket comes up as committed with the entry that makes the new voters vote (status and
-  /// Membership() show when all is done), or as lost (kAbandoned) when the change was given up.
+  /// Membership() show when all is done), or as lost: kAbandoned when the change was given up,
+  /// kUnknown when leadership ended before.
   Proposed ChangeMembership(Ticket ticket, TargetConfiguration target,
                             Newcomers newcomers = Newcomers::kCatchUp);
   /// Why the latest change of membership was given up here; empty: none was.

@@ -95,8 +95,11 @@ std::string Describe(const std::vector<Entry>& entries) {
 }
 
 std::string Describe(const Configuration& configuration) {
+  const Configuration::Goal& goal = configuration.goal;
   return List("voters", configuration.voters) + List("outgoing", configuration.outgoing) +
-         List("learners", configuration.learners) + List("witnesses", configuration.witnesses);
+         List("learners", configuration.learners) + List("witnesses", configuration.witnesses) +
+         List("then voters", goal.voters) + List("learners", goal.learners) +
+         List("witnesses", goal.witnesses);
 }
 
 std::string Describe(const Message& message) {

@@ -57,7 +57,8 @@ void Core::State::LeaveRole() {
     leading->reads.Fail(&output_.reads);
     lease_.Resign(now_);
     if (leading->change && leading->change->ticket != Ticket{}) {
-      output_.lost.push_back({leading->change->ticket, LostKind::kAbandoned});
+      output_.lost.push_back(
+          {leading->change->ticket, LostKind::kUnknown});  // the next leader goes on
     }
   }
   role_.emplace<Follower>();

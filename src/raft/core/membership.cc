@@ -48,7 +48,7 @@ Answer Core::State::CheckCaughtUp(const Leader& leading, const Configuration& ta
 }
 
 Answer Core::State::MayChange(const Leader& leading, const Configuration& target) const {
-  if (leading.change) {
+  if (leading.change || active().waits()) {
     return Refuse(Outcome::kBusy, "another change of membership waits for its new voters");
   }
   if (!HasCommittedInTerm() || configurations_.active_index() > commit_ || active().joint()) {

@@ -50,7 +50,8 @@ struct Committed {
 enum class LostKind : std::uint8_t {
   kReplaced,   ///< Another entry has committed at its index: it never takes effect.
   kAbandoned,  ///< It followed on an entry that was replaced: it never takes effect.
-  kUnknown,    ///< A snapshot covers its index: it may have taken effect or not.
+  kUnknown,    ///< It may have taken effect, or may yet: a snapshot covers its index, or it is a
+               ///< change of membership with which the next leader goes on.
 };
 /// A proposal of this server that will not be reported as committed here.
 struct Lost {

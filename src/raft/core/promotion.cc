@@ -47,25 +47,36 @@ std::vector<NodeId> Core::State::NewcomersOf(const Leader& leading,
   return newcomers;
 }
 
-/// Makes members of those that are none yet, and waits.
+/// Makes members of those that are none yet, says in the log what for, and waits.
 void Core::State::BeginCatchUp(Leader& leading, Ticket ticket, const Configuration& target,
                                const std::vector<NodeId>& newcomers) {
   PendingChange& change = leading.change.emplace();
   change.ticket = ticket;
-  change.target = target;
   Configuration first = active();
+  first.goal = {target.voters, target.learners, target.witnesses, {}};
   for (const NodeId node : newcomers) {
     change.newcomers.emplace_back(node, log_.last().index, now_);
     if (IsMember(active(), node)) continue;
-    change.added.push_back(node);
+    first.goal.guests.push_back(node);
     Insert(&first.learners, node);
     if (IsWitness(target, node)) Insert(&first.witnesses, node);
   }
-  if (!change.added.empty()) AppendConfiguration(first);
+  AppendConfiguration(first);
+}
+
+/// Goes on with what an earlier leader began.
+void Core::State::ResumeCatchUp(Leader& leading) {
+  PendingChange& change = leading.change.emplace();
+  for (const NodeId node : NewcomersOf(leading, GoalOf(active()))) {
+    change.newcomers.emplace_back(node, log_.last().index, now_);
+  }
 }
 
 void Core::State::AdvanceCatchUp(Leader& leading) {
-  if (!leading.change || leading.transfer || configurations_.active_index() > commit_) return;
+  if (leading.transfer || configurations_.active_index() > commit_ || !HasCommittedInTerm()) return;
+  if (!leading.change && active().waits()) ResumeCatchUp(leading);
+  if (!leading.change) return;
+  if (leading.change->given_up) return EndGivenUpChange(leading);
   bool ready = true;
   for (CatchUp& newcomer : leading.change->newcomers) {
     const Progress& peer = *leading.Find(newcomer.id());
@@ -78,21 +89,19 @@ void Core::State::AdvanceCatchUp(Leader& leading) {
   }
   if (!ready) return;
   const PendingChange change = *std::exchange(leading.change, std::nullopt);
-  Adopt(change.ticket, change.target);
+  Adopt(change.ticket, GoalOf(active()));
 }
 
 /// Those that came for this change leave again.
 void Core::State::GiveUpChange(Leader& leading) {
+  leading.change->given_up = true;
+  AppendConfiguration(WithoutGoal(active()));
+}
+
+/// Only now no later leader can go on with it.
+void Core::State::EndGivenUpChange(Leader& leading) {
   const PendingChange change = *std::exchange(leading.change, std::nullopt);
   if (change.ticket != Ticket{}) output_.lost.push_back({change.ticket, LostKind::kAbandoned});
-  if (change.added.empty()) return;
-  Configuration without = active();
-  const auto came = [&](NodeId node) {
-    return std::binary_search(change.added.begin(), change.added.end(), node);
-  };
-  std::erase_if(without.learners, came);
-  std::erase_if(without.witnesses, came);
-  AppendConfiguration(without);
 }
 
 }  // namespace trireme::raft

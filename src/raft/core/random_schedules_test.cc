@@ -3,8 +3,10 @@
 // snapshots, membership changes, transfers, reads. First anything may happen and nothing wrong may;
 // then the faults end and the cluster must make progress.
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -109,6 +111,7 @@ class Cluster {
   }
 
   std::size_t committed() const { return committed_.size(); }
+  std::size_t resumed() const { return resumed_; }
 
  private:
   struct Envelope {
@@ -388,11 +391,22 @@ class Cluster {
     }
   }
 
+  /// Counts changes of membership that a later leader has gone on with.
+  void NoteConfiguration(const Entry& entry) {
+    if (entry.kind != EntryKind::kConfiguration) return;
+    const std::optional<Configuration> next = DecodeConfiguration(entry.data.view());
+    ASSERT_TRUE(next);
+    if (next->joint() && waiting_since_ && entry.term > *waiting_since_) ++resumed_;
+    waiting_since_.reset();
+    if (next->waits()) waiting_since_ = entry.term;
+  }
+
   /// State machine safety, and each proposal at most once.
   void OnApply(SimulatedServer& server, const Entry& entry) {
     const std::uint64_t index = entry.index.value;
     if (index == committed_.size() + 1) {
       committed_.push_back(entry);
+      NoteConfiguration(entry);
       hashes_[index] = server.hash;
       if (entry.kind == EntryKind::kCommand) {
         const auto ticket = LoadLittle<std::uint64_t>(entry.data.data());
@@ -480,6 +494,8 @@ class Cluster {
   std::set<std::uint64_t> done_;
   std::set<std::uint64_t> applied_;
   std::set<std::uint64_t> certainly_lost_;
+  std::optional<Term> waiting_since_;  // of the configuration in force, if it waits for voters
+  std::size_t resumed_ = 0;
   std::map<std::uint64_t, std::uint64_t> reads_;  // ticket to the least index it may see
 };
 
@@ -500,12 +516,18 @@ TEST(RandomSchedules, AreSafeAndThenMakeProgress) {
   const std::uint64_t count =
       Number("TRIREME_SEEDS", std::getenv("TRIREME_SEED") == nullptr ? kSeeds : 1);
   std::size_t committed = 0;
+  std::size_t resumed = 0;
   for (std::uint64_t seed = first; seed < first + count && !HasFailure(); ++seed) {
     SCOPED_TRACE("TRIREME_SEED=" + std::to_string(seed));
     Cluster cluster(seed);
     cluster.Chaos();
     if (!HasFailure()) cluster.Calm();
     committed += cluster.committed();
+    resumed += cluster.resumed();
+  }
+  std::printf("%zu entries, %zu changes finished by a later leader\n", committed, resumed);
+  if (count >= 100) {
+    EXPECT_GT(resumed, 0u);
   }
   EXPECT_GT(committed, 5 * count) << "the schedules hardly commit anything";
 }

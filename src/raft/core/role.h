@@ -59,13 +59,11 @@ struct LeadershipTransfer {
   bool told = false;  ///< TimeoutNow is sent.
 };
 
-/// A change of membership whose new voters are catching up. In volatile memory only: the next
-/// leader knows them as learners.
+/// This leader's view of the active configuration's goal.
 struct PendingChange {
-  Ticket ticket;
-  Configuration target;
+  Ticket ticket;  ///< None: an earlier leader began it.
   std::vector<CatchUp> newcomers;
-  std::vector<NodeId> added;  ///< Those that are learners for this change alone; sorted.
+  bool given_up = false;  ///< The active configuration takes it back.
 
   NodeId WaitsFor() const {
     for (const CatchUp& newcomer : newcomers) {

@@ -176,8 +176,10 @@ class Core::State {
   std::vector<NodeId> NewcomersOf(const Leader& leader, const Configuration& target) const;
   void BeginCatchUp(Leader& leader, Ticket ticket, const Configuration& target,
                     const std::vector<NodeId>& newcomers);
+  void ResumeCatchUp(Leader& leader);
   void AdvanceCatchUp(Leader& leader);
   void GiveUpChange(Leader& leader);
+  void EndGivenUpChange(Leader& leader);
 
   // snapshots.cc
   void Receive(NodeId from, SnapshotChunk& message);

@@ -35,9 +35,20 @@ struct Configuration {
   std::vector<NodeId> learners;  ///< Receive the log, do not vote; disjoint from `voters`.
   /// Members that keep no commands and never lead: voters, or learners that are to become voters.
   std::vector<NodeId> witnesses;
+  /// A change that waits for its new voters, who are learners until they have caught up (thesis,
+  /// 4.2.1). It is a part of the configuration so that the next leader goes on with it.
+  struct Goal {
+    std::vector<NodeId> voters;  ///< Members all of them. Empty: there is no such change.
+    std::vector<NodeId> learners;
+    std::vector<NodeId> witnesses;
+    std::vector<NodeId> guests;  ///< Learners that came for it, and leave when it is given up.
+    friend bool operator==(const Goal&, const Goal&) = default;
+  };
+  Goal goal{};
 
   /// Decisions need a majority of `voters` and one of `outgoing` (thesis, 4.3).
   bool joint() const { return !outgoing.empty(); }
+  bool waits() const { return !goal.voters.empty(); }  ///< For the goal's new voters.
   friend bool operator==(const Configuration&, const Configuration&) = default;
 };
 

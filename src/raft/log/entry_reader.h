@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include <trireme/raft/types.h>
@@ -29,5 +30,15 @@ ReadPlan PlanRead(GroupId group, const GroupState& state, const SegmentMap& segm
 /// place of the damage.
 [[nodiscard]] absl::Status ReadEntries(const ReadPlan& plan, std::uint64_t bytes_max,
                                        std::vector<Entry>* entries);
+
+/// Entries to be read together with those of other groups.
+struct WantedEntries {
+  ReadPlan plan;
+  bool only_configurations = false;
+  std::vector<Entry> entries;  ///< What was wanted, all of it.
+};
+
+/// Reads each frame once, whatever the number of groups that share it.
+[[nodiscard]] absl::Status ReadAllEntries(std::span<WantedEntries> wanted);
 
 }  // namespace trireme::raft

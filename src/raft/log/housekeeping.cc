@@ -11,6 +11,9 @@ namespace {
 /// Entries moved by one frame.
 constexpr std::uint64_t kMoveBytesMax = 1u << 20;
 
+/// Without a write between them, one a second: from then on surplus segments are removed.
+constexpr std::uint32_t kIdleCallsMin = 60;
+
 bool IsFullDisk(const absl::Status& status) {
   return status.code() == absl::StatusCode::kResourceExhausted;
 }
@@ -20,12 +23,27 @@ bool IsFullDisk(const absl::Status& status) {
 absl::Status Log::State::Housekeep() {
   const std::lock_guard housekeep_lock(housekeep_mutex_);
   TRIREME_RETURN_IF_ERROR(poisoned());
+  {
+    const std::lock_guard lock(mutex_);
+    last_kept_ = {FirstNeeded(), active_->block.number};
+  }
   if (const absl::Status moved = MoveOldEntries(); !moved.ok() && !IsFullDisk(moved)) return moved;
   std::uint64_t free_below = 0;
-  TRIREME_RETURN_IF_ERROR(AnnounceAndSeal(&free_below));
+  bool idle = false;
+  TRIREME_RETURN_IF_ERROR(AnnounceAndSeal(&free_below, &idle));
   TRIREME_RETURN_IF_ERROR(FreeSegments(free_below));
   TRIREME_RETURN_IF_ERROR(RemoveOldSnapshots());
+  idle_calls_ = idle ? idle_calls_ + 1 : 0;
+  if (idle_calls_ >= kIdleCallsMin) TRIREME_RETURN_IF_ERROR(RemoveSurplusSpare());
   return PrepareSpares();
+}
+
+/// A segment has been used up, or some have become free: spare ones should be there before the next
+/// is used up, which may be long before a second is over. To make one then would hold up all that
+/// is to be written: of 64 MiB, for a third of a second.
+bool Log::State::WantsHousekeeping() const {
+  const std::lock_guard lock(mutex_);
+  return poisoned_.ok() && std::pair(FirstNeeded(), active_->block.number) != last_kept_;
 }
 
 bool Log::State::WantsMoving() const {
@@ -99,7 +117,7 @@ absl::StatusOr<bool> Log::State::MoveFront(GroupId group, Extent* extent) {
 
 /// Writes a frame that says which segments are not needed, if there are new ones, or that all is
 /// durable, if nothing has been written for a while; then syncs. Segments below *free_below may go.
-absl::Status Log::State::AnnounceAndSeal(std::uint64_t* free_below) {
+absl::Status Log::State::AnnounceAndSeal(std::uint64_t* free_below, bool* is_idle) {
   {
     const std::lock_guard write_lock(write_mutex_);
     const bool idle = written_ == written_when_last_kept_;
@@ -110,6 +128,7 @@ absl::Status Log::State::AnnounceAndSeal(std::uint64_t* free_below) {
       if (!status.ok() && !IsFullDisk(status)) return status;
       sealed_ = idle && status.ok();
     }
+    *is_idle = idle;
     *free_below = first_announced_;
     written_when_last_kept_ = written_;
   }
@@ -144,7 +163,7 @@ absl::Status Log::State::FreeFile(const Segment& segment, std::vector<std::strin
   std::string spare;
   {
     const std::lock_guard lock(mutex_);
-    if (spares_.size() + spares->size() < options_.spare_segments &&
+    if (spares_.size() + spares->size() < spares_max() &&
         segment.block.segment_bytes == options_.segment_bytes)
       spare = Path(SpareName(next_spare_++));
   }
@@ -169,6 +188,17 @@ absl::Status Log::State::RemoveOldSnapshots() {
   }
   for (const std::string& path : gone) TRIREME_RETURN_IF_ERROR(disk_.Remove(path));
   return absl::OkStatus();
+}
+
+absl::Status Log::State::RemoveSurplusSpare() {
+  std::string surplus;
+  {
+    const std::lock_guard lock(mutex_);
+    if (spares_.size() <= options_.spare_segments) return absl::OkStatus();
+    surplus = std::move(spares_.back());
+    spares_.pop_back();
+  }
+  return disk_.Remove(surplus);
 }
 
 absl::Status Log::State::PrepareSpares() {

@@ -45,6 +45,10 @@ absl::StatusOr<SharedBytes> Log::ReadSnapshot(GroupId group, Index snapshot, std
 absl::Status Log::Housekeep() {
   return state_->Housekeep();
 }
+
+bool Log::wants_housekeeping() const {
+  return state_->WantsHousekeeping();
+}
 bool Log::fatal() const {
   return state_->fatal();
 }

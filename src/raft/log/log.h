@@ -65,6 +65,7 @@ class Log final : public LogStore {
                                                          std::uint64_t bytes_max) const override;
   /// Frees segments and snapshots that no group needs and prepares spare segments.
   [[nodiscard]] absl::Status Housekeep() override;
+  bool wants_housekeeping() const override;
   bool fatal() const override;
 
   LogStats Stats() const;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -39,6 +40,7 @@ class Log::State {
   absl::StatusOr<SharedBytes> ReadSnapshot(GroupId group, Index snapshot, std::uint64_t offset,
                                            std::uint64_t bytes_max) const;
   absl::Status Housekeep();
+  bool WantsHousekeeping() const;
   bool fatal() const;
   LogStats Stats() const;
   std::uint64_t batch_bytes_max() const { return options_.segment_bytes / 2; }
@@ -62,9 +64,8 @@ class Log::State {
   absl::Status WriteAgain(std::uint64_t from, std::uint64_t to);
   absl::Status BeginLife();
   absl::Status Restore(Opened* to) const;
-  absl::Status RestoreGroup(GroupId group, const GroupState& state, std::uint64_t bytes_max,
-                            RecoveredGroup* to) const;
-  absl::Status RestoreOlder(GroupId group, const GroupState& state, RecoveredGroup* to) const;
+  ReadPlan PlanRestore(GroupId group, const GroupState& state, std::uint64_t bytes_max) const;
+  ReadPlan PlanOlder(const GroupState& state, RecoveredGroup* to) const;
 
   // append.cc; with write_mutex_
   absl::Status PlanAll(std::span<const GroupWrite> groups);
@@ -83,11 +84,15 @@ class Log::State {
   absl::StatusOr<bool> MoveFront(GroupId group, Extent* extent);
   bool WantsMoving() const;
   std::vector<std::pair<GroupId, Extent>> ExtentsOf(std::uint64_t segment) const;
-  absl::Status AnnounceAndSeal(std::uint64_t* free_below);
+  absl::Status AnnounceAndSeal(std::uint64_t* free_below, bool* is_idle);
   absl::Status FreeSegments(std::uint64_t below);
   absl::Status FreeFile(const Segment& segment, std::vector<std::string>* spares);
   absl::Status RemoveOldSnapshots();
+  absl::Status RemoveSurplusSpare();
   absl::Status PrepareSpares();
+  std::size_t spares_max() const {
+    return std::max(options_.spare_segments, options_.recycled_segments_max);
+  }
 
   absl::Status poisoned() const;
   absl::Status Poison(const absl::Status& cause);
@@ -102,6 +107,7 @@ class Log::State {
   std::mutex housekeep_mutex_;
   std::vector<SegmentPtr> retired_;           ///< Free, but for those who still read them.
   std::uint64_t written_when_last_kept_ = 0;  ///< To see that nothing is being written.
+  std::uint32_t idle_calls_ = 0;              ///< Without a write between them.
 
   std::mutex write_mutex_;
   FrameBuilder builder_;
@@ -120,7 +126,8 @@ class Log::State {
   std::uint64_t written_ = 0;
   // These are not.
   std::uint64_t durable_ = 0;
-  std::vector<std::string> spares_;  ///< Paths.
+  std::vector<std::string> spares_;                    ///< Paths.
+  std::pair<std::uint64_t, std::uint64_t> last_kept_;  ///< First and last segment, by Housekeep.
   std::uint64_t next_spare_ = 1;
   std::vector<OldSnapshot> old_snapshots_;
   mutable std::map<GroupId, std::pair<LogPosition, std::shared_ptr<const SnapshotFile>>>

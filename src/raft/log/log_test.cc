@@ -237,6 +237,50 @@ TEST_F(LogTest, AForgottenGroupIsGone) {
   EXPECT_EQ(opened.groups[0].group, kTwo);
 }
 
+/// Every frame has something of every group: each is read once, not once for each group.
+TEST_F(LogTest, ManyGroupsShareEachFrame) {
+  constexpr std::uint64_t kGroups = 1000;
+  constexpr std::uint64_t kFrames = 60;
+  options_.segment_bytes = 1u << 20;
+  const auto entry = [](std::uint64_t group, std::uint64_t index) {
+    const auto kind = index == 3 ? EntryKind::kConfiguration : EntryKind::kCommand;
+    return MakeEntry(index, 1 + index / 20, fmt::format("{} of {}", index, group), kind);
+  };
+  {
+    const auto opened = Open();
+    for (std::uint64_t index = 1; index <= kFrames; ++index) {
+      std::vector<Entry> entries;
+      for (std::uint64_t group = 1; group <= kGroups; ++group)
+        entries.push_back(entry(group, index));
+      std::vector<GroupWrite> writes;
+      for (std::uint64_t group = 1; group <= kGroups; ++group)
+        writes.push_back(
+            {.group = GroupId{group}, .entries = std::span(entries).subspan(group - 1, 1)});
+      ASSERT_TRUE(opened.log->Write(writes).ok());
+    }
+    ASSERT_TRUE(opened.log->Sync().ok());
+  }
+  {
+    const auto opened = Open();
+    ASSERT_THAT(opened.groups, SizeIs(kGroups));
+    for (const RecoveredGroup& group : opened.groups) {
+      ASSERT_THAT(group.entries, SizeIs(kFrames));
+      for (const Entry& found : group.entries)
+        ASSERT_EQ(found, entry(group.group.value, found.index.value));
+    }
+  }
+  // With room for the last ones only, the others are told of by their terms and configurations.
+  options_.restore_bytes_max = 1;
+  const auto bounded = Open();
+  for (const RecoveredGroup& group : bounded.groups) {
+    ASSERT_THAT(group.entries, SizeIs(1));
+    ASSERT_EQ(group.entries[0], entry(group.group.value, kFrames));
+    ASSERT_THAT(group.older_terms, SizeIs(3));
+    ASSERT_THAT(group.older_configurations, SizeIs(1));
+    ASSERT_EQ(group.older_configurations[0], entry(group.group.value, 3));
+  }
+}
+
 TEST_F(LogTest, SegmentsAreFreedAndUsedAgain) {
   const auto opened = Open();
   Log& log = *opened.log;
@@ -255,6 +299,33 @@ TEST_F(LogTest, SegmentsAreFreedAndUsedAgain) {
   EXPECT_EQ(log.Stats().spare_segments, 1u);
   const std::uint64_t written = disk_.counters().bytes_written - allocated_at;
   EXPECT_LT(written, 1000 * 1200u) << "zeros were written again";
+}
+
+/// A log that is told to tidy up when it wants to, and not by a clock, makes its segments from the
+/// same few files for good; and gives those back that are too many when nothing is written.
+TEST_F(LogTest, SegmentsGoRoundWhenTidiedUpOnDemand) {
+  options_.spare_segments = 2;
+  options_.recycled_segments_max = 8;
+  const auto opened = Open();
+  Log& log = *opened.log;
+  const std::string data(10'000, 'd');
+  std::uint64_t allocated_at = 0;
+  for (std::uint64_t i = 1; i <= 1000; ++i) {
+    ASSERT_TRUE(AppendAndSync(log, kOne, {MakeEntry(i, 1, data)}).ok());
+    if (i % 30 == 0) {  // five segments' worth
+      const LogSnapshot snapshot = MakeSnapshot(log, kOne, {Index{i}, Term{1}}, "s");
+      ASSERT_TRUE(WriteOne(log, {.group = kOne, .snapshot = snapshot, .drop_to = Index{i}}).ok());
+    }
+    if (log.wants_housekeeping()) {
+      ASSERT_TRUE(log.Housekeep().ok());
+    }
+    EXPECT_FALSE(log.wants_housekeeping()) << "again and again";
+    if (i == 500) allocated_at = disk_.counters().bytes_written;
+  }
+  EXPECT_LT(disk_.counters().bytes_written - allocated_at, 500 * 12'000u) << "zeros were written";
+  EXPECT_GT(log.Stats().spare_segments, 2u);
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(log.Housekeep().ok());
+  EXPECT_EQ(log.Stats().spare_segments, 2u);
 }
 
 TEST_F(LogTest, AGroupThatLagsDoesNotPinSegments) {

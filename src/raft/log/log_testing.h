@@ -20,6 +20,7 @@ inline LogOptions SmallLog(std::string directory = "log") {
           .segment_bytes = kSegmentBytesMin,
           .reserve_bytes = 4096,
           .spare_segments = 1,
+          .recycled_segments_max = 1,
           .pinned_segments_max = 3};
 }
 

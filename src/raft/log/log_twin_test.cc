@@ -81,6 +81,7 @@ class Drill {
     options_.index_points_max = random_.OneIn(2) ? 16 : 1000;
     options_.restore_bytes_max = random_.OneIn(2) ? 2000 : 1u << 20;
     options_.spare_segments = static_cast<std::uint32_t>(random_.Below(3));
+    options_.recycled_segments_max = static_cast<std::uint32_t>(random_.Below(4));
     entry_bytes_max_ = random_.OneIn(3) ? 9000 : 600;
     states_ = {Twin{}};
   }

@@ -13,6 +13,18 @@ namespace {
 constexpr std::uint64_t kReserveBytesMin = 4u << 10;
 constexpr std::size_t kWriteAgainBytes = 1u << 20;
 
+/// What is over bytes_max at the front, but never the last one: one extent may be too much.
+void DropFront(std::uint64_t bytes_max, std::vector<Entry>* entries) {
+  std::size_t first = entries->size();
+  std::uint64_t bytes = 0;
+  while (first > 0) {
+    bytes += (*entries)[first - 1].data.size();
+    if (bytes > bytes_max && first < entries->size()) break;
+    --first;
+  }
+  entries->erase(entries->begin(), entries->begin() + static_cast<std::ptrdiff_t>(first));
+}
+
 absl::Status OutOfBounds(std::string_view option, std::uint64_t value, std::uint64_t least,
                          std::uint64_t most) {
   if (value >= least && value <= most) return absl::OkStatus();
@@ -114,7 +126,7 @@ std::vector<std::string> Log::State::AdoptSpares(const LogDirectory& listed) {
   std::vector<std::string> useless;
   for (const auto& [number, bytes] : listed.spares) {
     next_spare_ = std::max(next_spare_, number + 1);
-    if (bytes == options_.segment_bytes && spares_.size() < options_.spare_segments) {
+    if (bytes == options_.segment_bytes && spares_.size() < spares_max()) {
       spares_.push_back(Path(SpareName(number)));
     } else {
       useless.push_back(SpareName(number));
@@ -178,53 +190,57 @@ absl::Status Log::State::BeginLife() {
 
 absl::Status Log::State::Restore(Opened* to) const {
   const std::uint64_t groups = std::max<std::uint64_t>(table_.groups().size(), 1);
+  const std::uint64_t bytes_max = options_.restore_bytes_max / groups;
+  std::vector<WantedEntries> wanted;
+  for (const auto& [group, state] : table_.groups())
+    wanted.push_back({.plan = PlanRestore(group, state, bytes_max)});
+  TRIREME_RETURN_IF_ERROR(ReadAllEntries(wanted));
+  std::vector<WantedEntries> older;
+  std::size_t next = 0;
   for (const auto& [group, state] : table_.groups()) {
-    TRIREME_RETURN_IF_ERROR(RestoreGroup(group, state, options_.restore_bytes_max / groups,
-                                         &to->groups.emplace_back()));
+    RecoveredGroup& recovered = to->groups.emplace_back();
+    recovered.group = group;
+    recovered.hard_state = state.hard_state;
+    recovered.snapshot = state.snapshot;
+    recovered.dropped_to = state.dropped_to;
+    recovered.last = state.last();
+    recovered.entries = std::move(wanted[next++].entries);
+    DropFront(bytes_max, &recovered.entries);
+    older.push_back({.plan = PlanOlder(state, &recovered), .only_configurations = true});
   }
+  TRIREME_RETURN_IF_ERROR(ReadAllEntries(older));
+  for (std::size_t i = 0; i < older.size(); ++i)
+    to->groups[i].older_configurations = std::move(older[i].entries);
   return absl::OkStatus();
 }
 
-absl::Status Log::State::RestoreGroup(GroupId group, const GroupState& state,
-                                      std::uint64_t bytes_max, RecoveredGroup* to) const {
-  to->group = group;
-  to->hard_state = state.hard_state;
-  to->snapshot = state.snapshot;
-  to->dropped_to = state.dropped_to;
-  to->last = state.last();
-  if (state.extents.empty()) return absl::OkStatus();
+/// Whole extents from the end, at least one and otherwise as many as have at most bytes_max.
+ReadPlan Log::State::PlanRestore(GroupId group, const GroupState& state,
+                                 std::uint64_t bytes_max) const {
+  if (state.extents.empty()) return {.group = group};
   auto first = std::prev(state.extents.end());
   std::uint64_t bytes = first->run.bytes;
   while (first != state.extents.begin() && bytes + std::prev(first)->run.bytes <= bytes_max)
     bytes += (--first)->run.bytes;
-  const ReadPlan plan =
-      PlanRead(group, state, segments_, first->run.first, to->last.index, UINT64_MAX);
-  TRIREME_RETURN_IF_ERROR(ReadEntries(plan, UINT64_MAX, &to->entries));
-  std::size_t drop = 0;  // the last extent alone may be too much
-  for (; bytes > bytes_max && drop + 1 < to->entries.size(); ++drop)
-    bytes -= std::min<std::uint64_t>(bytes, to->entries[drop].data.size());
-  to->entries.erase(to->entries.begin(), to->entries.begin() + static_cast<std::ptrdiff_t>(drop));
-  return RestoreOlder(group, state, to);
+  return PlanRead(group, state, segments_, first->run.first, state.last_index(), UINT64_MAX);
 }
 
-absl::Status Log::State::RestoreOlder(GroupId group, const GroupState& state,
-                                      RecoveredGroup* to) const {
+/// The extents below the recovered entries that have configurations; the terms go to `to`.
+ReadPlan Log::State::PlanOlder(const GroupState& state, RecoveredGroup* to) const {
+  ReadPlan plan{.group = to->group};
+  if (to->entries.empty()) return plan;
   const Index end = to->entries.front().index;
+  plan.first = state.extents.front().run.first;
+  plan.last = end - 1;
   for (const Extent& extent : state.extents) {
     if (extent.run.first >= end) break;
     if (to->older_terms.empty() || to->older_terms.back().term != extent.run.term)
       to->older_terms.push_back({extent.run.first, extent.run.term});
     if (!extent.run.has_configuration) continue;
-    std::vector<Entry> entries;
-    const ReadPlan plan = PlanRead(group, state, segments_, extent.run.first,
-                                   std::min(extent.run.last, end - 1), UINT64_MAX);
-    TRIREME_RETURN_IF_ERROR(ReadEntries(plan, UINT64_MAX, &entries));
-    for (Entry& entry : entries) {
-      if (entry.kind == EntryKind::kConfiguration)
-        to->older_configurations.push_back(std::move(entry));
-    }
+    plan.extents.push_back(extent);
+    plan.segments.insert(*segments_.find(extent.place.segment));
   }
-  return absl::OkStatus();
+  return plan;
 }
 
 }  // namespace trireme::raft

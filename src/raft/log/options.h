@@ -18,8 +18,11 @@ struct LogOptions {
   /// The end of the last segment that entries may not use when there is no room for another one, so
   /// that terms, votes and compactions can still be written on a full disk.
   std::uint64_t reserve_bytes = 1u << 20;
-  /// Segments kept ready, zero-filled or used before, by Housekeep. Surplus ones are removed.
+  /// Segments kept ready, zero-filled or used before, by Housekeep.
   std::uint32_t spare_segments = 2;
+  /// Of segments that are free, so many are kept to be used again; more are removed at once, and
+  /// those beyond spare_segments one by one when nothing has been written for a minute.
+  std::uint32_t recycled_segments_max = 8;
   /// With more segments than this, entries that pin the oldest are rewritten at the front, unless
   /// more than half of all bytes are live.
   std::uint32_t pinned_segments_max = 8;

@@ -31,7 +31,7 @@ class Recoverer {
   absl::Status OpenSegments(const LogDirectory& listed) {
     for (const std::uint64_t number : LastRun(listed)) {
       TRIREME_ASSIGN_OR_RETURN(SegmentPtr segment, OpenSegment(disk_, options_.directory, number,
-                                                               io::OpenMode::kReadWrite));
+                                                               io::OpenMode::kOverwrite));
       const LogIdentity identity{options_.cluster_id, options_.node};
       if (segment->block.identity != identity)
         return Damaged(segment->path, 0, "the segment is of another node or cluster");

@@ -16,15 +16,15 @@ constexpr std::string_view kMagic = "TRIRWAL1";
 constexpr std::size_t kFieldsBytes = 52;
 constexpr std::size_t kZeroBytesPerWrite = 1u << 20;
 
-absl::Status FillWithZeros(io::DiskFile& file, std::uint64_t bytes) {
-  TRIREME_RETURN_IF_ERROR(file.Allocate(bytes));
+absl::Status FillWithZeros(io::Disk& disk, const std::string& path, std::uint64_t bytes) {
+  TRIREME_ASSIGN_OR_RETURN(const auto file, disk.Open(path, io::OpenMode::kOverwrite));
   const std::string zeros(std::min<std::uint64_t>(bytes, kZeroBytesPerWrite), '\0');
   for (std::uint64_t at = 0; at < bytes; at += zeros.size()) {
     const std::string_view part =
         std::string_view(zeros).substr(0, std::min<std::uint64_t>(zeros.size(), bytes - at));
-    TRIREME_RETURN_IF_ERROR(file.WriteAt(at, std::span(&part, 1)));
+    TRIREME_RETURN_IF_ERROR(file->WriteAt(at, std::span(&part, 1)));
   }
-  return file.Sync();
+  return file->Sync();
 }
 
 }  // namespace
@@ -81,7 +81,7 @@ absl::StatusOr<SegmentPtr> StartSegment(io::Disk& disk, const std::string& direc
   segment->path = PathIn(directory, SegmentName(block.number));
   const std::string bytes = EncodeSegmentBlock(block);
   segment->seed = LoadLittle<std::uint32_t>(bytes.data() + kFieldsBytes);
-  TRIREME_ASSIGN_OR_RETURN(segment->file, disk.Open(spare_path, io::OpenMode::kReadWrite));
+  TRIREME_ASSIGN_OR_RETURN(segment->file, disk.Open(spare_path, io::OpenMode::kOverwrite));
   const std::string_view whole(bytes);
   TRIREME_RETURN_IF_ERROR(segment->file->WriteAt(0, std::span(&whole, 1)));
   TRIREME_RETURN_IF_ERROR(segment->file->Sync());
@@ -92,8 +92,10 @@ absl::StatusOr<SegmentPtr> StartSegment(io::Disk& disk, const std::string& direc
 
 absl::Status CreateZeroFilled(io::Disk& disk, const std::string& path, std::uint64_t bytes) {
   auto file = CreateAnew(disk, path);
-  absl::Status status = file.ok() ? FillWithZeros(**file, bytes) : file.status();
-  if (status.code() == absl::StatusCode::kResourceExhausted && file.ok())
+  if (!file.ok()) return file.status();
+  absl::Status status = (*file)->Allocate(bytes);
+  if (status.ok()) status = FillWithZeros(disk, path, bytes);
+  if (status.code() == absl::StatusCode::kResourceExhausted)
     TRIREME_RETURN_IF_ERROR(disk.Remove(path));
   return status;
 }

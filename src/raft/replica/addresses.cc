@@ -1,7 +1,9 @@
 #include <string>
+#include <utility>
 
 #include "fmt/format.h"
 #include "io/log.h"
+#include "raft/core/configuration.h"
 #include "raft/replica/host_loop.h"
 
 /// Who is where. The book is kept in the store under the group number that no group has, as the
@@ -53,6 +55,35 @@ void HostLoop::KeepAddresses() {
   item.group = kHostSection;
   item.snapshot = LogSnapshot{{}, 0, SharedBytes::Own(addresses_.Encode())};
   to_write_.push_back(std::move(item));
+}
+
+/// Peers that no group has any more are forgotten after a while, those that one has again are not.
+void HostLoop::ReviewPeers() {
+  reviewed_ = ticked_;
+  if (options_.transport == nullptr) return;
+  for (const Group* group : in_order_) {
+    for (const NodeId member : Members(group->core->Membership())) {
+      if (member != self()) Remember(member);
+    }
+  }
+  for (auto& [id, peer] : member_peers_) {
+    if (peer.forgotten || ticked_ - peer.last_member < options_.forget_peer_after) continue;
+    peer.forgotten = true;
+    options_.transport->RemovePeer(NodeId{id});
+    io::Log(io::LogLevel::kInfo, "raft_peer_forgotten", {{"node", std::to_string(id)}});
+  }
+}
+
+/// It is a member of a group, or about to be.
+void HostLoop::Remember(NodeId id) {
+  MemberPeer& peer = member_peers_[id.value];
+  peer.last_member = ticked_;
+  if (!std::exchange(peer.forgotten, false)) return;
+  const std::optional<std::string> address = addresses_.Find(id);
+  if (!address || id == self()) return;
+  if (absl::Status status = options_.transport->SetPeer(id, *address); !status.ok()) {
+    io::Log(io::LogLevel::kWarn, "raft_address_refused", {{"why", status.ToString()}});
+  }
 }
 
 /// With the first frame to a peer after something new.

@@ -41,6 +41,13 @@ class StoredSnapshot final : public SnapshotSource {
   absl::Status status_;
 };
 
+/// A durable machine may begin one entry behind where its core does.
+std::span<const Entry> NotYetApplied(std::span<const Entry> entries, Index applied) {
+  std::size_t known = 0;
+  while (known < entries.size() && entries[known].index <= applied) ++known;
+  return entries.subspan(known);
+}
+
 }  // namespace
 
 absl::Status RestoreFrom(const LogStore& store, GroupId group, LogPosition last,
@@ -105,8 +112,10 @@ void Applier::Process(ApplyItem& item, Report* report) {
       if (!Load(item, next, &loaded)) break;
       entries = loaded;
     }
-    ApplyEntries(group, entries, item, &mine);
     next = entries.back().index + 1;
+    entries = NotYetApplied(entries, group.applied.index);
+    if (entries.empty()) continue;
+    ApplyEntries(group, entries, item, &mine);
     report->entries += entries.size();
     for (const Entry& entry : entries) report->bytes += entry.data.size();
   }
@@ -118,6 +127,7 @@ void Applier::Process(ApplyItem& item, Report* report) {
     item.mine[mine].done(std::move(unknown));
   }
   for (auto& call : item.calls) call();
+  if (!item.mine.empty() || !item.calls.empty()) group.machine->Answered();
   if (!group.failed && !group.waits_for_restore &&
       (item.restore || item.committed.last >= item.committed.first)) {
     report->group = &group;
@@ -130,7 +140,7 @@ bool Applier::Restore(AppliedGroup& group, const SnapshotMeta& meta) {
   const absl::Status status =
       RestoreFrom(*store_, group.id, meta.last, meta.size_bytes, *group.machine);
   group.waits_for_restore = absl::IsNotFound(status);
-  if (status.ok()) group.applied = meta.last;
+  if (status.ok()) group.applied = group.before = meta.last;
   if (!status.ok() && !group.waits_for_restore) Fail(group, status);
   return status.ok();
 }
@@ -158,6 +168,7 @@ void Applier::ApplyEntries(AppliedGroup& group, std::span<const Entry> entries, 
   for (std::size_t from = 0; from < entries.size();) {
     const auto begin = entries.begin() + static_cast<std::ptrdiff_t>(from);
     if (!is_command(*begin)) {
+      if (group.durable != nullptr) group.durable->Skip(PositionOf(*begin));
       ++from;
       continue;
     }
@@ -166,12 +177,21 @@ void Applier::ApplyEntries(AppliedGroup& group, std::span<const Entry> entries, 
     group.machine->Apply({begin, end}, std::span(results_).subspan(from, count));
     from += count;
   }
+  group.before = entries.size() > 1 ? PositionOf(entries[entries.size() - 2]) : group.applied;
   group.applied = PositionOf(entries.back());
   const Index first = entries.front().index;
   for (; *mine < item.mine.size() && item.mine[*mine].index <= group.applied.index; ++*mine) {
     ApplyItem::Mine& one = item.mine[*mine];
     if (!one.done) continue;
     const std::size_t at = one.index - first;
+    if (one.term != Term{} && one.term != entries[at].term) {
+      ProposalResult replaced;
+      replaced.state = ProposalState::kNotExecuted;
+      replaced.status = absl::UnavailableError(
+          "leadership changed, and another entry has taken the proposal's place");
+      one.done(std::move(replaced));
+      continue;
+    }
     one.done({ProposalState::kCommitted, PositionOf(entries[at]), std::move(results_[at]), {}, {}});
   }
   for (std::size_t i = 0; i < entries.size(); ++i) results_[i].clear();

@@ -18,11 +18,16 @@ namespace trireme::raft {
 struct AppliedGroup {
   GroupId id;
   StateMachine* machine = nullptr;
+  DurableStateMachine* durable = nullptr;  ///< The same, if it is one that the Host treats so.
   LogPosition applied;
+  LogPosition before;  ///< The entry before `applied`, or `applied`.
   /// A snapshot that was to be restored has given way to a later one, which comes: what is to be
   /// applied until then is covered by that.
   bool waits_for_restore = false;
   bool failed = false;
+
+  /// The state is what `applied` says.
+  bool readable() const { return !failed && !waits_for_restore; }
 };
 
 /// A part of one group's output, for its state machine.
@@ -34,6 +39,9 @@ struct ApplyItem {
   struct Mine {
     Index index;
     ProposalCallback done;
+    /// Not 0: theirs is the entry of this term, and if another stands there, theirs is not
+    /// executed.
+    Term term;
   };
   std::vector<Mine> mine;
   /// After that: answers to reads and lost proposals, captures.

@@ -4,6 +4,7 @@
 #include "fmt/format.h"
 #include "io/log.h"
 #include "raft/core/configuration.h"
+#include "raft/replica/durable.h"
 #include "raft/replica/host_loop.h"
 
 /// What the cores say is to be done.
@@ -13,6 +14,22 @@ void HostLoop::MarkDirty(Group& group) {
   if (std::exchange(group.dirty, true)) return;
   dirty_.push_back(&group);
 }
+
+namespace {
+
+absl::Status WhyChangeLost(const Group& group, LostKind kind) {
+  if (kind == LostKind::kAbandoned && !group.core->WhyChangeEnded().empty()) {
+    return absl::AbortedError(group.core->WhyChangeEnded());
+  }
+  if (kind != LostKind::kUnknown) {
+    return absl::UnavailableError("leadership changed before the change of membership committed");
+  }
+  return absl::UnavailableError(
+      "leadership changed; a change of membership that waited for new voters may go on under the "
+      "next leader");
+}
+
+}  // namespace
 
 /// Until no core has anything to say. What needs no disk is on its way before the disk is asked;
 /// with a store that does not wait, what it makes durable is told at once.
@@ -26,9 +43,7 @@ void HostLoop::CarryOut() {
     if (to_write_.empty()) return;
     wal_->Push(std::exchange(to_write_, {}));
     if (options_.store->waits()) return;
-    Inbox::Contents written;
-    inbox_.TakePersisted(&written.persisted);
-    for (const auto& [group, token] : written.persisted) Persisted(group, token);
+    for (const auto& [group, token] : std::exchange(persisted_here_, {})) Persisted(group, token);
   } while (!dirty_.empty());
 }
 
@@ -69,6 +84,7 @@ void HostLoop::CarryOutApply(Group& group) {
         item.mine.push_back({mine.index, *std::move(done)});
       }
     }
+    PlaceForwards(group, output_, &item);
     counters_.committed.fetch_add(item.mine.size(), std::memory_order_relaxed);
     item.committed = std::move(committed);
   }
@@ -83,9 +99,7 @@ void HostLoop::CarryOutApply(Group& group) {
         lost.kind == LostKind::kUnknown
             ? "a snapshot covers the proposal: it may have taken effect"
             : "leadership changed, and another entry has taken the proposal's place");
-    if (lost.ticket == group.change_ticket && !group.core->WhyChangeEnded().empty()) {
-      result.status = absl::AbortedError(group.core->WhyChangeEnded());
-    }
+    if (lost.ticket == group.change_ticket) result.status = WhyChangeLost(group, lost.kind);
     result.leader = group.leader();
     ApplyCalls(group).calls.push_back(
         [done = *std::move(done), result = std::move(result)]() mutable { done(result); });
@@ -117,6 +131,7 @@ void HostLoop::CarryOutReads(Group& group) {
     });
   }
   for (const SnapshotReadRequest& request : output_.snapshot_reads) {
+    if (MakeFullSnapshot(group)) continue;  // the core asks again
     reader_->Post([this, request, id = group.id()] {
       auto bytes =
           options_.store->ReadSnapshot(id, request.snapshot, request.offset, request.bytes_max);
@@ -146,15 +161,32 @@ void HostLoop::SendAll(TurnOutbox& outbox) {
     counters_.frames_sent.fetch_add(1, std::memory_order_relaxed);
     counters_.frame_bytes_sent.fetch_add(bytes, std::memory_order_relaxed);
   });
+  if (&outbox == &outbox_)  // the log's has no entries
+    counters_.frame_bytes_copied.store(outbox.data_copied_bytes(), std::memory_order_relaxed);
+}
+
+void HostLoop::TellLeadership(Group& group, const Leadership& now) {
+  if (now == group.told) return;
+  group.told = now;
+  if (!group.options.on_leadership) return;
+  ApplyCalls(group).calls.push_back([&group, now] { group.options.on_leadership(now); });
 }
 
 void HostLoop::Publish(Group& group) {
   const CoreStatus status = group.core->Status();
+  if (status.leader != kNobody && status.leader != group.leader()) {
+    group.forwards.LeaderIs(status.leader, group.options.config.election_ticks);
+  }
   group.seen_leader.store(status.leader.value, std::memory_order_relaxed);
   group.seen_leads.store(status.role == RoleName::kLeader && group.failure.ok(),
                          std::memory_order_relaxed);
+  const std::uint64_t outstanding =
+      group.proposals.size() + group.reads.size() + group.forwards.size();
+  outstanding_ += outstanding - std::exchange(group.counted_outstanding, outstanding);
+  group.seen_term.store(status.term.value, std::memory_order_relaxed);
+  TellLeadership(group, {status.term, status.leader, group.leads()});
   // It will not hear what becomes of them.
-  if (status.removed && group.proposals.size() > 0) {
+  if (status.removed && group.proposals.size() + group.forwards.size() > 0) {
     GiveUpProposals(group, absl::UnavailableError("this node has been removed from the group"));
   }
 }
@@ -172,22 +204,37 @@ void HostLoop::TakeSnapshot(Group& group, Group::SnapshotCallback done) {
   CarryOut();
 }
 
+void HostLoop::SnapshotIfDue(Group& group) {
+  const GroupOptions& options = group.options;
+  if ((options.snapshot_entries > 0 && group.entries_since_snapshot >= options.snapshot_entries) ||
+      (options.snapshot_log_bytes > 0 &&
+       group.bytes_since_snapshot >= options.snapshot_log_bytes)) {
+    // A marker would take the place of the snapshot that is being sent.
+    if (group.applying.durable != nullptr && SendsSnapshot(group)) return;
+    BeginSnapshot(group);
+  }
+}
+
 /// On the apply thread between two batches; from there to the background, and back.
 void HostLoop::BeginSnapshot(Group& group) {
   if (std::exchange(group.snapshot_under_way, true)) return;
   group.entries_since_snapshot = 0;
   group.bytes_since_snapshot = 0;
-  ApplyCalls(group).calls.push_back([this, &group] {
+  group.full_under_way = std::exchange(group.wants_full, false);
+  const bool marker = group.applying.durable != nullptr && !group.full_under_way;
+  ApplyCalls(group).calls.push_back([this, &group, marker] {
     const AppliedGroup& applied = group.applying;
-    if (applied.failed || applied.waits_for_restore || applied.applied.index == Index{}) {
+    const LogPosition position = marker ? applied.before : applied.applied;
+    if (!applied.readable() || position.index == Index{}) {
       return inbox_.Post([this, &group] {
         EndSnapshot(group, absl::FailedPreconditionError("nothing has been applied yet"));
       });
     }
-    background_->Post(
-        [this, &group, at = applied.applied, work = applied.machine->Capture()]() mutable {
-          StoreSnapshot(group, at, std::move(work));
-        });
+    background_->Post([this, &group, at = position,
+                       work = marker ? MarkerAfter(applied.durable->Flush())
+                                     : applied.machine->Capture()]() mutable {
+      StoreSnapshot(group, at, std::move(work));
+    });
   });
 }
 
@@ -248,7 +295,9 @@ void HostLoop::NameSnapshot(Group& group, LogPosition at, std::uint64_t size_byt
 void HostLoop::CompactTo(Group& group, Index at, std::uint64_t size_bytes, Index drop_to) {
   if (group.failure.ok()) {
     // Not OK: a leader's snapshot has overtaken it, which is as good.
-    static_cast<void>(group.core->Compact(at, size_bytes, drop_to));
+    const bool stands = group.core->Compact(at, size_bytes, drop_to).ok();
+    if (stands && group.full_under_way) group.full_at = at;
+    group.full_is_old = false;
     MarkDirty(group);
   }
   counters_.snapshots_taken.fetch_add(1, std::memory_order_relaxed);
@@ -257,6 +306,7 @@ void HostLoop::CompactTo(Group& group, Index at, std::uint64_t size_bytes, Index
 
 void HostLoop::EndSnapshot(Group& group, absl::StatusOr<Index> result) {
   group.snapshot_under_way = false;
+  group.full_under_way = false;
   if (!result.ok()) {
     counters_.snapshots_failed.fetch_add(1, std::memory_order_relaxed);
     io::Log(io::LogLevel::kWarn, "raft_snapshot_failed",
@@ -265,6 +315,10 @@ void HostLoop::EndSnapshot(Group& group, absl::StatusOr<Index> result) {
   for (auto& waiter : std::exchange(group.snapshot_waiters, {})) {
     ApplyCalls(group).calls.push_back(
         [waiter = std::move(waiter), result]() mutable { waiter(result); });
+  }
+  // What was applied meanwhile may be enough for the next one already.
+  if (result.ok() && group.failure.ok()) {
+    group.wants_full ? BeginSnapshot(group) : SnapshotIfDue(group);
   }
 }
 
@@ -297,6 +351,8 @@ void HostLoop::RefuseRead(Group& group, ReadCallback done, absl::Status why) {
 }
 
 void HostLoop::GiveUpProposals(Group& group, const absl::Status& why) {
+  group.forwards.GiveUp(why);
+  EndForwards(group);
   group.proposals.TakeAll([&](ProposalCallback done) {
     ProposalResult unknown;
     unknown.status = why;
@@ -306,14 +362,19 @@ void HostLoop::GiveUpProposals(Group& group, const absl::Status& why) {
 }
 
 /// Its core is not called any more. What it had promised to answer is answered.
-void HostLoop::FailGroup(Group& group, const absl::Status& why) {
-  if (!group.failure.ok()) return;
+void HostLoop::StopGroup(Group& group, const absl::Status& why) {
   group.failure = why;
-  io::Log(io::LogLevel::kError, "raft_group_stopped",
-          {{"group", std::to_string(group.id().value)}, {"why", why.ToString()}});
   group.seen_leads = false;
+  TellLeadership(group, {group.term(), kNobody, false});
   GiveUpProposals(group, why);
   group.reads.TakeAll([&](ReadCallback done) { RefuseRead(group, std::move(done), why); });
+}
+
+void HostLoop::FailGroup(Group& group, const absl::Status& why) {
+  if (!group.failure.ok()) return;
+  io::Log(io::LogLevel::kError, "raft_group_stopped",
+          {{"group", std::to_string(group.id().value)}, {"why", why.ToString()}});
+  StopGroup(group, why);
   if (options_.on_fatal) ApplyCalls(group).calls.push_back([this, why] { options_.on_fatal(why); });
 }
 
@@ -329,6 +390,8 @@ void HostLoop::AnswerOutstanding(Group& group, const absl::Status& why) {
     unknown.status = why;
     done(std::move(unknown));
   });
+  group.forwards.GiveUp(why);
+  for (Forwards::Ended& ended : group.forwards.TakeEnded()) ended.done(std::move(ended.result));
   group.reads.TakeAll([&](ReadCallback done) { done(why, group.applying); });
 }
 

@@ -27,13 +27,29 @@ void SectionWriter::Add(GroupId group, const Message& message) {
   AppendVarint(buffer_, head.size() + data_bytes);
   buffer_.append(head);
   bytes_ += buffer_.size() - before + data_bytes;
-  ForEachData(message, [&](const SharedBytes& data) {
-    if (data.size() <= kCopiedBytesMax) {
-      buffer_.append(data.view());
-    } else {
-      references_.push_back({buffer_.size(), data});
-    }
-  });
+  ForEachData(message, [&](const SharedBytes& data) { AddData(data); });
+}
+
+void SectionWriter::AddData(const SharedBytes& data) {
+  if (data.size() <= kCopiedBytesMax) {
+    buffer_.append(data.view());
+    data_copied_bytes_ += data.size();
+  } else {
+    references_.push_back({buffer_.size(), data});
+  }
+}
+
+void SectionWriter::AddSection(GroupId group, std::string_view head,
+                               std::span<const SharedBytes> data) {
+  Begin();
+  std::size_t data_bytes = 0;
+  for (const SharedBytes& piece : data) data_bytes += piece.size();
+  const std::size_t before = buffer_.size();
+  AppendVarint(buffer_, group.value);
+  AppendVarint(buffer_, head.size() + data_bytes);
+  buffer_.append(head);
+  bytes_ += buffer_.size() - before + data_bytes;
+  for (const SharedBytes& piece : data) AddData(piece);
 }
 
 void SectionWriter::AddSection(GroupId group, std::string_view bytes) {
@@ -94,6 +110,12 @@ std::vector<NodeId> TurnOutbox::peers() const {
     if (!writer.empty()) peers.push_back(peer);
   }
   return peers;
+}
+
+std::uint64_t TurnOutbox::data_copied_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const auto& [peer, writer] : writers_) bytes += writer.data_copied_bytes();
+  return bytes;
 }
 
 void TurnOutbox::Flush(const std::function<void(NodeId, std::vector<SharedBytes>)>& send) {

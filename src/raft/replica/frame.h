@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,8 +27,12 @@ class SectionWriter {
 
   void Add(GroupId group, const Message& message);
   void AddSection(GroupId group, std::string_view bytes);
+  /// A section of these bytes and then those of `data`.
+  void AddSection(GroupId group, std::string_view head, std::span<const SharedBytes> data);
   bool empty() const { return bytes_ == 0; }
   std::size_t bytes() const { return bytes_; }
+  /// Entries' data and the like that was copied, so far.
+  std::uint64_t data_copied_bytes() const { return data_copied_bytes_; }
   /// The pieces of the frame; the writer is empty again.
   std::vector<SharedBytes> Take();
 
@@ -37,10 +42,12 @@ class SectionWriter {
     SharedBytes data;
   };
   void Begin();
+  void AddData(const SharedBytes& data);
 
   std::string buffer_;
   std::vector<ByReference> references_;
   std::size_t bytes_ = 0;
+  std::uint64_t data_copied_bytes_ = 0;
 };
 
 /// What one turn has for each peer.
@@ -52,6 +59,7 @@ class TurnOutbox {
   void AddSection(NodeId to, GroupId group, std::string_view bytes);
   /// To whom something is to be sent.
   std::vector<NodeId> peers() const;
+  std::uint64_t data_copied_bytes() const;
   /// Calls send(peer, pieces) for each frame.
   void Flush(const std::function<void(NodeId, std::vector<SharedBytes>)>& send);
 

@@ -26,6 +26,10 @@ absl::Status OnApplyThread() {
       "state machine); use the one with a callback");
 }
 
+absl::Status BeingReplaced() {
+  return absl::UnavailableError("the state is being replaced by a snapshot; ask again");
+}
+
 /// One value, from the thread that has it to the one that waits; whoever comes second cleans up.
 template <typename T>
 class Awaited {
@@ -50,9 +54,10 @@ class Awaited {
 }  // namespace
 
 Group::Group(HostLoop* host_loop, const GroupOptions& group_options, StateMachine* machine)
-    : host(host_loop), options(group_options) {
+    : host(host_loop), options(group_options), forwards(group_options.config.seed) {
   applying.id = options.group;
   applying.machine = machine;
+  applying.durable = machine->AsDurable();
 }
 
 void Group::Propose(SharedBytes data, ProposalCallback done) {
@@ -63,6 +68,7 @@ void Group::Propose(SharedBytes data, ProposalCallback done) {
 void Group::Propose(std::span<Proposal> batch) {
   Inbox::Refusal refusal = Inbox::Refusal::kNone;
   const std::size_t taken = host->inbox().Propose(this, batch, &refusal);
+  if (taken > 0) host->TurnHereOrGather(taken);
   for (Proposal& refused : batch.subspan(taken)) {
     host->counters().proposals_refused.fetch_add(1, std::memory_order_relaxed);
     if (!refused.done) continue;
@@ -90,26 +96,29 @@ ProposalResult Group::ProposeAndWait(SharedBytes data, std::chrono::milliseconds
   return late;
 }
 
+void Group::Read(ReadCallback call) {
+  const Inbox::Refusal refusal = host->inbox().Read(this, call);
+  if (refusal != Inbox::Refusal::kNone) return call(Why(refusal), applying);
+  host->TurnHereOrGather(1);
+}
+
 void Group::ReadBarrier(absl::AnyInvocable<void(absl::StatusOr<Index>)> done) {
   ReadCallback call = [done = std::move(done)](absl::StatusOr<Index> index,
-                                               const AppliedGroup&) mutable {
+                                               const AppliedGroup& applied) mutable {
+    if (index.ok() && !applied.readable()) return done(BeingReplaced());
     done(std::move(index));
   };
-  const Inbox::Refusal refusal = host->inbox().Read(this, call);
-  if (refusal != Inbox::Refusal::kNone) call(Why(refusal), applying);
+  Read(std::move(call));
 }
 
 void Group::Query(std::string request, absl::AnyInvocable<void(absl::StatusOr<std::string>)> done) {
   ReadCallback call = [done = std::move(done), request = std::move(request)](
                           absl::StatusOr<Index> index, const AppliedGroup& applied) mutable {
     if (!index.ok()) return done(index.status());
-    if (applied.failed || applied.waits_for_restore) {
-      return done(absl::UnavailableError("the state is being replaced by a snapshot; ask again"));
-    }
+    if (!applied.readable()) return done(BeingReplaced());
     done(applied.machine->Query(request));
   };
-  const Inbox::Refusal refusal = host->inbox().Read(this, call);
-  if (refusal != Inbox::Refusal::kNone) call(Why(refusal), applying);
+  Read(std::move(call));
 }
 
 absl::StatusOr<std::string> Group::QueryAndWait(std::string request,

@@ -10,6 +10,7 @@
 #include <trireme/raft.h>
 #include "raft/core/core.h"
 #include "raft/replica/applier.h"
+#include "raft/replica/forwards.h"
 #include "raft/replica/inbox.h"
 #include "raft/replica/slots.h"
 
@@ -42,6 +43,7 @@ class Group final : public Replica {
   ReplicaStatus Status() const override;
   NodeId leader() const override { return NodeId{seen_leader.load(std::memory_order_relaxed)}; }
   bool leads() const override { return seen_leads.load(std::memory_order_relaxed); }
+  Term term() const override { return Term{seen_term.load(std::memory_order_relaxed)}; }
 
   GroupId id() const { return options.group; }
 
@@ -50,18 +52,34 @@ class Group final : public Replica {
   AppliedGroup applying;  ///< The apply thread's, once the group has started.
   std::atomic<std::uint64_t> seen_leader{0};
   std::atomic<bool> seen_leads{false};
+  std::atomic<std::uint64_t> seen_term{0};
 
   // ---- The loop's.
   std::optional<Core> core;
   Slots<ProposalCallback> proposals;
   Slots<ReadCallback> reads;
+  Forwards forwards;             ///< Of this member, while another leads.
+  TakenForwards taken_forwards;  ///< Of others.
+  Forward to_forward;            ///< Of this turn.
+  std::vector<ProposalCallback> to_forward_done;
+  std::uint64_t forward_bytes = 0;
   absl::Status failure;  ///< Not OK: the core is not called any more.
   Ticket change_ticket;  ///< Of the latest change of membership.
+  Leadership told;       ///< To GroupOptions::on_leadership.
   bool dirty = false;    ///< It may have an output.
   std::uint64_t entries_since_snapshot = 0;
   std::uint64_t bytes_since_snapshot = 0;
   bool snapshot_under_way = false;
+  // Of a durable machine. What the core has as its snapshot is a marker unless it is `full_at`.
+  Index full_at;
+  bool full_is_old = false;     ///< It was there at the last look.
+  bool wants_full = false;      ///< A follower needs one.
+  bool full_under_way = false;  ///< What is under way is one.
   std::vector<SnapshotCallback> snapshot_waiters;
+  std::uint64_t counted_outstanding = 0;  ///< In HostLoop::outstanding_.
+
+ private:
+  void Read(ReadCallback call);
 };
 
 }  // namespace trireme::raft

@@ -9,6 +9,7 @@
 #include "fmt/format.h"
 #include "io/log.h"
 #include "raft/core/configuration.h"
+#include "raft/replica/durable.h"
 #include "raft/replica/members.h"
 #include "raft/replica/restored.h"
 
@@ -70,6 +71,7 @@ HostLoop::HostLoop(HostOptions options)
   applier_ = std::make_unique<Applier>(
       options_.store, Applier::Callbacks{[this](const std::vector<Applier::Report>& reports) {
                                            inbox_.Applied(reports);
+                                           TurnHere();
                                          },
                                          [this](AppliedGroup* group, const absl::Status& why) {
                                            inbox_.Post([this, id = group->id, why] {
@@ -82,8 +84,14 @@ HostLoop::HostLoop(HostOptions options)
       Wal::Callbacks{
           [this](TurnOutbox& outbox) { SendAll(outbox); },
           [this](const std::vector<std::pair<GroupId, Token>>& tokens) {
+            if (!options_.store->waits()) {  // in a turn, which goes on with them
+              persisted_here_.insert(persisted_here_.end(), tokens.begin(), tokens.end());
+              return;
+            }
             inbox_.Persisted(tokens);
+            TurnHere();
           },
+          [this] { Housekeep(); },
           [this](GroupId id, const absl::Status& why) {
             inbox_.Post([this, id, why] {
               if (Group* failed = FindGroup(id)) FailGroup(*failed, why);
@@ -92,6 +100,7 @@ HostLoop::HostLoop(HostOptions options)
           [this](const absl::Status& why) { inbox_.Post([this, why] { FailAll(why); }); }});
   reader_ = std::make_unique<Worker>();
   background_ = std::make_unique<Worker>();
+  housekeeper_ = std::make_unique<Worker>();
 }
 
 absl::Status HostLoop::Begin() {
@@ -124,9 +133,9 @@ void HostLoop::Stop() {
     wal_->Stop();
     reader_->Stop();
     background_->Stop();
+    housekeeper_->Stop();
     {
       const std::lock_guard lock(turn_mutex_);
-      inbox_.Take(&taken_, {});
       Turn();
     }
     applier_->Stop();
@@ -199,18 +208,13 @@ absl::StatusOr<Replica*> HostLoop::AddGroup(const GroupOptions& options, StateMa
                                            own.group.value, answer.why));
   }
   auto group = std::make_unique<Group>(this, own, machine);
-  if (const SnapshotMeta& snapshot = restored.snapshot; snapshot.last.index > Index{}) {
-    if (!IsWitness(snapshot.configuration, self())) {
-      TRIREME_RETURN_IF_ERROR(
-          RestoreFrom(*options_.store, own.group, snapshot.last, snapshot.size_bytes, *machine));
-    }
-    group->applying.applied = snapshot.last;
-  }
+  TRIREME_RETURN_IF_ERROR(BeginState(*options_.store, self(), *group, &restored));
   const std::lock_guard lock(turn_mutex_);
   if (!fatal_.ok()) return fatal_;
   for (const Member& member : own.members) {
     TRIREME_RETURN_IF_ERROR(LearnAddress({member.id, member.address, 0}));
   }
+  group->forwards.BeginAt(group->applying.applied.index);
   group->core.emplace(own.config, std::move(restored));
   Group* const added = group.get();
   all_.push_back(std::move(group));
@@ -230,7 +234,7 @@ absl::Status HostLoop::ForgetGroup(GroupId id) {
     }
     recovered_.erase(id.value);
     if (group != nullptr) {
-      FailGroup(*group, absl::FailedPreconditionError(
+      StopGroup(*group, absl::FailedPreconditionError(
                             fmt::format("group {} has been forgotten here", id.value)));
       groups_.erase(id.value);
       std::erase(in_order_, group);
@@ -263,7 +267,7 @@ std::vector<GroupId> HostLoop::dormant() const {
 
 void HostLoop::OnFrame(NodeId from, SharedBytes frame) {
   counters_.frames_received.fetch_add(1, std::memory_order_relaxed);
-  if (inbox_.Receive(from, frame)) return;
+  if (inbox_.Receive(from, frame)) return TurnHere();
   counters_.frames_dropped.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -271,11 +275,11 @@ void HostLoop::OnUnreachable(NodeId peer) {
   inbox_.Unreachable(peer);
 }
 
-/// Once a second, never two at a time.
+/// Never two at a time.
 void HostLoop::Housekeep() {
-  housekept_ = ticked_;
   if (housekeeping_.exchange(true)) return;
-  const bool posted = background_->Post([this] {
+  const bool posted = housekeeper_->Post([this] {
+    housekeeping_ = false;  // what is asked for from here on may come too late for this one
     const absl::Status status = options_.store->Housekeep();
     no_spare_room_ = absl::IsResourceExhausted(status);
     if (!status.ok() && !no_spare_room_) {
@@ -283,7 +287,6 @@ void HostLoop::Housekeep() {
     }
     // On the loop's thread when that is who writes.
     inbox_.Post([this] { wal_->Retry(); });
-    housekeeping_ = false;
   });
   if (!posted) housekeeping_ = false;
 }

@@ -28,12 +28,16 @@ struct HostCounters {
   std::atomic<std::uint64_t> proposals_refused{0};
   std::atomic<std::uint64_t> committed{0};  ///< Of those proposed here.
   std::atomic<std::uint64_t> lost{0};
+  std::atomic<std::uint64_t> forwarded{0};          ///< Proposals sent to a leader.
+  std::atomic<std::uint64_t> forwards_taken{0};     ///< Proposals of others, as leader.
+  std::atomic<std::uint64_t> forwards_repeated{0};  ///< Batches that had been taken before.
   std::atomic<std::uint64_t> reads{0};
   std::atomic<std::uint64_t> reads_refused{0};
   std::atomic<std::uint64_t> applied_entries{0};
   std::atomic<std::uint64_t> applied_bytes{0};
   std::atomic<std::uint64_t> frames_sent{0};
   std::atomic<std::uint64_t> frame_bytes_sent{0};
+  std::atomic<std::uint64_t> frame_bytes_copied{0};  ///< Data; others go by reference.
   std::atomic<std::uint64_t> frames_not_sent{0};
   std::atomic<std::uint64_t> messages_received{0};
   std::atomic<std::uint64_t> frames_received{0};
@@ -46,13 +50,20 @@ struct HostCounters {
   std::atomic<std::uint64_t> snapshots_restored{0};
 };
 
+/// A peer that is or was a member of a group here.
+struct MemberPeer {
+  std::chrono::nanoseconds last_member{};  ///< When it was one the last time.
+  bool forgotten = false;                  ///< By the transport.
+};
+
 /// All of a Host: the loop, which owns the cores and decides nothing, and the threads around it.
 ///
 ///   loop         takes all that has happened, tells the cores, carries out what they say
 ///   log          writes and syncs for all groups, then sends what waited for that
 ///   apply        owns the state machines; all callbacks
 ///   reader       entries and snapshot parts for followers that lag
-///   background   writes snapshots, housekeeping of the log
+///   background   writes snapshots
+///   housekeeper  tidies up the log
 class HostLoop final : public Host, private Transport::Receiver {
  public:
   explicit HostLoop(HostOptions options);
@@ -72,6 +83,11 @@ class HostLoop final : public Host, private Transport::Receiver {
   Applier& applier() { return *applier_; }
   HostCounters& counters() { return counters_; }
   NodeId self() const { return options_.node; }
+  /// There is something new in the inbox: takes a turn, unless somebody is at it. Without
+  /// turn_mutex_.
+  void TurnHere();
+  /// The same for proposals and reads.
+  void TurnHereOrGather(std::size_t brought);
   ReplicaStatus StatusOf(const Group& group) const;
   /// Runs `call(core)` between two turns, and then has its output carried out.
   absl::Status CallCore(Group& group, const std::function<Answer(Core&)>& call);
@@ -104,20 +120,40 @@ class HostLoop final : public Host, private Transport::Receiver {
   void CarryOutReads(Group& group);
   void SendAll(TurnOutbox& outbox);
   void Publish(Group& group);
+  void TellLeadership(Group& group, const Leadership& now);
 
+  // forwarding.cc
+  bool MayForward(Group& group, Inbox::ProposalItem& item);
+  void SendForwards();
+  void SendForward(Group& group);
+  void TakeForward(NodeId from, Group& group, const SharedBytes& section);
+  absl::Status UnableToTakeFrom(NodeId from, const Group& group) const;
+  void TakeForwardAnswer(NodeId from, Group& group, const SharedBytes& section);
+  void ForwardsUnreachable(NodeId peer);
+  void TickForwards(Group& group, std::uint64_t ticks);
+  void PlaceForwards(Group& group, const Output& output, ApplyItem* item);
+  void EndForwards(Group& group);
+
+  void SnapshotIfDue(Group& group);
   void BeginSnapshot(Group& group);
   void StoreSnapshot(Group& group, LogPosition at, SnapshotWork work);
   void NameSnapshot(Group& group, LogPosition at, std::uint64_t size_bytes);
   void CompactTo(Group& group, Index at, std::uint64_t size_bytes, Index drop_to);
+  // durable.cc
+  bool MakeFullSnapshot(Group& group);
+  void ReplaceOldFull(Group& group);
+  static bool SendsSnapshot(const Group& group);
   void EndSnapshot(Group& group, absl::StatusOr<Index> result);
 
   void Refuse(Group& group, ProposalCallback done, absl::Status why);
   void RefuseRead(Group& group, ReadCallback done, absl::Status why);
   ApplyItem& ApplyCalls(Group& group);
   void GiveUpProposals(Group& group, const absl::Status& why);
+  void StopGroup(Group& group, const absl::Status& why);
   void FailGroup(Group& group, const absl::Status& why);
   void FailAll(const absl::Status& why);
   absl::Status Unable(const Group& group) const;
+  absl::Status DiskFull(const Group& group) const;
   void AnswerOutstanding(Group& group, const absl::Status& why);
 
   // Addresses. With turn_mutex_.
@@ -125,10 +161,13 @@ class HostLoop final : public Host, private Transport::Receiver {
   absl::Status LearnAddress(const AddressBook::Line& line);
   void TakeAddresses(const SharedBytes& section);
   void KeepAddresses();
+  void ReviewPeers();
+  void Remember(NodeId peer);
   void TellAddresses();
 
   absl::Status WriteAndWait(WalItem item);
   absl::StatusOr<Restored> Recover(const GroupOptions& options);
+  /// Any thread.
   void Housekeep();
   bool disk_full() const { return no_spare_room_.load() || wal_->full(); }
   Group* FindGroup(GroupId id) const;
@@ -140,6 +179,9 @@ class HostLoop final : public Host, private Transport::Receiver {
   std::atomic<bool> no_spare_room_{false};  // by the latest housekeeping
   std::atomic<bool> stopping_{false};
 
+  std::atomic<bool> turning_{false};           // somebody takes turns, and will look again
+  std::atomic<std::uint64_t> outstanding_{0};  // proposals and reads without a result
+
   mutable std::mutex turn_mutex_;
   // Guarded by turn_mutex_.
   absl::flat_hash_map<std::uint64_t, Group*> groups_;  // those that take part
@@ -147,24 +189,29 @@ class HostLoop final : public Host, private Transport::Receiver {
   std::vector<std::unique_ptr<Group>> all_;
   absl::flat_hash_map<std::uint64_t, RecoveredGroup> recovered_;
   std::vector<Group*> dirty_;
+  std::vector<Group*> forwarding_;  // have something to forward in this turn
   Inbox::Contents taken_;
   Output output_;
   TurnOutbox outbox_;
   AddressBook addresses_;
   std::uint64_t addresses_kept_ = 0;                                  // revision that the store has
   absl::flat_hash_map<std::uint64_t, std::uint64_t> addresses_told_;  // revision, by peer
+  absl::flat_hash_map<std::uint64_t, MemberPeer> member_peers_;
   std::vector<WalItem> to_write_;
+  std::vector<std::pair<GroupId, Token>> persisted_here_;  // by a store that does not wait
   std::vector<ApplyItem> to_apply_;
   std::chrono::nanoseconds ticked_{};
   std::chrono::nanoseconds housekept_{};
   std::chrono::nanoseconds told_{};
+  std::chrono::nanoseconds reviewed_{};
   absl::Status fatal_;
 
   std::unique_ptr<Applier> applier_;
   std::unique_ptr<Wal> wal_;
   std::unique_ptr<Worker> reader_;
   std::unique_ptr<Worker> background_;
-  std::atomic<bool> housekeeping_{false};
+  std::unique_ptr<Worker> housekeeper_;
+  std::atomic<bool> housekeeping_{false};  // is asked for
   std::thread loop_;
   std::once_flag stopped_;
 };

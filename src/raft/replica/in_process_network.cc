@@ -57,15 +57,24 @@ class InProcessNetwork::Endpoint final : public Transport {
     }
     std::string whole;
     for (const SharedBytes& piece : pieces) whole.append(piece.view());
+    if (whole.empty()) return false;
     return network_.Deliver(self_, to, SharedBytes::Own(std::move(whole)));
   }
 
-  void Put(NodeId from, SharedBytes frame) {
+  bool Put(NodeId from, SharedBytes frame) {
     {
       const std::lock_guard lock(mutex_);
+      std::size_t& waiting = waiting_bytes_[from];
+      if (waiting > 0 && waiting + frame.size() > network_.queue_bytes_max_) return false;
+      waiting += frame.size();
       frames_.emplace_back(from, std::move(frame));
     }
     changed_.notify_one();
+    return true;
+  }
+  bool Knows(NodeId peer) {
+    const std::lock_guard lock(mutex_);
+    return peers_.contains(peer);
   }
 
  private:
@@ -76,6 +85,7 @@ class InProcessNetwork::Endpoint final : public Transport {
       if (stopping_) return;
       auto [from, frame] = std::move(frames_.front());
       frames_.pop_front();
+      waiting_bytes_[from] -= frame.size();
       lock.unlock();
       receiver_->OnFrame(from, std::move(frame));
       lock.lock();
@@ -89,6 +99,7 @@ class InProcessNetwork::Endpoint final : public Transport {
   std::condition_variable changed_;
   std::set<NodeId> peers_;                             // Guarded by mutex_.
   std::deque<std::pair<NodeId, SharedBytes>> frames_;  // Guarded by mutex_.
+  std::map<NodeId, std::size_t> waiting_bytes_;        // Of frames_, by sender.
   bool stopping_ = false;                              // Guarded by mutex_.
   std::thread thread_;
 };
@@ -103,8 +114,14 @@ bool InProcessNetwork::Deliver(NodeId from, NodeId to, SharedBytes frame) {
   const auto at = endpoints_.find(to);
   if (at == endpoints_.end()) return false;
   if (cut_.contains({from, to}) || isolated_.contains(from) || isolated_.contains(to)) return true;
-  at->second->Put(from, std::move(frame));
-  return true;
+  if (repeats_) at->second->Put(from, frame);
+  return at->second->Put(from, std::move(frame));
+}
+
+bool InProcessNetwork::Knows(NodeId self, NodeId peer) {
+  const std::lock_guard lock(mutex_);
+  const auto at = endpoints_.find(self);
+  return at != endpoints_.end() && at->second->Knows(peer);
 }
 
 void InProcessNetwork::Cut(NodeId from, NodeId to) {
@@ -117,8 +134,14 @@ void InProcessNetwork::Isolate(NodeId node) {
   isolated_.insert(node);
 }
 
+void InProcessNetwork::Repeat() {
+  const std::lock_guard lock(mutex_);
+  repeats_ = true;
+}
+
 void InProcessNetwork::Heal() {
   const std::lock_guard lock(mutex_);
+  repeats_ = false;
   cut_.clear();
   isolated_.clear();
 }

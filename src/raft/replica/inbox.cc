@@ -6,14 +6,24 @@ namespace trireme::raft {
 
 template <typename Change>
 void Inbox::Put(const Change& change) {
+  const std::lock_guard lock(mutex_);
+  change();
+  something_ = true;
+}
+
+void Inbox::Wake() {
   bool wake = false;
   {
     const std::lock_guard lock(mutex_);
-    change();
-    something_ = true;
+    woken_ = true;
     wake = std::exchange(asleep_, false);
   }
   if (wake) changed_.notify_one();
+}
+
+bool Inbox::something() const {
+  const std::lock_guard lock(mutex_);
+  return something_;
 }
 
 std::size_t Inbox::Propose(Group* group, std::span<Proposal> proposals, Refusal* refusal) {
@@ -58,6 +68,7 @@ bool Inbox::Receive(NodeId from, SharedBytes& frame) {
 
 void Inbox::Unreachable(NodeId peer) {
   Put([&] { contents_.unreachable.push_back(peer); });
+  Wake();
 }
 
 void Inbox::Persisted(const std::vector<std::pair<GroupId, Token>>& tokens) {
@@ -70,26 +81,24 @@ void Inbox::Applied(const std::vector<Applier::Report>& reports) {
 
 void Inbox::Post(absl::AnyInvocable<void()> task) {
   Put([&] { contents_.tasks.push_back(std::move(task)); });
+  Wake();
 }
 
-void Inbox::Take(Contents* contents, std::chrono::nanoseconds wait_max) {
-  contents->Clear();
+void Inbox::Await(std::chrono::nanoseconds wait_max) {
   std::unique_lock lock(mutex_);
-  if (!something_ && !closed_) {
-    asleep_ = true;
-    changed_.wait_for(lock, wait_max, [this] { return something_ || closed_; });
-    asleep_ = false;
-  }
+  asleep_ = !woken_ && !closed_;
+  changed_.wait_for(lock, wait_max, [this] { return woken_ || closed_; });
+  asleep_ = false;
+  woken_ = false;
+}
+
+void Inbox::Take(Contents* contents) {
+  contents->Clear();
+  const std::lock_guard lock(mutex_);
   std::swap(*contents, contents_);
   proposal_bytes_ = 0;
   frame_bytes_ = 0;
   something_ = false;
-}
-
-void Inbox::TakePersisted(std::vector<std::pair<GroupId, Token>>* tokens) {
-  const std::lock_guard lock(mutex_);
-  tokens->clear();
-  tokens->swap(contents_.persisted);
 }
 
 void Inbox::Close() {

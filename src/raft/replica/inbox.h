@@ -18,8 +18,8 @@ class Group;
 /// Runs on the apply thread. Not OK: not granted.
 using ReadCallback = absl::AnyInvocable<void(absl::StatusOr<Index>, const AppliedGroup&)>;
 
-/// What has happened and the loop has not yet seen. It is taken all at once: one lock, and one
-/// wake-up at most, per turn and not per entry.
+/// What has happened and no turn has yet seen. It is taken all at once: one lock per turn and not
+/// per entry.
 class Inbox {
  public:
   struct ProposalItem {
@@ -62,22 +62,30 @@ class Inbox {
         proposal_bytes_max_(proposal_bytes_max),
         frame_bytes_max_(frame_bytes_max) {}
 
+  // ---- What is put in wakes nobody: whoever does it sees to it that a turn is taken.
+
   /// Takes proposals from the front until a limit is reached; how many. The others stay with the
   /// caller.
   std::size_t Propose(Group* group, std::span<Proposal> proposals, Refusal* refusal);
   Refusal Read(Group* group, ReadCallback& done);
   /// False: too much waits.
   bool Receive(NodeId from, SharedBytes& frame);
-  void Unreachable(NodeId peer);
   void Persisted(const std::vector<std::pair<GroupId, Token>>& tokens);
   void Applied(const std::vector<Applier::Report>& reports);
+
+  // ---- These wake the loop.
+
+  void Unreachable(NodeId peer);
   void Post(absl::AnyInvocable<void()> task);
 
-  /// Waits until there is something, Wake or Close is called or the time is over, then takes all.
-  void Take(Contents* contents, std::chrono::nanoseconds wait_max);
-  /// What has become durable since the last Take.
-  void TakePersisted(std::vector<std::pair<GroupId, Token>>* tokens);
-  /// Proposals and reads are refused from now on, and Take does not wait.
+  /// Waits until Wake or Close is called, or until the time is over.
+  void Await(std::chrono::nanoseconds wait_max);
+  /// Ends Await, this one or the next.
+  void Wake();
+  /// Takes all.
+  void Take(Contents* contents);
+  bool something() const;
+  /// Proposals and reads are refused from now on, and Await does not wait.
   void Close();
 
  private:
@@ -88,13 +96,14 @@ class Inbox {
   const std::uint64_t proposal_bytes_max_;
   const std::uint64_t frame_bytes_max_;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
   // All guarded by mutex_.
   Contents contents_;
   std::uint64_t proposal_bytes_ = 0;
   std::uint64_t frame_bytes_ = 0;
   bool something_ = false;
+  bool woken_ = false;
   bool asleep_ = false;
   bool closed_ = false;
 };

@@ -5,6 +5,7 @@
 #include "io/posix_disk.h"
 #include "raft/log/log.h"
 #include "raft/log/memory_log.h"
+#include "raft/transport/ask.h"
 #include "raft/transport/tcp_transport.h"
 #include "rpc/server.h"
 
@@ -28,21 +29,32 @@ std::unique_ptr<LogStore> MakeMemoryLog() {
 
 namespace {
 
+std::optional<TcpTransportTls> TlsOf(const std::optional<TlsIdentity>& identity) {
+  if (!identity) return std::nullopt;
+  TcpTransportTls tls;
+  tls.certificate_chain_pem = identity->certificate_chain_pem;
+  tls.private_key_pem = identity->private_key_pem;
+  tls.ca_pem = identity->ca_pem;
+  return tls;
+}
+
 std::unique_ptr<TcpTransport> MakeTcp(const TcpOptions& options) {
   TcpTransportOptions tcp;
   tcp.cluster_id = options.cluster_id;
   tcp.node = options.node;
   tcp.listen = options.listen;
-  if (options.tls) {
-    tcp.tls.emplace();
-    tcp.tls->certificate_chain_pem = options.tls->certificate_chain_pem;
-    tcp.tls->private_key_pem = options.tls->private_key_pem;
-    tcp.tls->ca_pem = options.tls->ca_pem;
-  }
+  tcp.tls = TlsOf(options.tls);
+  tcp.answer = options.answer;
   return std::make_unique<TcpTransport>(std::move(tcp));
 }
 
 }  // namespace
+
+absl::StatusOr<std::string> AskNode(const std::string& address,
+                                    const std::optional<TlsIdentity>& tls,
+                                    std::string_view question, std::chrono::milliseconds timeout) {
+  return tcp::Ask(address, TlsOf(tls), question, timeout);
+}
 
 absl::StatusOr<std::unique_ptr<Transport>> MakeTcpTransport(const TcpOptions& options) {
   return MakeTcp(options);
@@ -61,7 +73,8 @@ class NodeImpl final : public Node {
     transport_ = MakeTcp({.cluster_id = options.cluster_id,
                           .node = options.node,
                           .listen = options.listen,
-                          .tls = options.tls});
+                          .tls = options.tls,
+                          .answer = options.answer});
     host.transport = transport_.get();
     host.advertised_address = options.advertised_address;
     TRIREME_ASSIGN_OR_RETURN(host_, Host::Start(std::move(host)));

@@ -38,20 +38,20 @@ inline bool Eventually(const std::function<bool()>& holds) {
 }
 
 /// Adds decimal numbers; answers with the sum so far. Query: the sum.
-class Adder final : public StateMachine {
+class Adder : public StateMachine {
  public:
   void Apply(std::span<const Entry> commands, std::span<std::string> results) override {
     for (std::size_t i = 0; i < commands.size(); ++i) {
       TRIREME_CHECK(commands[i].index > last_);
       last_ = commands[i].index;
-      sum_ += std::stoll(std::string(commands[i].data.view()));
-      results[i] = std::to_string(sum_);
+      sum += std::stoll(std::string(commands[i].data.view()));
+      results[i] = std::to_string(sum);
     }
     applied += commands.size();
   }
   SnapshotWork Capture() override {
-    return [sum = sum_, pad = snapshot_pad_bytes](SnapshotSink& to) -> absl::Status {
-      if (absl::Status status = to.Append(std::to_string(sum) + " "); !status.ok()) return status;
+    return [now = sum.load(), pad = snapshot_pad_bytes](SnapshotSink& to) -> absl::Status {
+      if (absl::Status status = to.Append(std::to_string(now) + " "); !status.ok()) return status;
       return to.Append(std::string(pad, '.'));
     };
   }
@@ -63,28 +63,40 @@ class Adder final : public StateMachine {
       if (part->empty()) break;
       all += part->view();
     }
-    sum_ = std::stoll(all);
+    sum = std::stoll(all);
     last_ = from.last().index;
     ++restored;
     return absl::OkStatus();
   }
-  absl::StatusOr<std::string> Query(std::string_view) override { return std::to_string(sum_); }
+  absl::StatusOr<std::string> Query(std::string_view) override { return std::to_string(sum); }
 
+  std::atomic<std::int64_t> sum{0};  ///< May be read by any thread, behind a ReadBarrier.
   std::atomic<std::uint64_t> applied{0};
   std::atomic<std::uint64_t> restored{0};
   std::size_t snapshot_pad_bytes = 0;
 
  private:
-  std::int64_t sum_ = 0;
   Index last_;
 };
+
+/// A counter or gauge of `host` that has no labels.
+inline std::uint64_t MetricOf(const Host& host, const std::string& name) {
+  const std::string page = host.Metrics();
+  const std::size_t at = page.find("\n" + name + " ");
+  TRIREME_CHECK(at != page.npos);
+  return std::stoull(page.substr(at + name.size() + 2));
+}
 
 struct TestOptions {
   std::size_t nodes = 3;
   bool durable = false;  ///< raft::Log over io::MemoryDisk; otherwise MemoryLog.
   std::chrono::milliseconds tick{5};
   std::function<void(GroupOptions&)> group;
+  std::function<void(NodeId, GroupOptions&)> group_of;
   std::function<void(HostOptions&)> host;
+  std::function<std::unique_ptr<Adder>()> machine = [] { return std::make_unique<Adder>(); };
+  /// Instead of an Adder, if it is set.
+  std::function<std::unique_ptr<StateMachine>(NodeId)> other_machine;
 };
 
 /// A process of the cluster: what survives its restart, and the Host while it runs.
@@ -94,6 +106,7 @@ struct TestNode {
   std::unique_ptr<LogStore> store;  ///< A MemoryLog stays; a Log is opened anew.
   std::unique_ptr<Transport> transport;
   std::unique_ptr<Adder> machine;
+  std::unique_ptr<StateMachine> other_machine;
   std::unique_ptr<Host> host;
   Replica* replica = nullptr;
   bool running() const { return host != nullptr; }
@@ -129,12 +142,16 @@ class TestCluster {
     auto started = Host::Start(std::move(host));
     ASSERT_TRUE(started.ok()) << started.status();
     node.host = *std::move(started);
-    node.machine = std::make_unique<Adder>();
+    node.machine = options_.machine();
     GroupOptions group;
     group.members = members;
     group.trailing_entries = 10;
     if (options_.group) options_.group(group);
-    auto replica = node.host->AddGroup(group, node.machine.get());
+    if (options_.group_of) options_.group_of(id, group);
+    if (options_.other_machine) node.other_machine = options_.other_machine(id);
+    StateMachine* machine = node.machine.get();
+    if (node.other_machine != nullptr) machine = node.other_machine.get();
+    auto replica = node.host->AddGroup(group, machine);
     ASSERT_TRUE(replica.ok()) << replica.status();
     node.replica = *replica;
   }

@@ -25,12 +25,17 @@ ReplicaStatus HostLoop::StatusOf(const Group& group) const {
   status.lease_valid = core.lease_valid;
   status.transfer_to = core.transfer_to;
   status.members = ToMembers(group.core->Membership());
+  for (Member& member : status.members) {
+    member.address = addresses_.Find(member.id).value_or("");
+  }
   status.outgoing = group.core->Membership().outgoing;
+  status.catching_up = core.catching_up;
   for (const PeerStatus& peer : group.core->Peers()) {
     status.peers.push_back({peer.id, peer.match, peer.next, peer.state, peer.active});
   }
-  status.proposals_waiting = group.proposals.size();
+  status.proposals_waiting = group.proposals.size() + group.forwards.size();
   status.reads_waiting = group.reads.size();
+  status.removed = core.removed;
   status.disk_full = disk_full();
   status.failure = group.failure;
   return status;
@@ -75,6 +80,12 @@ constexpr OfHost kOfHost[] = {
      &HostCounters::committed},
     {"trireme_raft_proposals_lost_total",
      "Proposals whose entry was replaced, or of which nothing is known.", &HostCounters::lost},
+    {"trireme_raft_proposals_forwarded_total", "Proposals sent to a leader.",
+     &HostCounters::forwarded},
+    {"trireme_raft_proposals_taken_total", "Proposals that other members sent here.",
+     &HostCounters::forwards_taken},
+    {"trireme_raft_forwards_repeated_total", "Forwards dropped because they had come before.",
+     &HostCounters::forwards_repeated},
     {"trireme_raft_reads_total", "Linearizable reads asked for.", &HostCounters::reads},
     {"trireme_raft_reads_refused_total", "Linearizable reads not granted.",
      &HostCounters::reads_refused},
@@ -83,6 +94,8 @@ constexpr OfHost kOfHost[] = {
     {"trireme_raft_frames_sent_total", "Frames given to the transport.",
      &HostCounters::frames_sent},
     {"trireme_raft_frame_bytes_sent_total", "Their bytes.", &HostCounters::frame_bytes_sent},
+    {"trireme_raft_frame_bytes_copied_total", "Of entries' data, copied into frames.",
+     &HostCounters::frame_bytes_copied},
     {"trireme_raft_frames_not_sent_total", "Frames the transport refused.",
      &HostCounters::frames_not_sent},
     {"trireme_raft_frames_received_total", "Frames received.", &HostCounters::frames_received},
@@ -142,7 +155,9 @@ constexpr OfGroup kOfGroup[] = {
     {"trireme_raft_log_memory_bytes", "Data of entries held in memory.",
      [](const Group&, const CoreStatus& s) { return s.log_bytes; }},
     {"trireme_raft_proposals_waiting", "Proposals without a result.",
-     [](const Group& g, const CoreStatus&) { return std::uint64_t{g.proposals.size()}; }},
+     [](const Group& g, const CoreStatus&) {
+       return std::uint64_t{g.proposals.size() + g.forwards.size()};
+     }},
     {"trireme_raft_failed", "1: the group has stopped here.",
      [](const Group& g, const CoreStatus&) { return std::uint64_t{g.failure.ok() ? 0u : 1u}; }},
 };

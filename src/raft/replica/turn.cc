@@ -29,16 +29,54 @@ absl::Status ToStatus(const Answer& answer) {
   return absl::InternalError(answer.why);
 }
 
+namespace {
+
+constexpr std::chrono::milliseconds kReviewInterval{1000};
+
+}  // namespace
+
 void HostLoop::Run() {
   while (!stopping_) {
-    inbox_.Take(&taken_, options_.tick);
+    inbox_.Await(options_.tick);
     const std::lock_guard lock(turn_mutex_);
     Turn();
   }
 }
 
+/// Waking the loop costs more than a turn does; so whoever has brought something takes the turn
+/// itself. Somebody who is at it looks into the inbox once more before it leaves, and so nobody
+/// waits for another. Nobody is kept for long: what goes on coming is the loop's.
+void HostLoop::TurnHere() {
+  constexpr int kTurnsMax = 4;
+  for (int turn = 0; turn < kTurnsMax; ++turn) {
+    if (turning_.exchange(true)) return;
+    std::unique_lock lock(turn_mutex_, std::try_to_lock);
+    const bool may = lock.owns_lock() && !stopping_;
+    if (may) Turn();
+    if (lock.owns_lock()) lock.unlock();
+    turning_ = false;
+    if (!may) break;
+    if (!inbox_.something()) return;
+  }
+  inbox_.Wake();
+}
+
+/// One that is alone is not kept waiting. Where others are under way already, the next are better
+/// gathered: the loop takes them all at once.
+void HostLoop::TurnHereOrGather(std::size_t brought) {
+  constexpr std::uint64_t kFew = 4;
+  constexpr std::size_t kMany = 8;
+  if ((outstanding_.load(std::memory_order_relaxed) < kFew || brought >= kMany) &&
+      !applier_->InThread()) {
+    TurnHere();
+  } else {
+    inbox_.Wake();
+  }
+}
+
 void HostLoop::Turn() {
   counters_.turns.fetch_add(1, std::memory_order_relaxed);
+  inbox_.Take(&taken_);
   TakeTicks();
   for (const auto& [group, token] : taken_.persisted) Persisted(group, token);
   TakeApplied();
@@ -51,6 +89,8 @@ void HostLoop::Turn() {
     }
   }
   TakeFrames();
+  // What a peer had said before its connection broke is known by now.
+  for (const NodeId peer : taken_.unreachable) ForwardsUnreachable(peer);
   TakeProposals();
   TakeReads();
   for (auto& task : taken_.tasks) task();
@@ -70,10 +110,16 @@ void HostLoop::TakeTicks() {
     const std::uint64_t enough =
         4 * (std::uint64_t{config.election_ticks} + config.lease_ticks) + config.heartbeat_ticks;
     for (std::uint64_t i = std::min(due, enough); i > 0; --i) group->core->Tick();
+    TickForwards(*group, std::min(due, enough));
     MarkDirty(*group);
   }
-  if (ticked_ - housekept_ >= std::chrono::seconds(1)) Housekeep();
+  if (ticked_ - housekept_ >= std::chrono::seconds(1)) {
+    housekept_ = ticked_;
+    Housekeep();
+  }
+  if (ticked_ - reviewed_ >= std::min(kReviewInterval, options_.forget_peer_after)) ReviewPeers();
   if (ticked_ - told_ >= std::chrono::seconds(10)) {
+    for (Group* group : in_order_) ReplaceOldFull(*group);
     addresses_told_.clear();  // what was lost on the way is told again
     told_ = ticked_;
   }
@@ -95,14 +141,12 @@ void HostLoop::TakeApplied() {
     group->bytes_since_snapshot += report.bytes;
     counters_.applied_entries.fetch_add(report.entries, std::memory_order_relaxed);
     counters_.applied_bytes.fetch_add(report.bytes, std::memory_order_relaxed);
-    if (report.restored) counters_.snapshots_restored.fetch_add(1, std::memory_order_relaxed);
-    const GroupOptions& options = group->options;
-    if ((options.snapshot_entries > 0 &&
-         group->entries_since_snapshot >= options.snapshot_entries) ||
-        (options.snapshot_log_bytes > 0 &&
-         group->bytes_since_snapshot >= options.snapshot_log_bytes)) {
-      BeginSnapshot(*group);
+    if (report.restored) {
+      counters_.snapshots_restored.fetch_add(1, std::memory_order_relaxed);
+      group->full_at = group->core->Status().snapshot.index;
+      group->full_is_old = false;
     }
+    SnapshotIfDue(*group);
     MarkDirty(*group);
   }
 }
@@ -135,6 +179,12 @@ void HostLoop::TakeMessage(NodeId from, GroupId id, const SharedBytes& bytes) {
     counters_.messages_unclaimed.fetch_add(1, std::memory_order_relaxed);
     return;
   }
+  if (!bytes.empty() && bytes.view()[0] == kForwardSection) {
+    return TakeForward(from, *group, bytes);
+  }
+  if (!bytes.empty() && bytes.view()[0] == kAnswerSection) {
+    return TakeForwardAnswer(from, *group, bytes);
+  }
   std::optional<Message> message = DecodeMessage(bytes);
   if (!message) {
     counters_.frames_damaged.fetch_add(1, std::memory_order_relaxed);
@@ -157,12 +207,20 @@ void HostLoop::TakeMessage(NodeId from, GroupId id, const SharedBytes& bytes) {
 absl::Status HostLoop::Unable(const Group& group) const {
   if (stopping_) return absl::CancelledError("the Raft host is stopping");
   if (!group.failure.ok()) return group.failure;
-  if (group.proposals.size() + group.reads.size() >= options_.outstanding_max) {
+  if (group.proposals.size() + group.reads.size() + group.forwards.size() +
+          group.to_forward.proposals.size() >=
+      options_.outstanding_max) {
     return absl::ResourceExhaustedError(fmt::format(
         "group {}: outstanding_max ({}) proposals and reads have no result yet; wait for some",
         group.id().value, options_.outstanding_max));
   }
   return absl::OkStatus();
+}
+
+absl::Status HostLoop::DiskFull(const Group& group) const {
+  return absl::ResourceExhaustedError(fmt::format(
+      "group {}: the disk of node {} is full: proposals are refused until there is room",
+      group.id().value, self().value));
 }
 
 void HostLoop::TakeProposals() {
@@ -172,20 +230,20 @@ void HostLoop::TakeProposals() {
     Group& group = *item.group;
     absl::Status unable = Unable(group);
     if (unable.ok() && full) {
-      unable = absl::ResourceExhaustedError(fmt::format(
-          "group {}: the disk of node {} is full: proposals are refused until there is room",
-          group.id().value, self().value));
+      unable = DiskFull(group);
     }
     if (!unable.ok()) {
       Refuse(group, std::move(item.done), std::move(unable));
       continue;
     }
+    if (MayForward(group, item)) continue;
     const Ticket ticket = item.done ? group.proposals.Add(std::move(item.done)) : Ticket{};
     Proposed proposed = group.core->Propose(ticket, std::move(item.data));
     MarkDirty(group);
     if (proposed.answer.ok() || ticket == Ticket{}) continue;
     Refuse(group, *group.proposals.Take(ticket), ToStatus(proposed.answer));
   }
+  SendForwards();
 }
 
 void HostLoop::TakeReads() {
@@ -211,6 +269,7 @@ void HostLoop::ChangeMembers(Group& group, std::vector<Member> members, Proposal
   if (unable.ok()) unable = target.status();
   for (const Member& member : members) {
     if (unable.ok()) unable = LearnAddress({member.id, member.address, WallMs()});
+    if (unable.ok()) Remember(member.id);
   }
   if (!unable.ok()) {
     Refuse(group, std::move(done), std::move(unable));
@@ -234,7 +293,7 @@ void HostLoop::QueryLocal(Group& group, std::string request,
   items[0].group = &group.applying;
   items[0].calls.push_back([seen = &group.applying, request = std::move(request),
                             done = std::move(done)]() mutable {
-    if (seen->failed || seen->waits_for_restore) {
+    if (!seen->readable()) {
       return done(absl::UnavailableError("the state is being replaced by a snapshot; ask again"));
     }
     done(seen->machine->Query(request));

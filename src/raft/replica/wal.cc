@@ -180,6 +180,7 @@ void Wal::Round() {
 void Wal::Finish(const absl::Status& status, std::size_t written) {
   if (absl::Status synced = Sync(); !synced.ok()) return Fail(synced);
   Complete(written);
+  if (store_->wants_housekeeping()) callbacks_.housekeep();
   if (!status.ok() && !absl::IsResourceExhausted(status)) return Fail(status);
   full_.store(!status.ok(), std::memory_order_relaxed);
 }

@@ -56,6 +56,8 @@ class Wal {
     std::function<void(TurnOutbox&)> send;
     /// One call for all that a round made durable.
     std::function<void(const std::vector<std::pair<GroupId, Token>>&)> persisted;
+    /// The store should be tidied up now.
+    std::function<void()> housekeep;
     /// The group cannot go on.
     std::function<void(GroupId, const absl::Status&)> group_failed;
     /// Nothing can.

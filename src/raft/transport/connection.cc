@@ -11,6 +11,7 @@
 
 #include "base/status_macros.h"
 #include "fmt/format.h"
+#include "raft/transport/ask.h"
 
 namespace trireme::raft::tcp {
 namespace {
@@ -19,6 +20,8 @@ namespace {
 /// greater ones are read into their place from here on: so 64 KiB of a frame at most are copied a
 /// second time, out of the processor's cache.
 constexpr std::size_t kReadAheadBytes = 64u << 10;
+/// The same of the frame that has begun: what a processor keeps near until it is checksummed.
+constexpr std::size_t kReadInPlaceBytesMax = 256u << 10;
 /// Reads from one connection before others get their turn.
 constexpr int kReadsMax = 8;
 
@@ -196,17 +199,16 @@ absl::StatusOr<std::size_t> Connection::ReadPlain(char* buffer, bool* drained) {
   iovec vectors[2];
   msghdr message{};
   message.msg_iov = vectors;
-  if (reader_.rest_size() > 0) {
-    vectors[message.msg_iovlen++] = {reader_.rest_data(), reader_.rest_size()};
-  }
-  vectors[message.msg_iovlen++] = {buffer, kReadAheadBytes};
-  const ssize_t got = message.msg_iovlen == 1
-                          ? ::recv(descriptor_.get(), buffer, kReadAheadBytes, 0)
-                          : ::recvmsg(descriptor_.get(), &message, 0);
+  const std::size_t in_place = std::min(reader_.rest_size(), kReadInPlaceBytesMax);
+  if (in_place > 0) vectors[message.msg_iovlen++] = {reader_.rest_data(), in_place};
+  const std::size_t ahead = in_place == reader_.rest_size() ? kReadAheadBytes : 0;
+  if (ahead > 0) vectors[message.msg_iovlen++] = {buffer, ahead};
+  const ssize_t got = in_place == 0 ? ::recv(descriptor_.get(), buffer, kReadAheadBytes, 0)
+                                    : ::recvmsg(descriptor_.get(), &message, 0);
   if (got == 0) return absl::AbortedError("connection lost: closed by the peer");
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
   if (got < 0) return Lost(std::strerror(errno));
-  *drained = static_cast<std::size_t>(got) < reader_.rest_size() + kReadAheadBytes;
+  *drained = static_cast<std::size_t>(got) < in_place + ahead;
   return static_cast<std::size_t>(got);
 }
 
@@ -236,7 +238,13 @@ absl::Status Connection::TakeRead(const char* buffer, std::size_t count) {
   const auto deliver = [this](SharedBytes body) { return OnBody(std::move(body)); };
   const std::size_t in_place = std::min(count, reader_.rest_size());
   if (in_place > 0) TRIREME_RETURN_IF_ERROR(reader_.Filled(in_place, deliver));
+  counters_.bytes_copied.fetch_add(count - in_place, std::memory_order_relaxed);
   return reader_.Take({buffer, count - in_place}, deliver);
+}
+
+/// Once on a connection; the asking side closes it.
+bool Connection::MayAnswer() {
+  return !dialed_ && options_.answer && !std::exchange(answered_, true);
 }
 
 bool Connection::OnBody(SharedBytes body) {
@@ -244,6 +252,9 @@ bool Connection::OnBody(SharedBytes body) {
     counters_.frames_received.fetch_add(1, std::memory_order_relaxed);
     counters_.bytes_received.fetch_add(body.size(), std::memory_order_relaxed);
     owner_->OnFrame(*this, std::move(body));
+  } else if (const auto question = QuestionIn(body.view()); question && MayAnswer()) {
+    const SharedBytes answer = SharedBytes::Own(options_.answer(*question));
+    Send({&answer, 1}, answer.size());
   } else {
     owner_->OnHello(shared_from_this(), DecodeHello(body.view()));
   }

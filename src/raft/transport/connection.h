@@ -83,6 +83,7 @@ class Connection final : public rpc::Loop::Watcher,
   absl::StatusOr<std::size_t> ReadPlain(char* buffer, bool* drained);
   absl::StatusOr<std::size_t> ReadTls(char* buffer, bool* drained);
   absl::Status TakeRead(const char* buffer, std::size_t count);
+  bool MayAnswer();
   bool OnBody(SharedBytes body);
   void FlushWaiting();
   void WatchAgain();
@@ -101,6 +102,7 @@ class Connection final : public rpc::Loop::Watcher,
   bool open_ = false;  // TLS is through.
   bool hello_sent_ = false;
   bool established_ = false;
+  bool answered_ = false;
   bool closed_ = false;
   bool handshake_awaits_writable_ = false;
   bool read_awaits_writable_ = false;  // TLS.

@@ -30,8 +30,8 @@ FrameHeader DecodeFrameHeader(const char* bytes);
 /// together; without `checksummed` its checksum is 0.
 void EncodeFrameHeader(char* to, std::span<const SharedBytes> pieces, std::uint32_t body_bytes,
                        bool checksummed);
-/// Whether the body is what the header says.
-bool ChecksumMatches(const FrameHeader& header, std::string_view body, bool checksummed);
+/// The checksum of a frame's size, to go on from with its body.
+std::uint32_t ChecksumOfSize(std::uint32_t body_bytes);
 
 /// Who is at the other end, and whether it thinks that we are who we are.
 struct Hello {

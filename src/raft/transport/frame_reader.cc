@@ -4,12 +4,15 @@
 #include <cstring>
 #include <utility>
 
+#include "base/crc32c.h"
 #include "base/status_macros.h"
 #include "fmt/format.h"
 
 namespace trireme::raft::tcp {
 
 absl::Status FrameReader::Filled(std::size_t count, Deliver deliver) {
+  // Now, while the bytes are near.
+  if (checksummed_ && body_) checksum_ = Crc32c({rest_data(), count}, checksum_);
   have_ += count;
   return body_ && have_ == header_.body_bytes ? Finish(deliver) : absl::OkStatus();
 }
@@ -49,9 +52,10 @@ absl::Status FrameReader::Begin() {
                     header_.body_bytes, body_bytes_max_));
   }
   have_ = 0;
+  checksum_ = checksummed_ ? ChecksumOfSize(header_.body_bytes) : 0;
   if (header_.body_bytes != 0) {
     body_ = std::make_shared_for_overwrite<char[]>(header_.body_bytes);
-  } else if (!ChecksumMatches(header_, {}, checksummed_)) {
+  } else if (checksum_ != header_.checksum) {
     return absl::DataLossError("an empty frame with a wrong checksum");
   }
   return absl::OkStatus();
@@ -59,7 +63,7 @@ absl::Status FrameReader::Begin() {
 
 absl::Status FrameReader::Finish(Deliver deliver) {
   const std::shared_ptr<char[]> body = std::exchange(body_, nullptr);
-  if (!ChecksumMatches(header_, {body.get(), header_.body_bytes}, checksummed_)) {
+  if (checksum_ != header_.checksum) {
     return absl::DataLossError(
         fmt::format("a frame of {} bytes with a wrong checksum", header_.body_bytes));
   }

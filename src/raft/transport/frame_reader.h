@@ -48,6 +48,7 @@ class FrameReader {
   FrameHeader header_;
   std::shared_ptr<char[]> body_;  // Of the frame that has begun, unless it is empty.
   std::size_t have_ = 0;          // Of body_.
+  std::uint32_t checksum_ = 0;    // Of these; 0 when there are none.
   bool stopped_ = false;          // Nobody wants more.
 };
 

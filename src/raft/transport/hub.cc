@@ -342,16 +342,25 @@ void Hub::OnClosed(const std::shared_ptr<Connection>& connection, const absl::St
   log_.Warn("raft peer refused", connection->remote(), std::string(why.message()));
 }
 
-void Hub::NoteDialFailed(const Peer& peer, const absl::Status& why, bool first) {
+/// That a node is down is said when it begins, as processes of a cluster start one after the other,
+/// and is a warning when it lasts; what a node answers is one as often as it does.
+void Hub::NoteDialFailed(Peer& peer, const absl::Status& why) {
   counters_.dials_failed.fetch_add(1, std::memory_order_relaxed);
-  // That a node is down is said once; what it answers, as often as it does.
+  const std::string who = fmt::format("{} at {}", NameOf(peer.id()), peer.address()->ToString());
   const bool answered =
       why.code() != absl::StatusCode::kUnavailable && why.code() != absl::StatusCode::kAborted;
-  if (first || answered) {
-    log_.Warn("raft peer not reached",
-              fmt::format("{} at {}", NameOf(peer.id()), peer.address()->ToString()),
-              std::string(why.message()));
+  FailureNews& news = peer.news();
+  const auto now = rpc::Loop::Clock::now();
+  if (!news.since) {
+    news.since = now;
+    if (!answered) {
+      io::Log(io::LogLevel::kInfo, "raft peer not reached",
+              {{"peer", who}, {"why", std::string(why.message())}});
+    }
   }
+  const bool lasts = !news.warned && now - *news.since >= options_.silence_max;
+  if (answered || lasts) log_.Warn("raft peer not reached", who, std::string(why.message()));
+  news.warned |= lasts;
 }
 
 void Hub::NoteLost(const Peer& peer, const absl::Status& why) {

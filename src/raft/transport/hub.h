@@ -44,7 +44,7 @@ class Hub final : public Connection::Owner, public std::enable_shared_from_this<
   bool running() const { return running_; }
   std::shared_ptr<Connection> NewDialed(rpc::OwnedDescriptor descriptor,
                                         const rpc::Address& address);
-  void NoteDialFailed(const Peer& peer, const absl::Status& why, bool first);
+  void NoteDialFailed(Peer& peer, const absl::Status& why);
   /// An established connection has ended.
   void NoteLost(const Peer& peer, const absl::Status& why);
   void TellUnreachable(const Peer& peer);

@@ -3,9 +3,11 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <trireme/raft/types.h>
 #include "rpc/loop.h"
@@ -40,6 +42,9 @@ struct TcpTransportOptions {
   /// Takes connections of nodes of the cluster that SetPeer has not named: a server that joins does
   /// not know the leader that calls it. Not of removed ones.
   bool accept_unknown = true;
+  /// Answers whoever asks instead of saying hello (ask.h), on the loop's thread: a server that
+  /// wants to join asks who is there. Empty: nobody is answered.
+  std::function<std::string(std::string_view question)> answer;
 
   /// A frame, both ways. A longer one is refused by Send and ends a connection.
   std::size_t frame_bytes_max = 64u << 20;

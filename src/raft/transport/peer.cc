@@ -75,7 +75,7 @@ void Peer::OnTimer() {
 
 void Peer::DialFailed(const absl::Status& why) {
   ++failures_;
-  hub_.NoteDialFailed(*this, why, failures_ == 1);
+  hub_.NoteDialFailed(*this, why);
   if (const auto rival = std::exchange(rival_, nullptr)) {
     return hub_.Answer(shared_from_this(), rival, rival_hello_);
   }
@@ -124,6 +124,7 @@ void Peer::Adopt(const std::shared_ptr<Connection>& connection, const Hello& hel
   CancelDial();
   CloseRival();
   failures_ = 0;
+  news_ = {};
   hello_ = hello;
   connection->set_peer(shared_from_this());
   connection->Establish();

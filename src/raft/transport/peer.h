@@ -20,6 +20,12 @@ namespace trireme::raft::tcp {
 
 class Hub;
 
+/// What has been said of attempts that failed one after the other.
+struct FailureNews {
+  std::optional<rpc::Loop::Clock::time_point> since;
+  bool warned = false;
+};
+
 /// One other node: its address, the attempts to reach it, and the one connection that counts. Send
 /// and Retire are thread-safe, the rest belongs to the loop's thread. Always held by shared_ptr.
 class Peer final : public rpc::Loop::Timer, public std::enable_shared_from_this<Peer> {
@@ -42,6 +48,7 @@ class Peer final : public rpc::Loop::Timer, public std::enable_shared_from_this<
   void Adopt(const std::shared_ptr<Connection>& connection, const Hello& hello);
   /// One of the peer's connections broke, or was refused.
   void OnClosed(const Connection* connection, const absl::Status& why);
+  FailureNews& news() { return news_; }
   /// Ends all that the loop knows of it.
   void Close();
 
@@ -82,6 +89,7 @@ class Peer final : public rpc::Loop::Timer, public std::enable_shared_from_this<
   Hello rival_hello_;
   Hello hello_;       // The one that `connection_` was made with.
   int failures_ = 0;  // In a row.
+  FailureNews news_;  // Of these.
 
   std::mutex mutex_;
   std::shared_ptr<Connection> connection_;  // Guarded by mutex_; written by the loop's thread.

@@ -16,6 +16,7 @@ struct TransportStats {
   std::uint64_t frames_received = 0;
   std::uint64_t bytes_received = 0;   ///< Of frames.
   std::uint64_t writes_deferred = 0;  ///< Frames that found the socket full.
+  std::uint64_t bytes_copied = 0;     ///< Received, out of the buffer that is read ahead into.
 };
 
 /// The same while it counts.
@@ -29,10 +30,11 @@ struct TransportCounters {
   std::atomic<std::uint64_t> frames_received{0};
   std::atomic<std::uint64_t> bytes_received{0};
   std::atomic<std::uint64_t> writes_deferred{0};
+  std::atomic<std::uint64_t> bytes_copied{0};
 
   TransportStats Read() const {
-    return {connections_made, connections_lost, connections_refused, dials_failed,   frames_sent,
-            frames_refused,   frames_received,  bytes_received,      writes_deferred};
+    return {connections_made, connections_lost, connections_refused, dials_failed,    frames_sent,
+            frames_refused,   frames_received,  bytes_received,      writes_deferred, bytes_copied};
   }
 };
 
