@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+
+/// The seam under the model: a map from bytes to bytes in byte order. Implementations: kv/store.
+namespace trireme::kv::inline engine {
+
+/// Steps forward over entries. Views stay until the next call. A failure of the medium makes an
+/// iterator invalid with a status; who sees Valid() false asks for it.
+class StoreIterator {
+ public:
+  virtual ~StoreIterator() = default;
+  /// To the first entry at or after `from`.
+  virtual void Seek(std::string_view from) = 0;
+  /// The same, but valid only on an entry that begins with `prefix`, which `from` does and which is
+  /// the encoding of one key (layout.h, KeyPrefix): a store may know from a filter that there is
+  /// none. Next() may not be called after it.
+  virtual void SeekWithin(std::string_view from, std::string_view prefix) = 0;
+  virtual void Next() = 0;
+  virtual bool Valid() const = 0;
+  virtual std::string_view key() const = 0;
+  virtual std::string_view value() const = 0;
+  [[nodiscard]] virtual absl::Status status() const = 0;
+};
+
+/// What can be read.
+class StoreReader {
+ public:
+  virtual ~StoreReader() = default;
+  virtual std::unique_ptr<StoreIterator> NewIterator() const = 0;
+};
+
+/// One writer. As a reader it shows what is pending too; an iterator got from it may be kept over
+/// writes and commits, but after one only a seek may be called on it. Unless said otherwise a call
+/// is the writer's.
+///
+/// A store may rely on this of versions (layout.h): what is put under one key's prefix sorts before
+/// all that was put under it earlier, and is put once. So the newest write that a seek within the
+/// prefix meets is the first entry.
+class OrderedStore : public StoreReader {
+ public:
+  virtual void Put(std::string_view key, std::string_view value) = 0;
+  /// A key that is not there is fine.
+  virtual void Erase(std::string_view key) = 0;
+  /// Makes all since the last commit visible to new snapshots, and durable together or not at all.
+  /// After a failure the store is unusable.
+  [[nodiscard]] virtual absl::Status Commit() = 0;
+  /// What is committed, as it is now, for any thread, for as long as it is held. To be called by
+  /// the writer with nothing pending; the store must outlive it.
+  virtual std::shared_ptr<const StoreReader> Snapshot() = 0;
+  /// Makes what is committed survive the process; waits for it.
+  [[nodiscard]] virtual absl::Status Flush() = 0;
+  /// The same in the background, beside further writes. See DurableMeta.
+  virtual void StartFlush() {}
+  /// The value of the entry `m` in what would survive the process now; empty: there is none. Any
+  /// thread.
+  virtual std::string DurableMeta() const { return {}; }
+  /// Changes below `revision` and versions that are only read below it need not be kept for
+  /// snapshots to come. False: the store does not remove them by itself, the model is to do it.
+  virtual bool DropBelow(std::int64_t) { return false; }
+};
+
+}  // namespace trireme::kv::inline engine

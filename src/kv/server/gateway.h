@@ -1,0 +1,96 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <trireme/raft.h>
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "kv/model/view.h"
+#include "kv/server/published.h"
+#include "rpc/loop.h"
+
+namespace trireme::kv::inline engine {
+
+/// From one io thread to Raft and back: what a turn of the loop brings is proposed together, its
+/// reads share one read barrier, and what an applied batch answers comes back in one task. What
+/// finds no leader is tried again until its time is over. On the loop thread unless said otherwise.
+class Gateway final : private rpc::Loop::Flushable, private rpc::Loop::Timer {
+ public:
+  /// OK: what the entry came to (ParseEntryResult). Otherwise etcd's answer.
+  using Answer = absl::AnyInvocable<void(absl::StatusOr<std::string>)>;
+  using View = std::shared_ptr<const ReadView>;
+  using ViewAnswer = absl::AnyInvocable<void(absl::StatusOr<View>)>;
+  /// What to do while there is no leader.
+  enum class Patience : bool { kNone, kWait };
+
+  /// `no_leader_wait`: how long the patient wait.
+  Gateway(std::shared_ptr<rpc::Loop> loop, const Published* published,
+          std::chrono::milliseconds no_leader_wait)
+      : loop_(std::move(loop)), published_(published), no_leader_wait_(no_leader_wait) {}
+  /// Before the first call; the replica outlives all of them.
+  void Connect(raft::Replica* replica) { replica_ = replica; }
+
+  rpc::Loop& loop() const { return *loop_; }
+
+  /// The entry is proposed at the end of the turn.
+  void Propose(std::string entry, Patience patience, Answer answer);
+  /// The view is one that has all that was acknowledged before.
+  void ReadLinearizable(Patience patience, ViewAnswer answer);
+
+  /// On the thread that applies: the answers collected there go to the loop.
+  void SendAnswers();
+
+ private:
+  using Slot = std::size_t;
+  using Clock = rpc::Loop::Clock;
+
+  struct Waiting {
+    Answer answer;
+    SharedBytes entry;
+    Patience patience = Patience::kNone;
+    Clock::time_point until{};  ///< Set when a try has failed.
+  };
+  struct Read {
+    ViewAnswer answer;
+    Patience patience = Patience::kNone;
+    Clock::time_point until{};
+  };
+
+  void Flush() override;
+  void OnTimer() override;
+  void FlushProposals();
+  void FlushReads();
+  void Queue(Slot slot);
+  Slot Keep(Waiting waiting);
+  void Take(Slot slot, raft::ProposalResult result);
+  void RunAnswers();
+  void End(Slot slot, raft::ProposalResult result);
+  void EndReads(const absl::StatusOr<raft::Index>& granted);
+  bool MayRetry(Patience patience, Clock::time_point* until);
+  void RetrySoon();
+
+  const std::shared_ptr<rpc::Loop> loop_;
+  const Published* const published_;
+  const std::chrono::milliseconds no_leader_wait_;
+  raft::Replica* replica_ = nullptr;
+
+  std::vector<raft::Proposal> proposals_;
+  std::vector<Waiting> waiting_;  ///< By slot.
+  std::vector<Slot> free_slots_;
+  std::vector<Slot> retries_;
+  std::vector<Read> reads_;          ///< Not yet asked for.
+  std::vector<Read> reads_at_work_;  ///< Wait for the barrier under way.
+  std::vector<Read> read_retries_;
+  bool timer_armed_ = false;
+
+  std::mutex mutex_;
+  std::vector<std::pair<Slot, raft::ProposalResult>> results_;  // Guarded by mutex_.
+  std::vector<std::pair<Slot, raft::ProposalResult>> running_;
+};
+
+}  // namespace trireme::kv::inline engine

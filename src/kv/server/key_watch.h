@@ -1,0 +1,55 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "absl/container/flat_hash_map.h"
+#include "kv/server/kv_machine.h"
+#include "rpc/loop.h"
+
+namespace trireme::kv::inline engine {
+
+/// Tells the server's own waiters that something changed at a key or under a prefix; what, they
+/// read from the newest view. Thread-safe.
+class KeyWatch {
+ public:
+  /// On the loop; may come without a change.
+  using Changed = std::function<void()>;
+  using Id = std::uint64_t;
+
+  /// From here on every change that a view taken afterwards does not have is told.
+  Id AddKey(std::string key, std::shared_ptr<rpc::Loop> loop, Changed changed);
+  Id AddPrefix(std::string prefix, std::shared_ptr<rpc::Loop> loop, Changed changed);
+  /// What has been posted may still come.
+  void Remove(Id id);
+
+  bool wanted() const { return count_.load() > 0; }
+  /// On the thread that applies, after the batch's view was published.
+  void OnBatch(const CommittedBatch& batch);
+
+ private:
+  struct Waiter {
+    std::string place;
+    bool prefix = false;
+    std::shared_ptr<rpc::Loop> loop;
+    std::shared_ptr<const Changed> changed;
+  };
+
+  Id Add(Waiter waiter);
+  void Tell(Id id) const;
+  void Match(std::string_view key) const;
+
+  std::atomic<std::size_t> count_{0};
+  mutable std::mutex mutex_;  // Guards all below.
+  Id last_ = 0;
+  absl::flat_hash_map<Id, Waiter> waiters_;
+  std::multimap<std::string, Id, std::less<>> keys_, prefixes_;
+};
+
+}  // namespace trireme::kv::inline engine

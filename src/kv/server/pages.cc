@@ -1,0 +1,260 @@
+#include "kv/server/pages.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <utility>
+
+#include "fmt/format.h"
+#include "kv/model/layout.h"
+#include "kv/server/maintenance_service.h"
+#include "kv/server/wire.h"
+#include "rpc/http.h"
+
+namespace trireme::kv::inline engine {
+namespace {
+
+constexpr char kJson[] = "application/json", kPlain[] = "text/plain; charset=utf-8";
+using Responder = std::shared_ptr<rpc::HttpResponder>;
+
+/// Empty: all is well.
+std::string WhyUnhealthy(Member& member, std::string_view query) {
+  if (!member.failure().ok()) return "RAFT FAILED";
+  if (query.find("exclude=NOSPACE") == std::string_view::npos) {
+    for (const Alarm& alarm : member.housekeeper().alarms())
+      return alarm.kind == AlarmKind::kCorrupt ? "ALARM CORRUPT" : "ALARM NOSPACE";
+  }
+  return member.replica().leader() == raft::kNobody ? "RAFT NO LEADER" : "";
+}
+
+void SendHealth(std::string why, rpc::HttpResponder& to) {
+  if (why.empty()) return to.Send(200, kJson, R"({"health":"true","reason":""})");
+  to.Send(503, kJson, fmt::format(R"({{"health":"false","reason":"{}"}})", why));
+}
+
+/// etcd's health is a read that the cluster confirms, unless ?serializable=true.
+void Health(Member& member, const rpc::HttpRequest& request, const Responder& to) {
+  std::string why = WhyUnhealthy(member, request.query);
+  if (!why.empty() || request.query.find("serializable=true") != std::string::npos)
+    return SendHealth(std::move(why), *to);
+  member.replica().ReadBarrier([to](const absl::StatusOr<raft::Index>& granted) {
+    SendHealth(granted.ok() ? "" : "RANGE ERROR:" + std::string(granted.status().message()), *to);
+  });
+}
+
+void SendChecks(std::string_view page, std::string_view query,
+                const std::vector<std::pair<std::string, bool>>& checks, rpc::HttpResponder& to) {
+  const bool all = std::ranges::all_of(checks, [](const auto& check) { return check.second; });
+  const bool verbose = query.find("verbose") != std::string_view::npos;
+  if (all && !verbose) return to.Send(200, kPlain, "ok\n");
+  std::string text;
+  for (const auto& [name, ok] : checks)
+    text += fmt::format("[{}]{} {}\n", ok ? "+" : "-", name, ok ? "ok" : "failed");
+  text += fmt::format("{} check {}\n", page, all ? "passed" : "failed");
+  to.Send(all ? 200 : 503, kPlain, std::move(text));
+}
+
+void Livez(Member& member, const rpc::HttpRequest& request, const Responder& to) {
+  SendChecks("livez", request.query, {{"serializable_read", member.failure().ok()}}, *to);
+}
+
+void Readyz(Member& member, const rpc::HttpRequest& request, const Responder& to) {
+  const std::vector<Alarm> alarms = member.housekeeper().alarms();
+  const bool sound = std::ranges::find(alarms, AlarmKind::kCorrupt, &Alarm::kind) == alarms.end();
+  const bool led = member.replica().leader() != raft::kNobody;
+  const bool alive = member.failure().ok();
+  member.replica().ReadBarrier(
+      [to, sound, led, alive, query = request.query](const absl::StatusOr<raft::Index>& granted) {
+        SendChecks("readyz", query,
+                   {{"data_corruption", sound},
+                    {"serializable_read", alive},
+                    {"linearizable_read", led && granted.ok()}},
+                   *to);
+      });
+}
+
+/// Prometheus's text format, version 0.0.4.
+class MetricsPage {
+ public:
+  void Counter(std::string_view name, std::string_view help, double value) {
+    One(name, "counter", help, value);
+  }
+  void Gauge(std::string_view name, std::string_view help, double value) {
+    One(name, "gauge", help, value);
+  }
+  void Append(std::string_view text) { text_ += text; }
+  std::string Take() { return std::move(text_); }
+
+ private:
+  void One(std::string_view name, std::string_view type, std::string_view help, double value) {
+    fmt::format_to(std::back_inserter(text_), "# HELP {0} {2}\n# TYPE {0} {1}\n{0} {3}\n", name,
+                   type, help, value);
+  }
+
+  std::string text_;
+};
+
+/// The number behind a name in another page of that format; 0 when it is not there.
+double ValueIn(std::string_view page, std::string_view name) {
+  for (std::size_t at = 0; at < page.size();) {
+    const std::size_t end = std::min(page.find('\n', at), page.size());
+    const std::string_view line = page.substr(at, end - at);
+    at = end + 1;
+    if (!line.starts_with(name)) continue;
+    const std::string_view rest = line.substr(name.size());
+    if (rest.empty() || (rest[0] != ' ' && rest[0] != '{')) continue;
+    return std::strtod(std::string(rest.substr(rest.rfind(' ') + 1)).c_str(), nullptr);
+  }
+  return 0;
+}
+
+double ResidentBytes() {
+  std::ifstream statm("/proc/self/statm");
+  double total = 0, resident = 0;
+  statm >> total >> resident;
+  return resident * static_cast<double>(::sysconf(_SC_PAGESIZE));
+}
+
+std::int64_t OpenDescriptors() {
+  std::error_code error;
+  const std::filesystem::directory_iterator at("/proc/self/fd", error);
+  return error ? 0 : std::distance(begin(at), end(at));
+}
+
+void AddProcess(MetricsPage& page) {
+  static const double kStart =
+      static_cast<double>(std::chrono::duration_cast<std::chrono::milliseconds>(
+                              std::chrono::system_clock::now().time_since_epoch())
+                              .count()) /
+      1000;
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
+  rlimit files{};
+  ::getrlimit(RLIMIT_NOFILE, &files);
+  page.Counter("process_cpu_seconds_total", "CPU seconds of this process.",
+               seconds(usage.ru_utime) + seconds(usage.ru_stime));
+  page.Gauge("process_resident_memory_bytes", "Resident memory.", ResidentBytes());
+  page.Gauge("process_open_fds", "Open file descriptors.", static_cast<double>(OpenDescriptors()));
+  page.Gauge("process_max_fds", "File descriptors that may be open.",
+             static_cast<double>(files.rlim_cur));
+  page.Gauge("process_start_time_seconds", "First look at this page, since 1970.", kStart);
+}
+
+void AddRaft(MetricsPage& page, Member& member, const std::string& raft) {
+  const raft::ReplicaStatus status = member.replica().Status();
+  const auto counted = [&](const char* name) { return ValueIn(raft, name); };
+  page.Gauge("etcd_server_has_leader", "1: there is a leader.",
+             status.leader == raft::kNobody ? 0 : 1);
+  page.Gauge("etcd_server_is_leader", "1: it is this member.",
+             status.leader == status.self ? 1 : 0);
+  page.Gauge("etcd_server_is_learner", "1: this member is a learner.",
+             std::ranges::any_of(status.members,
+                                 [&](const raft::Member& m) {
+                                   return m.id == status.self &&
+                                          m.kind == raft::MemberKind::kLearner;
+                                 })
+                 ? 1
+                 : 0);
+  page.Counter("etcd_server_leader_changes_seen_total", "Leaders seen, one after another.",
+               static_cast<double>(member.housekeeper().leader_changes()));
+  page.Gauge("etcd_server_proposals_committed_total", "The last committed entry.",
+             static_cast<double>(status.commit.value));
+  page.Gauge("etcd_server_proposals_applied_total", "The last applied entry.",
+             static_cast<double>(status.applied.value));
+  page.Gauge("etcd_server_proposals_pending", "Proposals that wait.",
+             static_cast<double>(status.proposals_waiting));
+  page.Counter("etcd_server_proposals_failed_total", "Proposals refused or lost.",
+               counted("trireme_raft_proposals_refused_total") +
+                   counted("trireme_raft_proposals_lost_total"));
+}
+
+void AddStore(MetricsPage& page, Member& member) {
+  const Meta meta = member.published().view()->meta();
+  const auto bytes = static_cast<double>(member.housekeeper().store_bytes());
+  page.Gauge("etcd_mvcc_db_total_size_in_bytes", "Of the store's files.", bytes);
+  page.Gauge("etcd_mvcc_db_total_size_in_use_in_bytes", "The same.", bytes);
+  page.Gauge("etcd_server_quota_backend_bytes", "0: no quota.",
+             static_cast<double>(member.options().quota_backend_bytes));
+  page.Gauge("etcd_debugging_mvcc_current_revision", "The newest revision.",
+             static_cast<double>(meta.revision));
+  page.Gauge("etcd_debugging_mvcc_compact_revision", "The last compaction's revision.",
+             static_cast<double>(meta.compacted));
+}
+
+std::string Metrics(Member& member, const rpc::Server& counted) {
+  MetricsPage page;
+  const std::string raft = member.node().host().Metrics();
+  AddRaft(page, member, raft);
+  AddStore(page, member);
+  const rpc::ServerStats stats = counted.stats();
+  page.Counter("grpc_server_started_total", "Calls that began.",
+               static_cast<double>(stats.calls_started));
+  page.Gauge("trireme_rpc_connections", "Clients' connections.",
+             static_cast<double>(stats.live_connections));
+  page.Gauge("trireme_rpc_streams", "Calls under way.", static_cast<double>(stats.live_streams));
+  page.Append(fmt::format(
+      "# HELP etcd_server_version Which version is running. 1 for 'server_version' label with "
+      "current version.\n# TYPE etcd_server_version gauge\n"
+      "etcd_server_version{{server_version=\"{}\"}} 1\n",
+      kServerVersion));
+  AddProcess(page);
+  page.Append(raft);
+  return page.Take();
+}
+
+void RegisterRefusal(rpc::Server& on, const std::string& method) {
+  rpc::Method how;
+  how.one = [](std::shared_ptr<rpc::ServerCall> call, const std::string&) {
+    call->Finish(absl::UnimplementedError(
+        "etcdserver: authentication is not implemented; see docs/etcd-compatibility.md"));
+  };
+  on.RegisterMethod(method, std::move(how));
+}
+
+}  // namespace
+
+void AddPages(rpc::Server& on, Member& member, const rpc::Server& counted) {
+  using Request = rpc::HttpRequest;
+  on.HandleGet("/health",
+               [&member](const Request& r, const Responder& to) { Health(member, r, to); });
+  on.HandleGet("/livez",
+               [&member](const Request& r, const Responder& to) { Livez(member, r, to); });
+  on.HandleGet("/readyz",
+               [&member](const Request& r, const Responder& to) { Readyz(member, r, to); });
+  on.HandleGet("/version", [](const Request&, const Responder& to) {
+    to->Send(200, kJson,
+             fmt::format(R"({{"etcdserver":"{}","etcdcluster":"{}"}})", kServerVersion,
+                         kClusterVersion));
+  });
+  on.HandleGet("/metrics", [&member, &counted](const Request&, const Responder& to) {
+    to->Send(200, "text/plain; version=0.0.4", Metrics(member, counted));
+  });
+}
+
+void AddHealthAndAuth(rpc::Server& on, Member& member) {
+  rpc::Method check;
+  check.one = [&member](std::shared_ptr<rpc::ServerCall> call, const std::string&) {
+    constexpr std::int64_t kServing = 1, kNotServing = 2;
+    const bool well = member.failure().ok() && member.replica().leader() != raft::kNobody;
+    std::string response;
+    wire::Append(response, 1, well ? kServing : kNotServing);
+    call->FinishWith(std::move(response));
+  };
+  on.RegisterMethod("/grpc.health.v1.Health/Check", std::move(check));
+  for (const char* name :
+       {"AuthEnable", "AuthDisable", "AuthStatus", "Authenticate", "UserAdd", "UserGet", "UserList",
+        "UserDelete", "UserChangePassword", "UserGrantRole", "UserRevokeRole", "RoleAdd", "RoleGet",
+        "RoleList", "RoleDelete", "RoleGrantPermission", "RoleRevokePermission"})
+    RegisterRefusal(on, std::string("/etcdserverpb.Auth/") + name);
+}
+
+}  // namespace trireme::kv::inline engine

@@ -1,0 +1,119 @@
+#include "kv/server/stores.h"
+
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <filesystem>
+#include <utility>
+
+#include "base/status_macros.h"
+#include "fmt/format.h"
+#include "io/file.h"
+#include "kv/store/memory_store.h"
+#include "kv/store/rocks_store.h"
+
+namespace trireme::kv::inline engine {
+namespace {
+
+namespace fs = std::filesystem;
+
+absl::Status WriteNumber(const fs::path& path, std::uint64_t number) {
+  const fs::path temporary = path.string() + ".tmp";
+  TRIREME_ASSIGN_OR_RETURN(io::File file, io::File::Create(temporary.string()));
+  TRIREME_RETURN_IF_ERROR(file.Append(fmt::format("{}\n", number)));
+  TRIREME_RETURN_IF_ERROR(file.Sync());
+  TRIREME_RETURN_IF_ERROR(file.Close());
+  if (std::rename(temporary.c_str(), path.c_str()) != 0)
+    return io::ErrnoStatus("rename", path.string(), errno);
+  return io::SyncDirectory(path.parent_path().string());
+}
+
+absl::StatusOr<std::uint64_t> ReadNumber(const fs::path& path) {
+  TRIREME_ASSIGN_OR_RETURN(const io::File file, io::File::OpenForRead(path.string()));
+  char text[32];
+  TRIREME_ASSIGN_OR_RETURN(const std::size_t size, file.ReadAt(0, text, sizeof text));
+  std::uint64_t number = 0;
+  const auto [at, error] = std::from_chars(text, text + size, number);
+  if (error == std::errc() && at != text + size && *at == '\n') return number;
+  return absl::DataLossError(
+      fmt::format("{} does not name a store; restore this member from a snapshot or the others",
+                  path.string()));
+}
+
+class MemoryStores final : public StoreProvider {
+ public:
+  absl::StatusOr<std::shared_ptr<OrderedStore>> Open() override { return OpenEmpty(); }
+  absl::StatusOr<std::shared_ptr<OrderedStore>> OpenEmpty() override {
+    return std::make_shared<MemoryStore>();
+  }
+  absl::Status Adopt() override { return absl::OkStatus(); }
+};
+
+class RocksStores final : public StoreProvider {
+ public:
+  explicit RocksStores(fs::path directory) : directory_(std::move(directory)) {}
+
+  absl::Status Prepare() {
+    std::error_code error;
+    fs::create_directories(directory_, error);
+    if (error)
+      return absl::UnavailableError(
+          fmt::format("cannot make {}: {}", directory_.string(), error.message()));
+    TRIREME_RETURN_IF_ERROR(ReadCurrent());
+    EraseOthers();
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::shared_ptr<OrderedStore>> Open() override { return OpenNumber(current_); }
+
+  absl::StatusOr<std::shared_ptr<OrderedStore>> OpenEmpty() override {
+    filling_ = current_ + 1;
+    std::error_code error;
+    fs::remove_all(PathOf(filling_), error);
+    return OpenNumber(filling_);
+  }
+
+  absl::Status Adopt() override {
+    TRIREME_RETURN_IF_ERROR(WriteNumber(directory_ / "CURRENT", filling_));
+    current_ = filling_;
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::Status ReadCurrent() {
+    const fs::path path = directory_ / "CURRENT";
+    if (!fs::exists(path)) return WriteNumber(path, current_);
+    TRIREME_ASSIGN_OR_RETURN(current_, ReadNumber(path));
+    return absl::OkStatus();
+  }
+
+  /// What was being filled when the process ended, or has been replaced.
+  void EraseOthers() {
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(directory_, error)) {
+      if (!entry.is_directory() || entry.path() == PathOf(current_)) continue;
+      fs::remove_all(entry.path(), error);
+    }
+  }
+
+  absl::StatusOr<std::shared_ptr<OrderedStore>> OpenNumber(std::uint64_t number) {
+    TRIREME_ASSIGN_OR_RETURN(std::unique_ptr<RocksStore> store,
+                             RocksStore::Open(PathOf(number).string()));
+    return std::shared_ptr<OrderedStore>(std::move(store));
+  }
+  fs::path PathOf(std::uint64_t number) const { return directory_ / std::to_string(number); }
+
+  const fs::path directory_;
+  std::uint64_t current_ = 1, filling_ = 0;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<StoreProvider>> MakeStores(const std::string& data_dir) {
+  if (data_dir.empty()) return std::make_unique<MemoryStores>();
+  auto stores = std::make_unique<RocksStores>(fs::path(data_dir) / "kv");
+  TRIREME_RETURN_IF_ERROR(stores->Prepare());
+  return stores;
+}
+
+}  // namespace trireme::kv::inline engine

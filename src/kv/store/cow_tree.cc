@@ -1,0 +1,353 @@
+#include "kv/store/cow_tree.h"
+
+#include <algorithm>
+#include <new>
+
+#include "base/check.h"
+
+namespace trireme::kv::inline engine {
+namespace {
+
+using Node = CowTree::Node;
+using Leaf = CowTree::Leaf;
+using Inner = CowTree::Inner;
+
+/// A leaf with fewer takes in its neighbour when both fit in three quarters.
+constexpr int kLeafSparse = CowTree::kFanout / 4;
+constexpr int kLeafMerged = CowTree::kFanout * 3 / 4;
+
+std::uint64_t HeadOf(std::string_view key) {
+  std::uint64_t head = 0;
+  std::memcpy(&head, key.data(), std::min(key.size(), sizeof head));
+  return __builtin_bswap64(head);
+}
+
+/// A key to be looked for.
+struct Wanted {
+  explicit Wanted(std::string_view k) : head(HeadOf(k)), key(k) {}
+  std::uint64_t head;
+  std::string_view key;
+};
+
+/// How many of the `count` sorted keys are before `wanted`, or with `or_equal` not after it.
+template <typename Heads, typename Blobs>
+int CountBefore(const Heads& heads, const Blobs& blobs, int from, int count, const Wanted& wanted,
+                bool or_equal) {
+  int to = count;
+  while (from < to) {
+    const int middle = from + (to - from) / 2;
+    bool before = heads[middle] < wanted.head;
+    if (heads[middle] == wanted.head) {
+      const int order = blobs[middle]->key().compare(wanted.key);
+      before = order < 0 || (or_equal && order == 0);
+    }
+    if (before) {
+      from = middle + 1;
+    } else {
+      to = middle;
+    }
+  }
+  return from;
+}
+
+/// The first entry at or after `wanted`.
+int LowerBound(const Leaf& leaf, const Wanted& wanted) {
+  return CountBefore(leaf.heads, leaf.entries, 0, leaf.count, wanted, /*or_equal=*/false);
+}
+
+/// The child that holds `wanted` if any does.
+int ChildFor(const Inner& inner, const Wanted& wanted) {
+  return CountBefore(inner.heads, inner.separators, 1, inner.count, wanted, /*or_equal=*/true) - 1;
+}
+
+/// The shortest bytes after `left` and not after `right`.
+std::string_view Separator(std::string_view left, std::string_view right) {
+  const auto differ = std::ranges::mismatch(left, right).in2 - right.begin();
+  return right.substr(0, static_cast<std::size_t>(differ) + 1);
+}
+
+template <typename Array, typename T>
+void InsertAt(Array& array, int count, int at, T value) {
+  std::copy_backward(array.begin() + at, array.begin() + count, array.begin() + count + 1);
+  array[at] = value;
+}
+
+template <typename Array>
+void RemoveAt(Array& array, int count, int at) {
+  std::copy(array.begin() + at + 1, array.begin() + count, array.begin() + at);
+}
+
+}  // namespace
+
+void* Arena::Take(std::size_t bytes) {
+  bytes = (bytes + alignof(Blob) - 1) / alignof(Blob) * alignof(Blob);
+  if (bytes > kPieceBytesMax) {
+    bytes_ += bytes;
+    return chunks_.emplace_back(new char[bytes]).get();
+  }
+  if (bytes > left_) {
+    next_ = chunks_.emplace_back(new char[kChunkBytes]).get();
+    left_ = kChunkBytes;
+    bytes_ += kChunkBytes;
+  }
+  left_ -= bytes;
+  return std::exchange(next_, next_ + bytes);
+}
+
+CowTree::CowTree(Freeing freeing) : freeing_(freeing), root_(Make(Leaf{{1, 0, true}, {}, {}})) {}
+
+CowTree::~CowTree() {
+  Reclaim(epoch_ + 1);
+  FreeBelow(root_);
+}
+
+template <typename T>
+T* CowTree::Make(const T& like) {
+  node_bytes_ += sizeof(T);
+  return new T(like);
+}
+
+Blob* CowTree::MakeBlob(std::string_view key, std::string_view value, bool tombstone) {
+  const std::size_t bytes = sizeof(Blob) + key.size() + value.size();
+  void* memory = freeing_ == Freeing::kTogether ? arena_.Take(bytes) : ::operator new(bytes);
+  auto* blob =
+      new (memory) Blob{static_cast<std::uint32_t>(key.size()),
+                        tombstone ? Blob::kTombstone : static_cast<std::uint32_t>(value.size())};
+  char* to = reinterpret_cast<char*>(blob + 1);
+  std::memcpy(to, key.data(), key.size());
+  if (!value.empty()) std::memcpy(to + key.size(), value.data(), value.size());
+  return blob;
+}
+
+void CowTree::Free(Blob* blob) {
+  if (freeing_ == Freeing::kOneByOne) ::operator delete(blob);
+}
+
+void CowTree::Free(Node* node) {
+  node_bytes_ -= node->leaf ? sizeof(Leaf) : sizeof(Inner);
+  if (node->leaf) {
+    delete static_cast<Leaf*>(node);
+  } else {
+    delete static_cast<Inner*>(node);
+  }
+}
+
+void CowTree::FreeBelow(Node* node) {
+  if (node->leaf) {
+    auto* leaf = static_cast<Leaf*>(node);
+    if (freeing_ == Freeing::kOneByOne)
+      std::for_each_n(leaf->entries.begin(), leaf->count, [this](Blob* entry) { Free(entry); });
+  } else {
+    auto* inner = static_cast<Inner*>(node);
+    for (int i = 0; i < inner->count; ++i) {
+      if (i > 0) Free(inner->separators[i]);
+      FreeBelow(inner->children[i]);
+    }
+  }
+  Free(node);
+}
+
+void CowTree::Retire(Blob* blob) {
+  if (freeing_ == Freeing::kOneByOne) retired_.push_back({epoch_, nullptr, blob});
+}
+
+void CowTree::Retire(Node* node) {
+  if (node->epoch == epoch_) {
+    Free(node);  // no frozen root has seen it
+  } else {
+    retired_.push_back({epoch_, node, nullptr});
+  }
+}
+
+void CowTree::Reclaim(std::uint64_t oldest) {
+  while (!retired_.empty() && retired_.front().epoch <= oldest) {
+    const Retired& retired = retired_.front();
+    retired.node != nullptr ? Free(retired.node) : Free(retired.blob);
+    retired_.pop_front();
+  }
+}
+
+/// `at`, or a copy in its place when a frozen root sees it.
+template <typename T>
+T* CowTree::Writable(Node*& at) {
+  if (at->epoch == epoch_) return static_cast<T*>(at);
+  auto* copy = Make(*static_cast<T*>(at));
+  copy->epoch = epoch_;
+  Retire(at);
+  at = copy;
+  return copy;
+}
+
+/// Makes two of a full child. Entries that come in order leave full leaves behind.
+void CowTree::Split(Inner& parent, int child, std::string_view key) {
+  Node* right = nullptr;
+  Blob* separator = nullptr;
+  if (parent.children[child]->leaf) {
+    auto* left = Writable<Leaf>(parent.children[child]);
+    const bool appending = left->entries[kFanout - 1]->key() < key;
+    const int keep = appending ? kFanout - 1 : kFanout / 2;
+    auto* leaf = Make(Leaf{{epoch_, static_cast<std::uint16_t>(kFanout - keep), true}, {}, {}});
+    std::copy(left->heads.begin() + keep, left->heads.end(), leaf->heads.begin());
+    std::copy(left->entries.begin() + keep, left->entries.end(), leaf->entries.begin());
+    left->count = static_cast<std::uint16_t>(keep);
+    separator = MakeBlob(Separator(left->entries[keep - 1]->key(), leaf->entries[0]->key()), {},
+                         /*tombstone=*/false);
+    right = leaf;
+  } else {
+    auto* left = Writable<Inner>(parent.children[child]);
+    constexpr int kKeep = kFanout / 2;
+    auto* inner = Make(Inner{{epoch_, kFanout - kKeep, false}, {}, {}, {}});
+    std::copy(left->heads.begin() + kKeep, left->heads.end(), inner->heads.begin());
+    std::copy(left->separators.begin() + kKeep, left->separators.end(), inner->separators.begin());
+    std::copy(left->children.begin() + kKeep, left->children.end(), inner->children.begin());
+    left->count = kKeep;
+    separator = inner->separators[0];
+    right = inner;
+  }
+  InsertAt(parent.heads, parent.count, child + 1, HeadOf(separator->key()));
+  InsertAt(parent.separators, parent.count, child + 1, separator);
+  InsertAt(parent.children, parent.count, child + 1, right);
+  ++parent.count;
+}
+
+void CowTree::GrowRoot() {
+  auto* root = Make(Inner{{epoch_, 1, false}, {}, {}, {}});
+  root->children[0] = root_;
+  root_ = root;
+}
+
+void CowTree::Put(std::string_view key, std::string_view value) {
+  Insert(key, value, /*tombstone=*/false);
+}
+
+void CowTree::PutTombstone(std::string_view key) {
+  Insert(key, {}, /*tombstone=*/true);
+}
+
+/// Splits full nodes on the way down, so that there is always room above.
+void CowTree::Insert(std::string_view key, std::string_view value, bool tombstone) {
+  const Wanted wanted(key);
+  if (root_->count == kFanout) GrowRoot();
+  Node** at = &root_;
+  while (!(*at)->leaf) {
+    auto* inner = Writable<Inner>(*at);
+    int child = ChildFor(*inner, wanted);
+    if (inner->children[child]->count == kFanout) {
+      Split(*inner, child, key);
+      child = ChildFor(*inner, wanted);
+    }
+    at = &inner->children[child];
+  }
+  auto* leaf = Writable<Leaf>(*at);
+  const int place = LowerBound(*leaf, wanted);
+  Blob* entry = MakeBlob(key, value, tombstone);
+  if (place < leaf->count && leaf->heads[place] == wanted.head &&
+      leaf->entries[place]->key() == key) {
+    Retire(std::exchange(leaf->entries[place], entry));
+    return;
+  }
+  InsertAt(leaf->heads, leaf->count, place, wanted.head);
+  InsertAt(leaf->entries, leaf->count, place, entry);
+  ++leaf->count;
+  ++size_;
+}
+
+void CowTree::Erase(std::string_view key) {
+  const Wanted wanted(key);
+  Cursor cursor;
+  cursor.Seek(root_, key);
+  if (!cursor.Valid() || cursor.entry().key() != key) return;
+  std::vector<std::pair<Inner*, int>> path;
+  Node** at = &root_;
+  while (!(*at)->leaf) {
+    auto* inner = Writable<Inner>(*at);
+    path.emplace_back(inner, ChildFor(*inner, wanted));
+    at = &inner->children[path.back().second];
+  }
+  auto* leaf = Writable<Leaf>(*at);
+  const int place = LowerBound(*leaf, wanted);
+  Retire(leaf->entries[place]);
+  RemoveAt(leaf->heads, leaf->count, place);
+  RemoveAt(leaf->entries, leaf->count, place);
+  --leaf->count;
+  --size_;
+  if (leaf->count < kLeafSparse) RemoveAlong(path);
+}
+
+/// A leaf at the end of `path` has become sparse.
+void CowTree::RemoveAlong(std::vector<std::pair<Inner*, int>>& path) {
+  if (path.empty()) return;
+  auto [parent, child] = path.back();
+  if (child > 0) MergeWithNext(*parent, child - 1);
+  if (child + 1 < parent->count) MergeWithNext(*parent, child);
+  if (child < parent->count && parent->children[child]->count == 0) RemoveChild(*parent, child);
+  while (path.size() > 1 && path.back().first->count == 0) {
+    path.pop_back();
+    RemoveChild(*path.back().first, path.back().second);
+  }
+  while (!root_->leaf && root_->count <= 1) {
+    Node* old = root_;
+    root_ = old->count == 1 ? static_cast<Inner*>(old)->children[0]
+                            : Make(Leaf{{epoch_, 0, true}, {}, {}});
+    Retire(old);
+  }
+}
+
+void CowTree::MergeWithNext(Inner& parent, int child) {
+  const auto* right = static_cast<Leaf*>(parent.children[child + 1]);
+  if (parent.children[child]->count + right->count > kLeafMerged) return;
+  auto* left = Writable<Leaf>(parent.children[child]);
+  std::copy_n(right->heads.begin(), right->count, left->heads.begin() + left->count);
+  std::copy_n(right->entries.begin(), right->count, left->entries.begin() + left->count);
+  left->count = static_cast<std::uint16_t>(left->count + right->count);
+  RemoveChild(parent, child + 1);
+}
+
+void CowTree::RemoveChild(Inner& parent, int child) {
+  Retire(parent.children[child]);
+  // The first child has no separator; when it goes, the second one's does.
+  if (parent.count > 1) Retire(parent.separators[std::max(child, 1)]);
+  RemoveAt(parent.children, parent.count, child);
+  const int separator = parent.count > 1 ? std::max(child, 1) : 0;
+  RemoveAt(parent.heads, parent.count, separator);
+  RemoveAt(parent.separators, parent.count, separator);
+  --parent.count;
+}
+
+void CowTree::Cursor::Seek(const Node* root, std::string_view from) {
+  const Wanted wanted(from);
+  depth_ = 0;
+  const Node* node = root;
+  while (!node->leaf) {
+    const auto* inner = static_cast<const Inner*>(node);
+    const int child = ChildFor(*inner, wanted);
+    TRIREME_CHECK(depth_ < kHeightMax);
+    path_[depth_++] = {inner, child};
+    node = inner->children[child];
+  }
+  leaf_ = static_cast<const Leaf*>(node);
+  at_ = static_cast<std::size_t>(LowerBound(*leaf_, wanted));
+  if (at_ == leaf_->count) NextLeaf();
+}
+
+void CowTree::Cursor::Next() {
+  if (++at_ == leaf_->count) NextLeaf();
+}
+
+/// No leaf but a root is empty.
+void CowTree::Cursor::NextLeaf() {
+  at_ = 0;
+  leaf_ = nullptr;
+  while (depth_ > 0 && path_[depth_ - 1].child + 1 == path_[depth_ - 1].node->count) --depth_;
+  if (depth_ == 0) return;
+  Step& step = path_[depth_ - 1];
+  const Node* node = step.node->children[++step.child];
+  while (!node->leaf) {
+    const auto* inner = static_cast<const Inner*>(node);
+    path_[depth_++] = {inner, 0};
+    node = inner->children[0];
+  }
+  leaf_ = static_cast<const Leaf*>(node);
+}
+
+}  // namespace trireme::kv::inline engine

@@ -1,0 +1,418 @@
+#include "kv/store/rocks_files.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+#include <utility>
+
+#include "base/status_macros.h"
+#include "fmt/format.h"
+#include "kv/model/layout.h"
+#include "rocksdb/cache.h"
+#include "rocksdb/compaction_filter.h"
+#include "rocksdb/convenience.h"
+#include "rocksdb/db.h"
+#include "rocksdb/filter_policy.h"
+#include "rocksdb/listener.h"
+#include "rocksdb/rate_limiter.h"
+#include "rocksdb/slice_transform.h"
+#include "rocksdb/sst_file_writer.h"
+#include "rocksdb/table.h"
+
+namespace trireme::kv::inline engine {
+namespace {
+
+constexpr double kFilterBitsPerKey = 10;
+constexpr std::size_t kBlockBytes = 8 << 10;
+constexpr std::size_t kUnusedMemtableBytes = 256 << 10;
+constexpr std::uint64_t kBytesPerSync = 1 << 20;
+constexpr std::uint64_t kRocksLogBytes = 1 << 20;
+constexpr std::size_t kRocksLogs = 2;
+constexpr std::array<const char*, kFamilies> kFamilyNames = {"default", "versions", "history"};
+constexpr std::string_view kIncoming = "incoming";
+
+rocksdb::Slice Slice(std::string_view bytes) {
+  return {bytes.data(), bytes.size()};
+}
+std::string_view View(const rocksdb::Slice& slice) {
+  return {slice.data(), slice.size()};
+}
+
+absl::Status Failed(std::string_view what, const std::string& directory,
+                    const rocksdb::Status& status) {
+  const std::string text =
+      fmt::format("{} the store in {}: {}", what, directory, status.ToString());
+  if (status.IsCorruption())
+    return absl::DataLossError(text + "; restore this member from a snapshot or from the others");
+  if (status.IsNoSpace()) return absl::ResourceExhaustedError(text + "; free space and restart");
+  return absl::UnavailableError(text);
+}
+
+// The order of all entries is cut into segments, each in one family.
+constexpr std::array<Family, 5> kSegments = {Family::kRest, Family::kVersions, Family::kRest,
+                                             Family::kHistory, Family::kRest};
+constexpr int kSegmentCount = static_cast<int>(kSegments.size());
+
+int SegmentOf(std::string_view key) {
+  const auto tag = key.empty() ? 0 : static_cast<unsigned char>(key[0]);
+  if (tag <= kVersionTag) return tag == kVersionTag ? 1 : 0;
+  if (tag <= kRevisionTag) return tag == kRevisionTag ? 3 : 2;
+  return 4;
+}
+
+/// Of segments other than the first.
+constexpr std::array<char, kSegments.size()> kSegmentStarts = {0, kVersionTag, kVersionTag + 1,
+                                                               kRevisionTag, kRevisionTag + 1};
+
+Family FamilyOf(std::string_view key) {
+  return kSegments[static_cast<std::size_t>(SegmentOf(key))];
+}
+
+/// All versions of a key share a filter's entry: a key that was never there costs no read.
+class KeyOfVersion final : public rocksdb::SliceTransform {
+ public:
+  const char* Name() const override { return "trireme.KeyOfVersion"; }
+  bool InDomain(const rocksdb::Slice& key) const override {
+    return key.size() > kRevisionBytes && key[0] == kVersionTag;
+  }
+  rocksdb::Slice Transform(const rocksdb::Slice& key) const override {
+    return {key.data(), key.size() - kRevisionBytes};
+  }
+};
+
+}  // namespace
+
+struct RocksFiles::Shared {
+  mutable std::mutex mutex;
+  absl::Status error;
+  std::int64_t floor = 0;              ///< Of states to come.
+  std::multiset<std::int64_t> floors;  ///< Of the states there are.
+  std::atomic<bool> merged = false;
+  std::shared_ptr<rocksdb::Cache> cache;
+
+  /// No state reads revisions below it.
+  std::int64_t DropBelow() const {
+    const std::scoped_lock lock(mutex);
+    return floors.empty() ? floor : std::min(floor, *floors.begin());
+  }
+};
+
+class RocksFiles::Listener final : public rocksdb::EventListener {
+ public:
+  Listener(std::shared_ptr<Shared> shared, std::string directory)
+      : shared_(std::move(shared)), directory_(std::move(directory)) {}
+  void OnCompactionCompleted(rocksdb::DB*, const rocksdb::CompactionJobInfo& job) override {
+    if (job.status.ok()) shared_->merged = true;
+  }
+  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override {
+    const std::scoped_lock lock(shared_->mutex);
+    shared_->error.Update(Failed("cannot merge files of", directory_, *status));
+  }
+
+ private:
+  std::shared_ptr<Shared> shared_;
+  std::string directory_;
+};
+
+/// Drops what cannot be read at or above the floor: versions of a key, newest first, after the one
+/// that is the newest at the floor. A tombstone below the floor goes when nothing older can be in
+/// files that are not merged. See docs/formats/kv-store.md.
+class RocksFiles::Dropper final : public rocksdb::CompactionFilter {
+ public:
+  Dropper(std::int64_t floor, bool whole) : floor_(floor), whole_(whole) {}
+  const char* Name() const override { return "trireme.Dropper"; }
+
+  bool Filter(int, const rocksdb::Slice& key, const rocksdb::Slice& value, std::string*,
+              bool*) const override {
+    const auto version = ParseVersionKey(View(key));
+    if (!version) return false;  // damage is for readers to find
+    if (version->prefix != prefix_) {
+      prefix_.assign(version->prefix);
+      covered_ = false;
+    }
+    if (covered_) return true;
+    covered_ = version->revision.main <= floor_;
+    if (!whole_ || version->revision.main >= floor_) return false;
+    const auto record = DecodeVersion(version->revision.main, View(value));
+    return record && record->tombstone;
+  }
+
+ private:
+  std::int64_t floor_;
+  bool whole_;
+  mutable std::string prefix_;
+  mutable bool covered_ = false;  ///< The newest at the floor has been passed.
+};
+
+class RocksFiles::DropperFactory final : public rocksdb::CompactionFilterFactory {
+ public:
+  explicit DropperFactory(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+  const char* Name() const override { return "trireme.DropperFactory"; }
+  std::unique_ptr<rocksdb::CompactionFilter> CreateCompactionFilter(
+      const rocksdb::CompactionFilter::Context& context) override {
+    const std::int64_t floor = shared_->DropBelow();
+    if (floor <= 0) return nullptr;
+    return std::make_unique<Dropper>(floor, context.is_full_compaction);
+  }
+
+ private:
+  std::shared_ptr<Shared> shared_;
+};
+
+/// One file, opened with its first entry.
+class RocksFiles::Builder {
+ public:
+  Builder(std::string path, rocksdb::Options options)
+      : path_(std::move(path)), options_(std::move(options)) {}
+
+  rocksdb::Status Add(const Blob& entry) {
+    if (writer_ == nullptr) {
+      writer_ = std::make_unique<rocksdb::SstFileWriter>(rocksdb::EnvOptions(options_), options_);
+      const rocksdb::Status status = writer_->Open(path_);
+      if (!status.ok()) return status;
+    }
+    return entry.tombstone() ? writer_->Delete(Slice(entry.key()))
+                             : writer_->Put(Slice(entry.key()), Slice(entry.value()));
+  }
+  rocksdb::Status Finish() { return writer_ == nullptr ? rocksdb::Status() : writer_->Finish(); }
+  std::string path() const { return writer_ == nullptr ? std::string() : path_; }
+
+ private:
+  std::string path_;
+  rocksdb::Options options_;
+  std::unique_ptr<rocksdb::SstFileWriter> writer_;
+};
+
+rocksdb::Options RocksFiles::OptionsOf(Family family) const {
+  rocksdb::Options db;
+  db.write_buffer_size = kUnusedMemtableBytes;
+  db.compression = options_.compress ? rocksdb::kLZ4Compression : rocksdb::kNoCompression;
+  db.bytes_per_sync = kBytesPerSync;
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = shared_->cache;
+  table.block_size = kBlockBytes;
+  table.format_version = 5;
+  table.whole_key_filtering = false;
+  if (family == Family::kVersions) {
+    table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kFilterBitsPerKey));
+    db.prefix_extractor = std::make_shared<KeyOfVersion>();
+    db.compaction_style = rocksdb::kCompactionStyleUniversal;
+    db.level0_file_num_compaction_trigger = options_.runs_max;
+    db.level0_slowdown_writes_trigger = db.level0_stop_writes_trigger = INT32_MAX;
+    db.compaction_filter_factory = std::make_shared<DropperFactory>(shared_);
+  }
+  db.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return db;
+}
+
+RocksFiles::RocksFiles(std::string directory, const RocksStoreOptions& options)
+    : directory_(std::move(directory)), options_(options), shared_(std::make_shared<Shared>()) {
+  shared_->cache = rocksdb::NewLRUCache(options.block_cache_bytes);
+}
+
+RocksFiles::~RocksFiles() {
+  for (rocksdb::ColumnFamilyHandle* handle : handles_)
+    if (handle != nullptr) db_->DestroyColumnFamilyHandle(handle).PermitUncheckedError();
+}
+
+absl::StatusOr<std::unique_ptr<RocksFiles>> RocksFiles::Open(const std::string& directory,
+                                                             const RocksStoreOptions& options) {
+  std::unique_ptr<RocksFiles> files(new RocksFiles(directory, options));
+  TRIREME_RETURN_IF_ERROR(files->Open());
+  return files;
+}
+
+absl::Status RocksFiles::Open() {
+  rocksdb::DBOptions db(OptionsOf(Family::kRest));
+  db.create_if_missing = true;
+  db.create_missing_column_families = true;
+  db.max_background_jobs = options_.merge_threads;
+  db.avoid_unnecessary_blocking_io = true;
+  db.stats_dump_period_sec = db.stats_persist_period_sec = 0;
+  db.info_log_level = rocksdb::WARN_LEVEL;
+  db.max_log_file_size = kRocksLogBytes;
+  db.keep_log_file_num = kRocksLogs;
+  db.listeners.push_back(std::make_shared<Listener>(shared_, directory_));
+  if (options_.background_bytes_per_s > 0)
+    db.rate_limiter.reset(
+        rocksdb::NewGenericRateLimiter(static_cast<std::int64_t>(options_.background_bytes_per_s)));
+  db.env->LowerThreadPoolCPUPriority(rocksdb::Env::LOW);
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  for (int i = 0; i < kFamilies; ++i)
+    families.emplace_back(kFamilyNames[i], OptionsOf(static_cast<Family>(i)));
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* opened = nullptr;
+  const rocksdb::Status status = rocksdb::DB::Open(db, directory_, families, &handles, &opened);
+  if (!status.ok()) return Failed("cannot open", directory_, status);
+  db_.reset(opened);
+  std::ranges::copy(handles, handles_.begin());
+  std::error_code error;
+  std::filesystem::remove_all(std::filesystem::path(directory_) / kIncoming, error);
+  if (!error)
+    std::filesystem::create_directory(std::filesystem::path(directory_) / kIncoming, error);
+  if (!error) return absl::OkStatus();
+  return absl::UnavailableError(
+      fmt::format("cannot empty {}/{}: {}", directory_, kIncoming, error.message()));
+}
+
+absl::Status RocksFiles::Ingest(const CowTree::Node* root) {
+  std::vector<Builder> builders;
+  for (int i = 0; i < kFamilies; ++i) {
+    builders.emplace_back(fmt::format("{}/{}/{}.sst", directory_, kIncoming, files_made_++),
+                          OptionsOf(static_cast<Family>(i)));
+  }
+  rocksdb::Status status;
+  CowTree::Cursor cursor;
+  for (cursor.Seek(root, ""); cursor.Valid() && status.ok(); cursor.Next())
+    status = builders[static_cast<std::size_t>(FamilyOf(cursor.entry().key()))].Add(cursor.entry());
+  std::array<std::string, kFamilies> files;
+  for (int i = 0; i < kFamilies && status.ok(); ++i) {
+    status = builders[i].Finish();
+    files[i] = builders[i].path();
+  }
+  if (!status.ok()) return Failed("cannot write a file of", directory_, status);
+  return TakeIn(std::move(files));
+}
+
+absl::Status RocksFiles::TakeIn(std::array<std::string, kFamilies> files) {
+  std::vector<rocksdb::IngestExternalFileArg> all;
+  for (int i = 0; i < kFamilies; ++i) {
+    if (files[i].empty()) continue;
+    auto& one = all.emplace_back();
+    one.column_family = handles_[i];
+    one.external_files = {files[i]};
+    one.options.move_files = true;
+    one.options.write_global_seqno = false;
+  }
+  if (all.empty()) return absl::OkStatus();
+  const rocksdb::Status status = db_->IngestExternalFiles(all);
+  return status.ok() ? absl::OkStatus() : Failed("cannot take files into", directory_, status);
+}
+
+std::shared_ptr<const FilesState> RocksFiles::State() {
+  shared_->merged = false;
+  return std::make_shared<const FilesState>(*this);
+}
+
+absl::Status RocksFiles::SetFloor(std::int64_t floor) {
+  {
+    const std::scoped_lock lock(shared_->mutex);
+    if (floor <= shared_->floor) return absl::OkStatus();
+    shared_->floor = floor;
+  }
+  // Whole files only: what stays is not read, and goes with its file.
+  const std::string begin = RevisionKey({0, 0}), end = RevisionKey({shared_->DropBelow(), 0});
+  const rocksdb::Slice from = Slice(begin), to = Slice(end);
+  const rocksdb::Status status = rocksdb::DeleteFilesInRange(db_.get(), Handle(Family::kHistory),
+                                                             &from, &to, /*include_end=*/false);
+  return status.ok() ? absl::OkStatus() : Failed("cannot drop files of", directory_, status);
+}
+
+absl::Status RocksFiles::background_error() const {
+  const std::scoped_lock lock(shared_->mutex);
+  return shared_->error;
+}
+
+bool RocksFiles::merged() const {
+  return shared_->merged;
+}
+
+FilesState::FilesState(RocksFiles& files) : files_(files) {
+  {
+    const std::scoped_lock lock(files_.shared_->mutex);
+    floor_ = files_.shared_->floor;
+    files_.shared_->floors.insert(floor_);
+  }
+  snapshot_ = files_.db_->GetSnapshot();
+}
+
+FilesState::~FilesState() {
+  idle_.clear();
+  files_.db_->ReleaseSnapshot(snapshot_);
+  const std::scoped_lock lock(files_.shared_->mutex);
+  files_.shared_->floors.erase(files_.shared_->floors.find(floor_));
+}
+
+std::unique_ptr<FilesCursor> FilesState::Take() const {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (!idle_.empty()) {
+      auto cursor = std::move(idle_.back());
+      idle_.pop_back();
+      return cursor;
+    }
+  }
+  return std::make_unique<FilesCursor>(*this);
+}
+
+void FilesState::Give(std::unique_ptr<FilesCursor> cursor) const {
+  const std::scoped_lock lock(mutex_);
+  if (idle_.size() < kIdleMax) idle_.push_back(std::move(cursor));
+}
+
+FilesCursor::FilesCursor(const FilesState& of) : of_(of) {}
+FilesCursor::~FilesCursor() = default;
+
+rocksdb::Iterator* FilesCursor::Total(Family family) {
+  auto& iterator = total_[static_cast<std::size_t>(family)];
+  if (iterator == nullptr) {
+    rocksdb::ReadOptions options;
+    options.snapshot = of_.snapshot_;
+    options.total_order_seek = true;
+    options.background_purge_on_iterator_cleanup = true;
+    iterator.reset(of_.files_.db_->NewIterator(options, of_.files_.Handle(family)));
+  }
+  return last_ = iterator.get();
+}
+
+/// After a move within a segment: on to where the next entry is, if it has left the segment.
+void FilesCursor::Settle() {
+  for (;;) {
+    if (last_->Valid() && SegmentOf(View(last_->key())) == segment_) {
+      at_ = last_;
+      return;
+    }
+    at_ = nullptr;
+    if (!last_->status().ok() || ++segment_ == kSegmentCount) return;
+    Total(kSegments[static_cast<std::size_t>(segment_)])
+        ->Seek({&kSegmentStarts[static_cast<std::size_t>(segment_)], 1});
+  }
+}
+
+void FilesCursor::Seek(std::string_view from) {
+  segment_ = SegmentOf(from);
+  Total(kSegments[static_cast<std::size_t>(segment_)])->Seek(Slice(from));
+  Settle();
+}
+
+void FilesCursor::Next() {
+  at_->Next();
+  Settle();
+}
+
+void FilesCursor::SeekWithin(std::string_view from, std::string_view prefix) {
+  if (within_ == nullptr) {
+    rocksdb::ReadOptions options;
+    options.snapshot = of_.snapshot_;
+    options.prefix_same_as_start = true;
+    options.background_purge_on_iterator_cleanup = true;
+    within_.reset(of_.files_.db_->NewIterator(options, of_.files_.Handle(Family::kVersions)));
+  }
+  last_ = within_.get();
+  last_->Seek(Slice(from));
+  at_ = last_->Valid() && View(last_->key()).starts_with(prefix) ? last_ : nullptr;
+}
+
+std::string_view FilesCursor::key() const {
+  return View(at_->key());
+}
+std::string_view FilesCursor::value() const {
+  return View(at_->value());
+}
+
+absl::Status FilesCursor::status() const {
+  if (last_ == nullptr || last_->status().ok()) return absl::OkStatus();
+  return Failed("cannot read", of_.files_.directory_, last_->status());
+}
+
+}  // namespace trireme::kv::inline engine

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+
+namespace trireme::kv::inline engine {
+
+struct RocksStoreOptions {
+  /// What was applied since the last flush collects in memory up to this size before it is written
+  /// as files. Two such trees at most: one being filled, one being written.
+  std::uint64_t overlay_bytes = 64ull << 20;
+  /// Blocks of files kept in memory.
+  std::uint64_t block_cache_bytes = 64ull << 20;
+  /// Threads that merge files, at a low priority.
+  int merge_threads = 1;
+  /// What writing and merging files may write a second; 0: as much as they can.
+  std::uint64_t background_bytes_per_s = 256ull << 20;
+  /// Sorted runs of versions at which the newest are merged. More: fewer merges, dearer reads.
+  int runs_max = 8;
+  /// LZ4 for blocks of files: less disk, more CPU.
+  bool compress = false;
+};
+
+}  // namespace trireme::kv::inline engine
