@@ -14,6 +14,7 @@
 #include "cli/run_command.h"
 #include "cli/say.h"
 #include "fmt/format.h"
+#include "sim/kv/cast.h"
 #include "sim/shrink.h"
 #include "sim/world.h"
 
@@ -31,6 +32,9 @@ struct SimArguments {
   bool trace = false;
   bool options = false;
   bool shrink = true;
+  bool kv = false;
+
+  sim::MakeCast cast() const { return kv ? sim::MakeKvCast : sim::MakeRegisterCast; }
 };
 
 struct Seeds {
@@ -53,7 +57,7 @@ absl::StatusOr<Seeds> ParseSeeds(const std::string& text) {
 }
 
 absl::StatusOr<sim::Options> OptionsFor(const SimArguments& arguments, std::uint64_t seed) {
-  sim::Options options = sim::Options::Draw(seed);
+  sim::Options options = arguments.kv ? sim::DrawKvOptions(seed) : sim::Options::Draw(seed);
   for (const std::string& setting : arguments.with) {
     const std::size_t equals = setting.find('=');
     if (equals == setting.npos) {
@@ -67,22 +71,24 @@ absl::StatusOr<sim::Options> OptionsFor(const SimArguments& arguments, std::uint
   return options;
 }
 
-std::string ReplayCommand(const sim::Options& options) {
-  std::string command = fmt::format("trireme sim --seed {} --trace", options.seed);
+std::string ReplayCommand(const SimArguments& arguments, const sim::Options& options) {
+  std::string command =
+      fmt::format("trireme sim {}--seed {} --trace", arguments.kv ? "--kv " : "", options.seed);
   const std::string difference = options.Difference(sim::Options::Draw(options.seed));
   if (!difference.empty()) command += fmt::format(" --with {}", difference);
   return command;
 }
 
-void PrintFailure(const sim::Options& options, const sim::RunResult& result, bool shrink) {
+void PrintFailure(const SimArguments& arguments, const sim::Options& options,
+                  const sim::RunResult& result, bool shrink) {
   Say(stdout, "seed {} fails at {:.6f} s: {}\n  {}\n  {}\n", options.seed,
       static_cast<double>(result.at) / 1e6, result.violation, options.Text(),
-      ReplayCommand(options));
+      ReplayCommand(arguments, options));
   if (!shrink) return;
-  const sim::Shrunk shrunk = sim::Shrink(options);
+  const sim::Shrunk shrunk = sim::Shrink(options, arguments.cast());
   Say(stdout, "  the shortest found in {} runs fails at {:.6f} s after {} events: {}\n  {}\n",
       shrunk.runs, static_cast<double>(shrunk.result.at) / 1e6, shrunk.result.events,
-      shrunk.result.violation, ReplayCommand(shrunk.options));
+      shrunk.result.violation, ReplayCommand(arguments, shrunk.options));
 }
 
 int RunOne(const SimArguments& arguments) {
@@ -96,9 +102,9 @@ int RunOne(const SimArguments& arguments) {
   }
   sim::Trace::Sink sink;
   if (arguments.trace) sink = [](std::string_view line) { Say(stdout, "{}\n", line); };
-  const sim::RunResult result = sim::World(*options, std::move(sink)).Run();
+  const sim::RunResult result = sim::World(*options, std::move(sink), arguments.cast()).Run();
   if (!result.ok()) {
-    PrintFailure(*options, result, arguments.shrink && !arguments.trace);
+    PrintFailure(arguments, *options, result, arguments.shrink && !arguments.trace);
     return kFailed;
   }
   Say(stdout, "seed {}: {:.3f} s, {} events, {} operations, {} entries committed\n", options->seed,
@@ -119,7 +125,8 @@ class Sweep {
     std::sort(failures_.begin(), failures_.end(),
               [](const Failure& a, const Failure& b) { return a.options.seed < b.options.seed; });
     for (std::size_t i = 0; i < std::min(failures_.size(), kFailuresShownMax); ++i) {
-      PrintFailure(failures_[i].options, failures_[i].result, arguments_.shrink && i == 0);
+      PrintFailure(arguments_, failures_[i].options, failures_[i].result,
+                   arguments_.shrink && i == 0);
     }
     Say(stdout,
         "seeds {}..{}: {} fail; {:.0f} simulated seconds, {} operations, {} entries, "
@@ -138,7 +145,7 @@ class Sweep {
   void Work() {
     for (std::uint64_t seed = next_++; seed <= seeds_.last; seed = next_++) {
       const sim::Options options = *OptionsFor(arguments_, seed);
-      sim::RunResult result = sim::World(options).Run();
+      sim::RunResult result = sim::World(options, nullptr, arguments_.cast()).Run();
       const std::lock_guard lock(mutex_);
       micros_ += result.at;
       operations_ += result.operations;
@@ -186,6 +193,7 @@ int RunSim(std::vector<std::string> arguments) {
       ->capture_default_str()
       ->check(CLI::Range(std::uint64_t{1}, kJobsMax));
   app.add_option("--with", a.with, "set options of the world: NAME=VALUE ...");
+  app.add_flag("--kv", a.kv, "the KV with its clients, instead of registers");
   app.add_flag("--trace", a.trace, "print all that happens");
   app.add_flag("--options", a.options, "print the world's options and run nothing");
   app.add_flag("--shrink,!--no-shrink", a.shrink, "look for a shorter failing run (default)");

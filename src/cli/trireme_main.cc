@@ -1,6 +1,9 @@
 #include <string>
 #include <vector>
 
+#include "cli/kv/run.h"
+#include "cli/kv_backup_format.h"
+#include "cli/kv_serve.h"
 #include "cli/mr_commands.h"
 #include "cli/raft_commands.h"
 #include "cli/run_command.h"
@@ -16,7 +19,9 @@ constexpr char kHelp[] =
     "trireme " TRIREME_VERSION
     "\n"
     "\n"
+    "  trireme kv ...        etcd's client: see `trireme kv help`\n"
     "  trireme mr ...        MapReduce: see `trireme mr help`\n"
+    "  trireme kv serve ...  a member of a store that speaks etcd's v3 API\n"
     "  trireme raft ...      Raft's log: see `trireme raft help`\n"
     "  trireme sim ...       simulated Raft clusters: see `trireme sim --help`\n"
     "  trireme --version\n";
@@ -33,7 +38,15 @@ int main(int argc, char** argv) {
   }
   const std::string command = arguments[0];
   arguments.erase(arguments.begin());
+  if (command == "kv" && !arguments.empty() && arguments[0] == "serve") {
+    arguments.erase(arguments.begin());
+    return trireme::cli::RunKvServe(std::move(arguments));
+  }
   if (command == "mr") return trireme::cli::RunMr(std::move(arguments));
+  if (command == "kv") {
+    trireme::cli::AddBackupFormat();
+    return trireme::kvcli::Run(arguments);
+  }
   if (command == "raft") return trireme::cli::RunRaft(std::move(arguments));
   if (command == "sim") return trireme::cli::RunSim(std::move(arguments));
   if (command == "--version") {

@@ -1,0 +1,90 @@
+#include "cli/kv_serve.h"
+
+#include <signal.h>
+#include <time.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+
+#include "cli/flags.h"
+#include "cli/kv_serve_flags.h"
+#include "cli/run_command.h"
+#include "cli/say.h"
+#include "io/process.h"
+#include "kv/server/server.h"
+
+namespace trireme::cli {
+namespace {
+
+/// Waits for the signals that end a server; whether it has failed is looked at in between.
+class EndSignals {
+ public:
+  /// Blocks them on this thread and those that it starts from here on.
+  EndSignals() {
+    sigemptyset(&signals_);
+    for (const int signal : {SIGINT, SIGTERM}) sigaddset(&signals_, signal);
+    pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+    ::signal(SIGHUP, SIG_IGN);
+    ::signal(SIGPIPE, SIG_IGN);
+    ::signal(SIGXFSZ, SIG_IGN);
+  }
+  /// Ended by a signal: true. False after a while.
+  bool Wait() {
+    const timespec a_while = {.tv_sec = 0, .tv_nsec = 200'000'000};
+    return ::sigtimedwait(&signals_, nullptr, &a_while) > 0;
+  }
+  /// A second signal ends the process at once.
+  void Unblock() {
+    for (const int signal : {SIGINT, SIGTERM}) ::signal(signal, SIG_DFL);
+    pthread_sigmask(SIG_UNBLOCK, &signals_, nullptr);
+  }
+
+ private:
+  sigset_t signals_;
+};
+
+int Serve(const kv::ServerOptions& options) {
+  EndSignals signals;
+  auto server = kv::Server::Start(options);
+  if (!server.ok()) {
+    Say(stderr, "trireme: {}\n", OneLine(server.status().message()));
+    return kFailed;
+  }
+  for (const std::string& address : (*server)->client_addresses())
+    Say(stdout, "serving clients on {}\n", address);
+  std::fflush(stdout);
+  while (!signals.Wait()) {
+    const absl::Status failure = (*server)->member().failure();
+    if (failure.ok()) continue;
+    Say(stderr, "trireme: this member stops: {}\n", OneLine(failure.message()));
+    return kFailed;
+  }
+  signals.Unblock();
+  (*server)->Stop();
+  return kDone;
+}
+
+}  // namespace
+
+int RunKvServe(std::vector<std::string> arguments) {
+  CLI::App app("A member of a KV cluster that speaks etcd's v3 API.", "trireme kv serve");
+  app.set_help_flag("-h,--help", "show this and exit");
+  KvServeFlags flags;
+  flags.AddTo(app);
+  std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
+  try {
+    app.parse(std::move(arguments));
+    flags.Complete(app);
+  } catch (const CLI::CallForHelp&) {
+    Say(stdout, "{}", app.help());
+    return FlushOutput(kDone);
+  } catch (const CLI::ParseError& error) {
+    return WrongUse(absl::InvalidArgumentError(Explain(error)));
+  }
+  for (const std::string& warning : flags.warnings) Say(stderr, "trireme: {}\n", OneLine(warning));
+  io::RaiseFileLimit();
+  return Serve(flags.options);
+}
+
+}  // namespace trireme::cli

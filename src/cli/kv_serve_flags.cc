@@ -1,0 +1,283 @@
+#include "cli/kv_serve_flags.h"
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "cli/flags.h"
+#include "cli/kv_serve_table.h"
+#include "cli/sizes.h"
+#include "fmt/format.h"
+#include "io/log.h"
+
+namespace trireme::cli {
+namespace {
+
+std::vector<std::string> SplitByComma(const std::string& text) {
+  std::vector<std::string> parts;
+  std::size_t from = 0;
+  while (from <= text.size()) {
+    const std::size_t comma = std::min(text.find(',', from), text.size());
+    if (comma > from) parts.push_back(text.substr(from, comma - from));
+    from = comma + 1;
+  }
+  return parts;
+}
+
+std::optional<std::int64_t> NumberIn(const std::string& text) {
+  std::int64_t value = 0;
+  const char* end = text.data() + text.size();
+  const auto [at, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc() || at != end) return std::nullopt;
+  return value;
+}
+
+bool BoolIn(const std::string& flag, const std::string& text) {
+  if (text.empty()) return true;  // the flag alone
+  if (text == "true" || text == "1" || text == "t" || text == "T" || text == "TRUE") return true;
+  if (text == "false" || text == "0" || text == "f" || text == "F" || text == "FALSE") return false;
+  Refuse(flag, text, "true or false");
+}
+
+std::string PemIn(const std::string& flag, const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  if (!file || text.empty()) Refuse(flag, path, "a PEM file that can be read");
+  return text;
+}
+
+std::string HelpOf(const ServeFlag& flag) {
+  switch (flag.use) {
+    case FlagUse::kIgnored:
+      return fmt::format("no effect: {}", flag.what);
+    case FlagUse::kRefused:
+      return fmt::format("refused: {}", flag.what);
+    default:
+      return std::string(flag.what);
+  }
+}
+
+}  // namespace
+
+void KvServeFlags::AddTo(CLI::App& app) {
+  SetStores();
+  SetTimes();
+  SetTls();
+  for (const ServeFlag& flag : ServeFlags()) {
+    const std::string name(flag.name);
+    const auto found = stores_.find(flag.name);
+    const Store store = found == stores_.end() ? [](const std::string&) {} : found->second;
+    const bool takes_bool = flag.takes_bool;
+    auto* option = app.add_option_function<std::vector<std::string>>(
+        name,
+        [store, takes_bool](const std::vector<std::string>& given) {
+          store(given.empty() && takes_bool ? "true" : given.empty() ? "" : given.back());
+        },
+        HelpOf(flag));
+    option->type_name(takes_bool ? "[=true|false]" : "TEXT");
+    takes_bool ? option->expected(0, 1) : option->expected(1);
+    option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    option->envname(VariableOf(flag.name));
+  }
+}
+
+void KvServeFlags::SetStores() {
+  const auto text = [this](const char* flag, std::string* to) {
+    stores_[flag] = [to](const std::string& given) { *to = given; };
+  };
+  text("--name", &options.name);
+  text("--data-dir", &options.data_dir);
+  text("--initial-cluster", &initial_cluster_);
+  text("--initial-cluster-token", &options.initial_cluster_token);
+  text("--initial-cluster-state", &cluster_state_);
+  text("--auto-compaction-mode", &compaction_mode_);
+  text("--auto-compaction-retention", &compaction_retention_);
+  AddUrlsStore("--listen-client-urls", &options.listen_client_urls);
+  AddUrlsStore("--advertise-client-urls", &options.advertise_client_urls);
+  AddUrlsStore("--listen-peer-urls", &listen_peer_urls_);
+  AddUrlsStore("--listen-metrics-urls", &options.listen_metrics_urls);
+  AddUrlsStore("--initial-advertise-peer-urls", &options.initial_advertise_peer_urls);
+  AddBoolStore("--strict-reconfig-check", &options.strict_reconfig_check);
+  AddBoolStore("--pre-vote", &options.pre_vote);
+  AddBoolStore("--in-memory", &in_memory_);
+  AddNumberStore("--max-request-bytes", 1, INT32_MAX, [this](std::int64_t n) {
+    options.limits.request_bytes_max = static_cast<std::size_t>(n);
+  });
+  AddNumberStore("--max-txn-ops", 1, INT32_MAX,
+                 [this](std::int64_t n) { options.limits.txn_ops_max = static_cast<int>(n); });
+  AddNumberStore("--snapshot-count", 1, INT64_MAX, [this](std::int64_t n) {
+    options.snapshot_count = static_cast<std::uint64_t>(n);
+  });
+  AddNumberStore("--quota-backend-bytes", INT64_MIN, INT64_MAX, [this](std::int64_t n) {
+    options.quota_backend_bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(n, 0));
+  });
+  AddNumberStore("--io-threads", 1, 64,
+                 [this](std::int64_t n) { options.io_threads = static_cast<int>(n); });
+  stores_["--log-level"] = [](const std::string& level) {
+    const bool worse = level == "panic" || level == "fatal" || level == "dpanic";
+    if (!io::SetLogLevel(worse ? "error" : level).ok())
+      Refuse("--log-level", level, "debug, info, warn or error");
+  };
+}
+
+void KvServeFlags::SetTimes() {
+  constexpr std::int64_t kMsMax = 50'000;
+  AddNumberStore("--heartbeat-interval", 4, kMsMax, [this](std::int64_t ms) {
+    options.heartbeat_interval = std::chrono::milliseconds(ms);
+  });
+  AddNumberStore("--election-timeout", 20, kMsMax, [this](std::int64_t ms) {
+    options.election_timeout = std::chrono::milliseconds(ms);
+  });
+  stores_["--experimental-watch-progress-notify-interval"] = [this](const std::string& given) {
+    const auto ms = ParseDuration(given);
+    if (!ms.ok() || *ms < 1)
+      Refuse("--experimental-watch-progress-notify-interval", given, "a time, as 10m");
+    options.watch_progress_interval = std::chrono::milliseconds(*ms);
+  };
+}
+
+void KvServeFlags::SetTls() {
+  const auto text = [this](const char* flag, std::string* to) {
+    stores_[flag] = [to](const std::string& given) { *to = given; };
+  };
+  text("--cert-file", &cert_);
+  text("--key-file", &key_);
+  text("--trusted-ca-file", &ca_);
+  text("--peer-cert-file", &peer_cert_);
+  text("--peer-key-file", &peer_key_);
+  text("--peer-trusted-ca-file", &peer_ca_);
+  AddBoolStore("--client-cert-auth", &client_cert_auth_);
+  AddBoolStore("--peer-client-cert-auth", &peer_cert_auth_);
+}
+
+void KvServeFlags::AddNumberStore(const std::string& flag, std::int64_t min, std::int64_t max,
+                                  std::function<void(std::int64_t)> store) {
+  stores_[flag] = [flag, min, max, store = std::move(store)](const std::string& given) {
+    const auto value = NumberIn(given);
+    if (!value || *value < min || *value > max)
+      Refuse(flag, given, fmt::format("a whole number from {} to {}", min, max));
+    store(*value);
+  };
+}
+
+void KvServeFlags::AddBoolStore(const std::string& flag, bool* to) {
+  stores_[flag] = [flag, to](const std::string& given) { *to = BoolIn(flag, given); };
+}
+
+void KvServeFlags::AddUrlsStore(const std::string& flag, std::vector<std::string>* to) {
+  stores_[flag] = [flag, to](const std::string& given) {
+    *to = SplitByComma(given);
+    if (to->empty()) Refuse(flag, given, "URLs, with commas between them");
+  };
+}
+
+void KvServeFlags::ReadCluster() {
+  for (const std::string& one : SplitByComma(initial_cluster_)) {
+    const std::size_t equals = one.find('=');
+    if (equals == std::string::npos || equals == 0)
+      Refuse("--initial-cluster", initial_cluster_, "NAME=PEER-URL,NAME=PEER-URL,...");
+    const std::string name = one.substr(0, equals);
+    auto& members = options.initial_cluster;
+    auto found = std::find_if(members.begin(), members.end(),
+                              [&](const kv::InitialMember& m) { return m.name == name; });
+    if (found == members.end()) found = members.insert(members.end(), {name, {}});
+    found->peer_urls.push_back(one.substr(equals + 1));
+  }
+  if (cluster_state_ != "new" && cluster_state_ != "existing")
+    Refuse("--initial-cluster-state", cluster_state_, "new or existing");
+  options.join_existing = cluster_state_ == "existing";
+}
+
+/// As etcd: a number without a unit is hours, or revisions.
+void KvServeFlags::ReadCompaction() {
+  if (compaction_mode_ != "periodic" && compaction_mode_ != "revision")
+    Refuse("--auto-compaction-mode", compaction_mode_, "periodic or revision");
+  const auto number = NumberIn(compaction_retention_);
+  if (compaction_mode_ == "revision") {
+    if (!number || *number < 0)
+      Refuse("--auto-compaction-retention", compaction_retention_,
+             "with --auto-compaction-mode revision: how many revisions to keep");
+    options.compaction_revisions = *number;
+    return;
+  }
+  constexpr std::int64_t kMsPerHour = 3'600'000, kHoursMax = 1'000'000;
+  const auto ms = ParseDuration(compaction_retention_);
+  if (number ? *number < 0 || *number > kHoursMax : !ms.ok())
+    Refuse("--auto-compaction-retention", compaction_retention_, "hours, or a time as 30m");
+  options.compaction_retention = std::chrono::milliseconds(number ? *number * kMsPerHour : *ms);
+}
+
+void KvServeFlags::ReadTls() {
+  const auto both = [](const char* flag, const std::string& cert, const std::string& key) {
+    if (cert.empty() != key.empty()) Refuse(flag, cert + key, "a certificate and its key, or none");
+    return !cert.empty();
+  };
+  if (both("--cert-file and --key-file", cert_, key_)) {
+    options.client_tls.emplace();
+    options.client_tls->certificate_chain_pem = PemIn("--cert-file", cert_);
+    options.client_tls->private_key_pem = PemIn("--key-file", key_);
+    if (client_cert_auth_ && ca_.empty())
+      Refuse("--client-cert-auth", "true", "--trusted-ca-file too");
+    if (!ca_.empty() && client_cert_auth_)
+      options.client_tls->client_ca_pem = PemIn("--trusted-ca-file", ca_);
+  }
+  if (both("--peer-cert-file and --peer-key-file", peer_cert_, peer_key_)) {
+    if (peer_ca_.empty())
+      Refuse("--peer-trusted-ca-file", "", "who signs the members' certificates");
+    options.peer_tls.emplace();
+    options.peer_tls->certificate_chain_pem = PemIn("--peer-cert-file", peer_cert_);
+    options.peer_tls->private_key_pem = PemIn("--peer-key-file", peer_key_);
+    options.peer_tls->ca_pem = PemIn("--peer-trusted-ca-file", peer_ca_);
+  }
+  for (const std::string& url : options.listen_client_urls)
+    if (url.starts_with("https://") && !options.client_tls)
+      Refuse("--listen-client-urls", url, "--cert-file and --key-file for https");
+}
+
+void KvServeFlags::Warn(const CLI::App& app) {
+  for (const ServeFlag& flag : ServeFlags()) {
+    const CLI::Option* option = app.get_option_no_throw(std::string(flag.name));
+    if (option == nullptr || option->count() == 0) continue;
+    const bool off = flag.takes_bool && !option->results().empty() &&
+                     !BoolIn(std::string(flag.name), option->results().back());
+    if (flag.use == FlagUse::kRefused && !off)
+      throw CLI::ValidationError(fmt::format("{} cannot be used: {}", flag.name, flag.what));
+    if (flag.use == FlagUse::kIgnored)
+      warnings.push_back(fmt::format("{} has no effect: {}", flag.name, flag.what));
+  }
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    const std::string_view text = *variable;
+    const std::string name(text.substr(0, text.find('=')));
+    if (!name.starts_with("ETCD_")) continue;
+    const bool known = std::ranges::any_of(
+        ServeFlags(), [&](const ServeFlag& flag) { return VariableOf(flag.name) == name; });
+    if (!known) warnings.push_back(name + " is no variable of this program's: it has no effect");
+  }
+}
+
+void KvServeFlags::Complete(const CLI::App& app) {
+  Warn(app);
+  ReadCluster();
+  ReadCompaction();
+  ReadTls();
+  if (!listen_peer_urls_.empty()) options.listen_peer_url = listen_peer_urls_.front();
+  if (listen_peer_urls_.size() > 1)
+    warnings.push_back("--listen-peer-urls: only the first is listened on");
+  if (options.election_timeout < 5 * options.heartbeat_interval)
+    Refuse("--election-timeout", fmt::format("{}", options.election_timeout.count()),
+           "at least five times --heartbeat-interval");
+  if (in_memory_ && !options.data_dir.empty())
+    Refuse("--data-dir", options.data_dir, "no --data-dir with --in-memory, or the one alone");
+  if (!in_memory_ && options.data_dir.empty())
+    options.data_dir = options.name == "default" ? kDefaultDataDir : options.name + ".etcd";
+}
+
+}  // namespace trireme::cli
