@@ -4,6 +4,9 @@
 
 #include "fmt/format.h"
 #include "sim/distributions.h"
+#include "sim/event_queue.h"
+#include "sim/options.h"
+#include "sim/trace.h"
 
 namespace trireme::sim {
 
@@ -77,7 +80,8 @@ void Client::Send() {
   WakeAfter(around_.options->timeout_ms * kMillisecond);
 }
 
-void Client::OnReply(const Reply& reply) {
+void Client::OnMessage(Address, Payload& payload) {
+  const auto& reply = std::get<Reply>(payload);
   if (!open_ || reply.sequence != sequence_) return;
   if (reply.kind == ReplyKind::kDone) {
     open_ = false;

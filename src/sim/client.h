@@ -7,25 +7,25 @@
 #include "base/random.h"
 #include "sim/linear/kv_history.h"
 #include "sim/network.h"
-#include "sim/node.h"
+#include "sim/service.h"
 
 namespace trireme::sim {
 
 /// Asks for one operation at a time and writes down what it saw. No answer in time: it asks again,
 /// the same or another node, under the same number; or it gives up, and then the outcome stays
 /// unknown.
-class Client {
+class Client final : public Customer {
  public:
   Client(std::uint64_t number, Surroundings around, std::vector<linear::KvCall>* history);
 
-  void OnWake(std::uint64_t turn);
-  void OnReply(const Reply& reply);
+  void OnWake(std::uint64_t turn) override;
+  void OnMessage(Address from, Payload& payload) override;
 
   /// One more write, which has to be done; then nothing further. A read that is open is given up: a
   /// leader that begins its term without an entry of its own serves none before somebody writes.
-  void BeginLast();
-  bool finished() const { return finishing_ && last_begun_ && !open_; }
-  std::uint64_t number() const { return number_; }
+  void BeginLast() override;
+  bool finished() const override { return finishing_ && last_begun_ && !open_; }
+  std::uint64_t number() const override { return number_; }
 
  private:
   void Begin();

@@ -14,7 +14,7 @@ using linear::KvCode;
 constexpr std::uint64_t kStateBytesMax = 8'000;
 
 std::uint64_t VersionOn(Course& c, std::uint64_t id) {
-  return c.server(id).machine().Get(0).version;
+  return c.server(id).service().registers()->Get(0).version;
 }
 void ExpectVersion(Course& c, std::uint64_t version) {
   for (std::uint64_t id = 1; id <= c.servers(); ++id) EXPECT_EQ(VersionOn(c, id), version) << id;
@@ -122,7 +122,7 @@ TEST(CourseLab4, SnapshotSize4C) {
   }
   c.One(3);
   ExpectLogsBelow(c, kStateBytesMax);
-  EXPECT_LE(c.server(1).machine().Serialize().size(), 500u);
+  EXPECT_LE(c.server(1).service().registers()->Serialize().size(), 500u);
 }
 
 /// The generic test: clients for some seconds, all the while faults; then everything that they saw

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "fmt/format.h"
 #include "raft/core/configuration.h"
@@ -32,7 +33,8 @@ const std::array<Faults::Kind, 16> Faults::kKinds = {{
 namespace {
 
 constexpr std::uint64_t kDiskOperationsMax = 40;
-/// The number of the event at which the operator looks after the damaged node.
+constexpr std::size_t kCasualtiesMax = 1;
+/// The number of the event at which the operator looks after damaged nodes.
 constexpr std::uint64_t kReplace = 0;
 constexpr Micros kOperatorLooks = 200 * kMillisecond;
 
@@ -234,6 +236,7 @@ void Faults::Membership() {
 /// hold what no electable server has, and would then refuse them all for ever.
 raft::Configuration Faults::DrawMembership(const raft::Configuration& now) {
   raft::Configuration target = now;
+  target.goal = {};
   for (std::uint64_t changes = 1 + random_.Below(3); changes > 0; --changes) {
     Toggle(AnyNode(), &target);
   }
@@ -281,41 +284,60 @@ void Faults::PowerOff() {
   AnyNode().storage().PowerOffAfter(random_.Below(kDiskOperationsMax));
 }
 
-/// Of one voter in a world, so that the others remain a majority.
+/// Of kCasualtiesMax nodes of a world, so that what has committed stands on sound disks too; not of
+/// those who take another's place.
 void Faults::Damage() {
   Node& node = AnyNode();
-  if (damaged_ != nullptr || !node.up()) return;
+  const auto known = [&](const Casualty& casualty) {
+    return casualty.node == &node || casualty.replacement == &node;
+  };
+  if (!node.up() || std::any_of(casualties_.begin(), casualties_.end(), known)) return;
+  if (casualties_.size() >= kCasualtiesMax) return;
   const std::string where = node.storage().Damage(random_);
   if (where.empty()) return;
   around_.trace->Line("{} has damage in {}", Name(node.address()), where);
-  damaged_ = &node;
+  casualties_.push_back({&node});
+  if (!std::exchange(operator_looks_, true)) LookAgain();
+}
+
+void Faults::LookAgain() {
   around_.queue->After(kOperatorLooks, EventKind::kFaultEnds, 0, kReplace);
 }
 
-/// What an operator does about a node that refuses to start: makes a new one, under another id,
-/// take its place, as a learner first if it must.
 void Faults::Replace() {
-  Node* leader = damaged_->broken() ? Leader() : nullptr;
-  raft::Configuration now;
-  if (leader != nullptr) now = leader->core().Membership();
-  if (leader != nullptr && !now.joint()) {
-    if (!raft::IsMember(now, damaged_->id())) return;
-    if (replacement_ == nullptr) {
-      make_node_();
-      replacement_ = nodes_.back().get();
-    }
-    raft::Configuration target = now;
-    const bool voter = raft::IsVoter(now, damaged_->id());
-    Remove(&target.voters, damaged_->id());
-    Remove(&target.learners, damaged_->id());
-    Remove(&target.learners, replacement_->id());
-    Insert(voter ? &target.voters : &target.learners, replacement_->id());
-    if (!leader->ChangeMembership(target) && !raft::IsMember(now, replacement_->id())) {
-      Insert(&now.learners, replacement_->id());
-      leader->ChangeMembership(now);
-    }
+  operator_looks_ = false;
+  for (Casualty& casualty : casualties_) {
+    casualty.replaced = casualty.replaced || Replaced(casualty);
+    operator_looks_ |= !casualty.replaced;
   }
-  around_.queue->After(kOperatorLooks, EventKind::kFaultEnds, 0, kReplace);
+  if (operator_looks_) LookAgain();
+}
+
+/// What an operator does about a node that refuses to start: makes a new one, under another id,
+/// take its place, as a learner first if it must. True: it is done.
+bool Faults::Replaced(Casualty& casualty) {
+  Node* leader = casualty.node->broken() ? Leader() : nullptr;
+  if (leader == nullptr) return false;
+  raft::Configuration now = leader->core().Membership();
+  if (now.joint() || now.waits()) return false;
+  const raft::NodeId damaged = casualty.node->id();
+  if (!raft::IsMember(now, damaged)) return true;
+  if (casualty.replacement == nullptr) {
+    make_node_();
+    casualty.replacement = nodes_.back().get();
+  }
+  const raft::NodeId replacement = casualty.replacement->id();
+  raft::Configuration target = now;
+  const bool voter = raft::IsVoter(now, damaged);
+  Remove(&target.voters, damaged);
+  Remove(&target.learners, damaged);
+  Remove(&target.learners, replacement);
+  Insert(voter ? &target.voters : &target.learners, replacement);
+  if (!leader->ChangeMembership(target) && !raft::IsMember(now, replacement)) {
+    Insert(&now.learners, replacement);
+    leader->ChangeMembership(now);
+  }
+  return false;
 }
 
 }  // namespace trireme::sim

@@ -27,6 +27,8 @@ class Faults {
 
   // Events.
   void OnFault(std::uint32_t kind);
+  /// Nodes whose disk was damaged.
+  std::size_t casualties() const { return casualties_.size(); }
   void OnFaultEnds(std::uint64_t number);
 
  private:
@@ -65,7 +67,15 @@ class Faults {
   raft::Configuration DrawMembership(const raft::Configuration& now);
   void Toggle(const Node& node, raft::Configuration* configuration);
 
+  /// A node with damage on its disk, and who takes its place.
+  struct Casualty {
+    Node* node = nullptr;
+    Node* replacement = nullptr;
+    bool replaced = false;
+  };
+  void LookAgain();
   void Replace();
+  bool Replaced(Casualty& casualty);
 
   Surroundings around_;
   std::vector<std::unique_ptr<Node>>& nodes_;
@@ -76,8 +86,8 @@ class Faults {
   std::map<std::uint64_t, Links> cuts_;  ///< Those that last.
   std::map<std::uint64_t, Node*> slow_;  ///< Disks.
   std::map<std::uint64_t, Node*> full_;
-  Node* damaged_ = nullptr;
-  Node* replacement_ = nullptr;
+  std::vector<Casualty> casualties_;
+  bool operator_looks_ = false;
 };
 
 }  // namespace trireme::sim

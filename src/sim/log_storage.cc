@@ -53,6 +53,7 @@ LogStorage::LogStorage(const LogStorageOptions& options)
                .segment_bytes = options.segment_bytes,
                .reserve_bytes = options.segment_bytes / 16,
                .spare_segments = 1,
+               .recycled_segments_max = 2,
                .pinned_segments_max = 2,
                .restore_bytes_max = options.restore_bytes_max} {}
 
@@ -172,18 +173,6 @@ void LogStorage::SetFull(bool full) {
   disk_.SetCapacity(full ? used : UINT64_MAX);
 }
 
-namespace {
-
-/// A batch in a segment of a running log.
-struct Place {
-  std::string path;
-  std::uint64_t offset = 0;
-  std::uint64_t end = 0;
-  std::uint64_t batch = 0;
-};
-
-}  // namespace
-
 /// Only batches of which a later one that is durable says that they were durable: damage of the
 /// very last ones cannot be told from what a crash leaves (docs/raft-log.md).
 std::string LogStorage::Damage(Random& random) {
@@ -205,10 +194,35 @@ std::string LogStorage::Damage(Random& random) {
   std::erase_if(places, [&](const Place& place) { return place.batch > known; });
   if (places.empty()) return {};
   const Place& place = places[random.Below(places.size())];
+  const std::string where = DamageWithin(random, place);
+  damaged_ = damaged_ || !where.empty();
+  return where;
+}
+
+/// One bit, or all that a sector holds of the batch: nothing, or anything.
+std::string LogStorage::DamageWithin(Random& random, const Place& place) {
   const std::uint64_t offset = place.offset + random.Below(place.end - place.offset);
-  disk_.FlipBits(place.path, offset, static_cast<unsigned char>(1u << random.Below(8)));
-  damaged_ = true;
-  return fmt::format("{} at {}", place.path, offset);
+  if (random.OneIn(3)) {
+    disk_.FlipBits(place.path, offset, static_cast<unsigned char>(1u << random.Below(8)));
+    return fmt::format("{} at {}, a bit", place.path, offset);
+  }
+  const std::uint64_t first =
+      std::max(place.offset, offset / io::MemoryDisk::kSectorBytes * io::MemoryDisk::kSectorBytes);
+  const std::uint64_t end = std::min(
+      place.end, (offset / io::MemoryDisk::kSectorBytes + 1) * io::MemoryDisk::kSectorBytes);
+  const auto file = disk_.Open(place.path, io::OpenMode::kRead);
+  std::string before(end - first, '\0');
+  if (!file.ok() ||
+      (*file)->ReadAt(first, before.data(), before.size()).value_or(0) < before.size()) {
+    return {};
+  }
+  std::string after(end - first, '\0');
+  const bool garbage = random.OneIn(2);
+  for (char& byte : after) byte = static_cast<char>(garbage ? random.Next() : 0);
+  if (after == before) return {};
+  disk_.Overwrite(place.path, first, after);
+  return fmt::format("{} at {}, {} bytes of {}", place.path, first, after.size(),
+                     garbage ? "garbage" : "zeros");
 }
 
 }  // namespace trireme::sim

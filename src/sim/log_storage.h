@@ -43,6 +43,15 @@ class LogStorage final : public Storage {
   bool damaged() const override { return damaged_; }
 
  private:
+  /// A batch in a segment of a running log.
+  struct Place {
+    std::string path;
+    std::uint64_t offset = 0;
+    std::uint64_t end = 0;
+    std::uint64_t batch = 0;
+  };
+  std::string DamageWithin(Random& random, const Place& place);
+
   absl::Status Begin();
   absl::Status WriteSnapshotFile(raft::LogPosition last, std::string_view bytes);
   absl::Status WriteParts(raft::GroupWrite write, std::span<const raft::Entry> entries);

@@ -25,7 +25,8 @@ void Network::Send(Address from, Address to, Payload payload) {
     if (trace_.on()) trace_.Line("lost     {}", Describe(from, to, payload));
     return;
   }
-  if (faults_ && Chance(random_, options_.duplicate_ppm)) Schedule({from, to, payload});
+  const bool once = std::holds_alternative<std::shared_ptr<const Letter>>(payload);
+  if (faults_ && !once && Chance(random_, options_.duplicate_ppm)) Schedule({from, to, payload});
   Schedule({from, to, std::move(payload)});
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -35,7 +37,17 @@ struct Reply {
   Address leader = 0;
 };
 
-using Payload = std::variant<raft::Message, Request, Reply>;
+/// A message between a service and its clients, in words of their own, over a connection: it may be
+/// lost with it, or late, and does not come twice. Never changed once sent.
+class Letter {
+ public:
+  virtual ~Letter() = default;
+  virtual std::string Text() const = 0;
+  /// What the sender hears when nobody listens where it goes; null: nothing.
+  virtual std::shared_ptr<const Letter> Refusal() const { return nullptr; }
+};
+
+using Payload = std::variant<raft::Message, Request, Reply, std::shared_ptr<const Letter>>;
 
 struct Packet {
   Address from = 0;

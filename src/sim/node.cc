@@ -27,11 +27,13 @@ bool IsFull(const absl::Status& status) {
 
 }  // namespace
 
-Node::Node(NodeId id, bool witness, std::unique_ptr<Storage> storage, Surroundings around)
+Node::Node(NodeId id, bool witness, std::unique_ptr<Storage> storage, Surroundings around,
+           Cast& cast)
     : id_(id),
       witness_(witness),
       storage_(std::move(storage)),
       around_(around),
+      service_(cast.MakeService(around, this)),
       random_(around.options->seed * 1'000'003 + id.value) {}
 
 raft::Config Node::CoreConfig() {
@@ -66,19 +68,19 @@ void Node::Start() {
   ++life_;
   const raft::SnapshotMeta snapshot = restored->snapshot;
   core_ = std::make_unique<raft::Core>(CoreConfig(), *std::move(restored));
-  machine_.Clear();
+  service_->Reset();
   applied_ = snapshot_at_ = snapshot.last.index;
-  if (snapshot.size_bytes > 0) LoadSnapshot(snapshot.last.index);
+  if (snapshot.size_bytes > 0) LoadSnapshot(snapshot.last);
   if (!stop_.ok()) return Stop(stop_);
   SetClock();
 }
 
-void Node::LoadSnapshot(Index snapshot) {
-  const absl::StatusOr<SharedBytes> bytes = storage_->ReadSnapshot(snapshot, 0, kAllBytes);
+void Node::LoadSnapshot(raft::LogPosition snapshot) {
+  const absl::StatusOr<SharedBytes> bytes = storage_->ReadSnapshot(snapshot.index, 0, kAllBytes);
   if (!bytes.ok()) return StopSoon(bytes.status());
-  if (machine_.Restore(bytes->view())) return;
+  if (service_->Restore(bytes->view(), snapshot)) return;
   around_.panel->Violation(
-      fmt::format("node {} cannot read the snapshot of {}", id_.value, snapshot.value));
+      fmt::format("node {} cannot read the snapshot of {}", id_.value, snapshot.index.value));
 }
 
 void Node::SetClock() {
@@ -95,7 +97,7 @@ void Node::Crash(Random& random) {
   core_.reset();
   disk_.Clear();
   held_.clear();
-  waiting_.clear();
+  service_->Reset();
   stop_ = absl::OkStatus();
   led_ = raft::Term{};
   paused_until_ = 0;
@@ -122,7 +124,10 @@ void Node::Pause(Micros until) {
 /// A shell tells the core of all ticks that have passed before it tells it of anything else: so a
 /// leader that was stopped for a while does not take an old lease for a valid one.
 void Node::CatchUp() {
-  for (; next_tick_ns_ <= around_.queue->now() * 1'000; next_tick_ns_ += tick_ns_) core_->Tick();
+  for (; next_tick_ns_ <= around_.queue->now() * 1'000; next_tick_ns_ += tick_ns_) {
+    ++ticks_;
+    core_->Tick();
+  }
 }
 
 void Node::OnTick(std::uint64_t life) {
@@ -132,6 +137,7 @@ void Node::OnTick(std::uint64_t life) {
   }
   CatchUp();
   around_.queue->Add(next_tick_ns_ / 1'000 + 1, EventKind::kTick, address(), life_);
+  service_->OnTick();
   Pump();
   Housekeep();
 }
@@ -151,7 +157,11 @@ void Node::OnPacket(Packet packet) {
     around_.trace->Line("         {}", Describe(packet.from, packet.to, packet.payload));
   }
   CatchUp();
-  std::visit([&](auto& body) { Receive(packet.from, body); }, packet.payload);
+  if (auto* message = std::get_if<raft::Message>(&packet.payload)) {
+    Receive(packet.from, *message);
+  } else {
+    service_->OnMessage(packet.from, packet.payload);
+  }
   Pump();
 }
 
@@ -162,21 +172,13 @@ void Node::Receive(Address from, raft::Message& message) {
                                        id_.value, from, answer.why));
 }
 
-void Node::Receive(Address from, Request& request) {
-  const Ticket ticket{++last_ticket_};
-  const bool read = request.command.kind == KvKind::kGet && !request.through_log;
-  raft::Answer answer;
-  if (read && witness_) {  // has nothing to read
-    answer.outcome = raft::Outcome::kNotLeader;
-  } else if (read) {
-    around_.panel->Tell(&Oracle::AsksRead, id_, ticket);
-    answer = core_->Read(ticket);
-  } else {
-    answer = core_->Propose(ticket, Encode(request.command)).answer;
-  }
-  Waiting waiting{from, std::move(request.command)};
-  if (!answer.ok()) return Refuse(waiting);
-  waiting_.emplace(ticket.value, std::move(waiting));
+raft::Answer Node::Propose(Ticket ticket, SharedBytes data) {
+  return core_->Propose(ticket, std::move(data)).answer;
+}
+
+raft::Answer Node::Read(Ticket ticket) {
+  around_.panel->Tell(&Oracle::AsksRead, id_, ticket);
+  return core_->Read(ticket);
 }
 
 void Node::Pump() {
@@ -226,37 +228,21 @@ void Node::SendDurable(Token token) {
   held_ = std::move(later);
 }
 
-std::optional<Node::Waiting> Node::TakeWaiting(Ticket ticket) {
-  auto taken = waiting_.extract(ticket.value);
-  if (taken.empty()) return std::nullopt;
-  return std::move(taken.mapped());
-}
-
 void Node::AnswerReads() {
   for (const raft::ReadState& read : output_.reads) {
-    const std::optional<Waiting> waiting = TakeWaiting(read.ticket);
-    if (!waiting) continue;
-    if (!read.granted) {
-      Refuse(*waiting);
-      continue;
-    }
-    around_.panel->Tell(&Oracle::GrantsRead, id_, read.ticket, read.index);
-    Answer(*waiting, machine_.Get(waiting->command.key));
+    if (read.granted) around_.panel->Tell(&Oracle::GrantsRead, id_, read.ticket, read.index);
+    service_->OnRead(read);
   }
 }
 
-/// Of an unknown outcome the client hears nothing; it will ask again.
 void Node::AnswerLost() {
-  for (const raft::Lost& lost : output_.lost) {
-    const std::optional<Waiting> waiting = TakeWaiting(lost.ticket);
-    if (waiting && lost.kind != raft::LostKind::kUnknown) Refuse(*waiting);
-  }
+  for (const raft::Lost& lost : output_.lost) service_->OnLost(lost);
 }
 
 void Node::Restore(const raft::SnapshotMeta& meta) {
   around_.trace->Line("{} installs the snapshot of {}", Name(address()), Describe(meta.last));
   around_.panel->Tell(&Oracle::Installs, id_, meta);
-  if (!witness_) LoadSnapshot(meta.last.index);
+  if (!witness_) LoadSnapshot(meta.last);
   applied_ = meta.last.index;
   snapshot_at_ = std::max(snapshot_at_, applied_);
   core_->Applied(applied_);
@@ -275,33 +261,22 @@ void Node::Apply() {
       committed.entries = *std::move(read);
     }
     for (const raft::Entry& entry : committed.entries) {
-      std::optional<Waiting> waiting;
-      if (mine != committed.mine.end() && mine->index == entry.index) {
-        waiting = TakeWaiting((mine++)->ticket);
-      }
-      ApplyEntry(entry, waiting ? &*waiting : nullptr);
+      Ticket ticket;
+      if (mine != committed.mine.end() && mine->index == entry.index) ticket = (mine++)->ticket;
+      ApplyEntry(entry, ticket);
     }
     next = applied_ + 1;
     committed.entries.clear();
   }
   core_->Applied(applied_);
+  service_->OnBatchApplied();
 }
 
-void Node::ApplyEntry(const raft::Entry& entry, Waiting* waiting) {
+void Node::ApplyEntry(const raft::Entry& entry, Ticket ticket) {
   around_.panel->Tell(&Oracle::Applies, id_, entry, core_->Status().term);
   applied_ = entry.index;
   if (entry.kind != raft::EntryKind::kCommand) return;
-  const std::optional<Command> command = Decode(entry.data.view());
-  if (!command) return;
-  const KvMachine::Applied applied = machine_.Apply(*command);
-  if (applied.fresh) around_.panel->Tell(&Oracle::Executes, id_, entry.index, *command);
-  if (around_.trace->on()) {
-    around_.trace->Line("{} applies {} {}{}", Name(address()), Describe(PositionOf(entry)),
-                        Text(*command), applied.fresh ? "" : " again");
-  }
-  if (waiting == nullptr || applied.stale) return;
-  around_.panel->Tell(&Oracle::Acknowledges, entry.index, waiting->command);
-  Answer(*waiting, applied.result);
+  service_->OnApplied(entry, ticket);
 }
 
 void Node::AnswerRequestsOfCore() {
@@ -347,7 +322,7 @@ void Node::TakeSnapshot() {
   std::optional<raft::SnapshotMeta> meta = core_->MetaAt(applied_);
   if (!meta) return;
   snapshot_at_ = applied_;
-  std::string bytes = witness_ ? std::string() : machine_.Serialize();
+  std::string bytes = witness_ ? std::string() : service_->Capture();
   meta->size_bytes = bytes.size();
   const std::uint64_t keep = around_.options->keep_entries;
   const Index drop_to = applied_ > Index{keep} ? applied_ - keep : Index{};
@@ -387,21 +362,14 @@ void Node::OnDisk(std::uint64_t life) {
 
 /// A client hears at once that nobody listens; a peer does not care.
 void Node::RefuseConnection(const Packet& packet) {
+  if (const auto* letter = std::get_if<std::shared_ptr<const Letter>>(&packet.payload)) {
+    if (auto refusal = (*letter)->Refusal()) Send(packet.from, std::move(refusal));
+    return;
+  }
   const auto* request = std::get_if<Request>(&packet.payload);
   if (request == nullptr) return;
   around_.network->Send(address(), packet.from,
                         Reply{request->command.sequence, ReplyKind::kNotExecuted, {}, 0});
-}
-
-void Node::Refuse(const Waiting& waiting) {
-  const auto leader = static_cast<Address>(core_->Status().leader.value);
-  around_.network->Send(address(), waiting.client,
-                        Reply{waiting.command.sequence, ReplyKind::kNotExecuted, {}, leader});
-}
-
-void Node::Answer(const Waiting& waiting, KvResult result) {
-  around_.network->Send(address(), waiting.client,
-                        Reply{waiting.command.sequence, ReplyKind::kDone, std::move(result), 0});
 }
 
 bool Node::Transfer(NodeId to) {
@@ -421,7 +389,7 @@ bool Node::Campaign() {
 bool Node::ChangeMembership(const raft::Configuration& target) {
   if (!up() || paused()) return false;
   const raft::Answer answer = core_->ChangeMembership(Ticket{}, target).answer;
-  around_.trace->Line("{} is to change membership to {}: {}", Name(address()), Describe(target),
+  around_.trace->Line("{} is to change membership to{}: {}", Name(address()), Describe(target),
                       answer.ok() ? "accepted" : answer.why);
   Pump();
   return answer.ok();

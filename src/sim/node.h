@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,43 +10,35 @@
 #include "raft/core/core.h"
 #include "sim/disk_queue.h"
 #include "sim/event_queue.h"
-#include "sim/kv_machine.h"
 #include "sim/network.h"
 #include "sim/options.h"
 #include "sim/panel.h"
+#include "sim/service.h"
 #include "sim/storage.h"
 #include "sim/trace.h"
 
 namespace trireme::sim {
 
-/// What nodes and clients live in.
-struct Surroundings {
-  const Options* options;
-  EventQueue* queue;
-  Network* network;
-  Trace* trace;
-  Panel* panel;
-};
-
-/// A server: the real core, the storage, the state machine, and between them a shell that does what
-/// Output says and decides nothing. Crashes, pauses, and has a clock of its own.
-class Node {
+/// A server: the real core, the storage, a service, and between them a shell that does what Output
+/// says and decides nothing. Crashes, pauses, and has a clock of its own.
+class Node : private ServiceHost {
  public:
-  Node(raft::NodeId id, bool witness, std::unique_ptr<Storage> storage, Surroundings around);
+  Node(raft::NodeId id, bool witness, std::unique_ptr<Storage> storage, Surroundings around,
+       Cast& cast);
 
-  raft::NodeId id() const { return id_; }
+  raft::NodeId id() const override { return id_; }
   Address address() const { return static_cast<Address>(id_.value); }
-  bool witness() const { return witness_; }
+  bool witness() const override { return witness_; }
   bool up() const { return core_ != nullptr; }
   bool paused() const { return around_.queue->now() < paused_until_; }
   Micros paused_until() const { return paused_until_; }
   /// Down for good, because its storage is damaged; somebody has to replace it.
   bool broken() const { return broken_; }
   Storage& storage() { return *storage_; }
-  bool leads() const { return up() && core_->Status().role == raft::RoleName::kLeader; }
+  bool leads() const override { return up() && core_->Status().role == raft::RoleName::kLeader; }
   /// Up.
   const raft::Core& core() const { return *core_; }
-  const KvMachine& machine() const { return machine_; }
+  const Service& service() const { return *service_; }
   raft::Index applied() const { return applied_; }
 
   /// From what the storage has; later, when its disk says no. A storage that finds itself damaged
@@ -73,16 +64,19 @@ class Node {
   std::optional<raft::LogPosition> Propose(SharedBytes data);
 
  private:
-  struct Waiting {
-    Address client = 0;
-    Command command;
-  };
+  // ServiceHost
+  raft::Answer Propose(raft::Ticket ticket, SharedBytes data) override;
+  raft::Answer Read(raft::Ticket ticket) override;
+  raft::Ticket NextTicket() override { return raft::Ticket{++last_ticket_}; }
+  Address leader() const override { return static_cast<Address>(core_->Status().leader.value); }
+  Micros local_now() const override { return ticks_ * around_.options->tick_us; }
+  void Send(Address to, Payload payload) override {
+    around_.network->Send(address(), to, std::move(payload));
+  }
 
   void SetClock();
   void CatchUp();
-  void Receive(Address from, Request& request);
   void Receive(Address from, raft::Message& message);
-  void Receive(Address, Reply&) {}
   /// Takes outputs until there are none.
   void Pump();
   void Persist();
@@ -91,9 +85,9 @@ class Node {
   void AnswerReads();
   void AnswerLost();
   void Restore(const raft::SnapshotMeta& meta);
-  void LoadSnapshot(raft::Index snapshot);
+  void LoadSnapshot(raft::LogPosition snapshot);
   void Apply();
-  void ApplyEntry(const raft::Entry& entry, Waiting* waiting);
+  void ApplyEntry(const raft::Entry& entry, raft::Ticket ticket);
   void AnswerRequestsOfCore();
   void NoticeLeadership();
   void StartDisk();
@@ -105,15 +99,13 @@ class Node {
   void AnswerSnapshotRead(const raft::SnapshotReadRequest& request);
   void Housekeep();
   void RefuseConnection(const Packet& packet);
-  void Refuse(const Waiting& waiting);
-  void Answer(const Waiting& waiting, KvResult result);
-  std::optional<Waiting> TakeWaiting(raft::Ticket ticket);
   raft::Config CoreConfig();
 
   raft::NodeId id_;
   bool witness_;
   std::unique_ptr<Storage> storage_;
   Surroundings around_;
+  std::unique_ptr<Service> service_;
   Random random_;
   std::uint64_t life_ = 0;
   Micros paused_until_ = 0;
@@ -124,11 +116,11 @@ class Node {
   // The clock: in nanoseconds, so that rounding stays far below any drift.
   std::uint64_t tick_ns_ = 0;
   std::uint64_t next_tick_ns_ = 0;
+  std::uint64_t ticks_ = 0;  ///< Of all lives.
 
   // Lost in a crash.
   std::unique_ptr<raft::Core> core_;
   raft::Output output_;
-  KvMachine machine_;
   raft::Index applied_;
   raft::Index snapshot_at_;  ///< Of the latest snapshot, taken or begun.
   raft::Term led_;           ///< The latest term in which it was seen to lead.
@@ -136,7 +128,6 @@ class Node {
   absl::Status stop_;
   std::deque<raft::Outgoing> held_;  ///< Until a token is durable.
   std::uint64_t last_ticket_ = 0;
-  std::map<std::uint64_t, Waiting> waiting_;  ///< By ticket.
 };
 
 }  // namespace trireme::sim

@@ -6,20 +6,21 @@
 
 #include "raft/core/core.h"
 #include "sim/command.h"
-#include "sim/kv_machine.h"
 #include "sim/ledger.h"
+#include "sim/linear/kv_history.h"
 
 namespace trireme::sim {
+
+class Service;
 
 /// What is left at the end of a run, when all faults are over.
 struct EndState {
   struct Member {
     raft::NodeId node;
     raft::Index applied;
-    const KvMachine* machine = nullptr;
+    const Service* service = nullptr;
   };
   std::vector<Member> members;  ///< Of the leader's configuration, witnesses apart.
-  const std::vector<linear::KvCall>* history = nullptr;
 };
 
 /// Watches for one thing that must never happen. All see the same events; one that sees its thing
@@ -42,6 +43,8 @@ class Oracle {
   /// The answer to a write leaves for its client.
   virtual void Acknowledges(raft::Index, const Command&) {}
   virtual void Ends(const EndState&) {}
+  /// What the clients of a key-value store saw, at the end.
+  virtual void EndsHistory(const std::vector<linear::KvCall>&) {}
 
   const std::string& violation() const { return violation_; }
   /// It gave up at a named limit: not a violation, and not a proof of the contrary.

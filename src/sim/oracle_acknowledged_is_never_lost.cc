@@ -2,7 +2,9 @@
 #include <map>
 
 #include "fmt/format.h"
+#include "sim/kv_machine.h"
 #include "sim/oracle.h"
+#include "sim/service.h"
 
 namespace trireme::sim {
 namespace {
@@ -29,7 +31,7 @@ class AcknowledgedIsNeverLost final : public Oracle {
                               member.applied.value, last_.value));
       }
       for (const auto& [client, sequence] : sequences_) {
-        if (member.machine->LastOf(client) >= sequence) continue;
+        if (member.service->registers()->LastOf(client) >= sequence) continue;
         Violation(fmt::format("node {} has not executed {}/{}, which was acknowledged",
                               member.node.value, client, sequence));
       }

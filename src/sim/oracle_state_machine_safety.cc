@@ -1,4 +1,5 @@
 #include "sim/oracle.h"
+#include "sim/service.h"
 
 namespace trireme::sim {
 namespace {
@@ -16,7 +17,7 @@ class StateMachineSafety final : public Oracle {
   /// At the end all have applied the same, so they are in the same state.
   void Ends(const EndState& end) override {
     for (const EndState::Member& member : end.members) {
-      if (member.machine->Serialize() == end.members[0].machine->Serialize()) continue;
+      if (member.service->Digest() == end.members[0].service->Digest()) continue;
       Violation("at the end the members' states differ");
     }
   }

@@ -7,7 +7,8 @@ namespace {
 
 class Shrinker {
  public:
-  explicit Shrinker(const Options& failing) : best_{failing, World(failing).Run(), 1} {}
+  Shrinker(const Options& failing, const MakeCast& make_cast)
+      : make_cast_(make_cast), best_{failing, RunWorld(failing), 1} {}
 
   Shrunk Run() {
     CutTime();
@@ -16,6 +17,9 @@ class Shrinker {
       for (const OptionField& field : OptionFields()) {
         if (field.is_fault) changed |= Try(field.number, 0);
       }
+      changed |= Try(&Options::spares, best_.options.spares / 2);
+      if (best_.options.voters > 3) changed |= Try(&Options::voters, best_.options.voters - 2);
+      if (best_.options.voters > 1) changed |= Try(&Options::voters, best_.options.voters - 1);
       changed |= Try(&Options::clients, best_.options.clients / 2);
       changed |= Try(&Options::keys, 1);
       CutTime();
@@ -24,6 +28,10 @@ class Shrinker {
   }
 
  private:
+  RunResult RunWorld(const Options& options) const {
+    return World(options, nullptr, make_cast_).Run();
+  }
+
   /// Faults after the violation do not matter, unless it is that there was no progress.
   void CutTime() {
     const Options::Number end_ms = best_.result.at / kMillisecond + 1;
@@ -37,20 +45,21 @@ class Shrinker {
     options.*number = value;
     if (!options.Validate().ok()) return false;
     ++best_.runs;
-    RunResult result = World(options).Run();
+    RunResult result = RunWorld(options);
     if (result.ok()) return false;
     best_.options = options;
     best_.result = std::move(result);
     return true;
   }
 
+  const MakeCast& make_cast_;
   Shrunk best_;
 };
 
 }  // namespace
 
-Shrunk Shrink(const Options& failing) {
-  return Shrinker(failing).Run();
+Shrunk Shrink(const Options& failing, const MakeCast& make_cast) {
+  return Shrinker(failing, make_cast).Run();
 }
 
 }  // namespace trireme::sim

@@ -18,6 +18,6 @@ struct Shrunk {
 
 /// A world that fails with fewer faults, fewer clients and in less time than `failing` does.
 /// Greedy: leaves out whatever can be left out alone, until nothing can.
-Shrunk Shrink(const Options& failing);
+Shrunk Shrink(const Options& failing, const MakeCast& make_cast = MakeRegisterCast);
 
 }  // namespace trireme::sim

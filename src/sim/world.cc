@@ -1,5 +1,6 @@
 #include "sim/world.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "fmt/format.h"
@@ -10,15 +11,16 @@
 
 namespace trireme::sim {
 
-World::World(const Options& options, Trace::Sink sink)
+World::World(const Options& options, Trace::Sink sink, const MakeCast& make_cast)
     : options_(options),
       trace_(&queue_, std::move(sink)),
       network_(&options_, &queue_, &trace_, options.seed * 5'000'011 + 2),
       around_{&options_, &queue_, &network_, &trace_, &panel_},
+      cast_(make_cast(around_)),
       faults_(around_, &nodes_, [this] { AddNode({}); }) {
   MakeNodes();
   for (std::uint64_t i = 1; i <= options_.clients; ++i) {
-    clients_.push_back(std::make_unique<Client>(i, around_, &history_));
+    clients_.push_back(cast_->MakeCustomer(i, around_));
   }
 }
 
@@ -41,7 +43,7 @@ void World::AddNode(const raft::Configuration& first) {
     storage = std::make_unique<ModelStorage>(first);
   }
   nodes_.push_back(
-      std::make_unique<Node>(id, raft::IsWitness(first, id), std::move(storage), around_));
+      std::make_unique<Node>(id, raft::IsWitness(first, id), std::move(storage), around_, *cast_));
   nodes_.back()->Start();
 }
 
@@ -54,7 +56,7 @@ RunResult World::Run() {
   return {panel_.violation(),
           queue_.now(),
           events_,
-          history_.size(),
+          cast_->operations(),
           panel_.ledger().committed_last().value,
           panel_.undecided()};
 }
@@ -108,7 +110,7 @@ void World::Deliver(std::uint64_t number) {
   Packet packet;
   if (!network_.Take(number, &packet)) return;
   if (packet.to < kFirstClient) return node(packet.to).OnPacket(std::move(packet));
-  clients_[packet.to - kFirstClient - 1]->OnReply(std::get<Reply>(packet.payload));
+  clients_[packet.to - kFirstClient - 1]->OnMessage(packet.from, packet.payload);
 }
 
 Node* World::Leader() {
@@ -125,17 +127,20 @@ Node* World::Leader() {
 void World::Settle() {
   network_.Heal();
   faults_.End();
-  for (const std::unique_ptr<Client>& client : clients_) client->BeginLast();
-  if (RunUntil([this] { return IsSettled(); }, options_.settle_ms * kMillisecond)) return;
+  for (const std::unique_ptr<Customer>& client : clients_) client->BeginLast();
+  // Damaged nodes are replaced one after the other, each by one that has to catch up.
+  const std::uint64_t times = std::max<std::uint64_t>(1, faults_.casualties());
+  const Options::Number settle_ms = options_.settle_ms * times;
+  if (RunUntil([this] { return IsSettled(); }, settle_ms * kMillisecond)) return;
   if (!panel_.violation().empty()) return;
   panel_.Violation(
-      fmt::format("no progress {} ms after the last fault:{}", options_.settle_ms, Standstill()));
+      fmt::format("no progress {} ms after the last fault:{}", settle_ms, Standstill()));
 }
 
 /// Who is where, for a message.
 std::string World::Standstill() {
   std::string text;
-  for (const std::unique_ptr<Client>& client : clients_) {
+  for (const std::unique_ptr<Customer>& client : clients_) {
     if (!client->finished()) text += fmt::format(" client {} waits;", client->number());
   }
   for (const std::unique_ptr<Node>& node : nodes_) {
@@ -145,7 +150,7 @@ std::string World::Standstill() {
     }
     const raft::CoreStatus status = node->core().Status();
     text +=
-        fmt::format(" {}{} term {} log {} commit {} applied {} ({});", Name(node->address()),
+        fmt::format(" {}{} term {} log {} commit {} applied {},{};", Name(node->address()),
                     node->leads() ? " leads," : "", status.term.value, Describe(status.last),
                     status.commit.value, status.applied.value, Describe(node->core().Membership()));
   }
@@ -165,11 +170,11 @@ std::vector<Node*> World::Members(const Node& leader) {
 void World::Nudge(Node& leader) {
   const raft::Term term = leader.core().Status().term;
   if (options_.leader_noop != 0 || term == nudged_) return;
-  if (leader.Propose(SharedBytes::Copy("nudge"))) nudged_ = term;
+  if (leader.Propose(cast_->Nudge())) nudged_ = term;
 }
 
 bool World::IsSettled() {
-  for (const std::unique_ptr<Client>& client : clients_) {
+  for (const std::unique_ptr<Customer>& client : clients_) {
     if (!client->finished()) return false;
   }
   Node* leader = Leader();
@@ -188,12 +193,12 @@ bool World::IsSettled() {
 
 void World::CheckEnd() {
   EndState end;
-  end.history = &history_;
   for (const Node* member : Members(*Leader())) {
     if (member->witness()) continue;
-    end.members.push_back({member->id(), member->applied(), &member->machine()});
+    end.members.push_back({member->id(), member->applied(), &member->service()});
   }
   panel_.Tell(&Oracle::Ends, end);
+  if (std::string wrong = cast_->End(); !wrong.empty()) panel_.Violation(std::move(wrong));
 }
 
 }  // namespace trireme::sim

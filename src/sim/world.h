@@ -6,9 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "sim/client.h"
 #include "sim/faults.h"
 #include "sim/node.h"
+#include "sim/register_service.h"
+#include "sim/service.h"
 
 namespace trireme::sim {
 
@@ -26,7 +27,8 @@ struct RunResult {
 /// options give the same run to the byte.
 class World {
  public:
-  explicit World(const Options& options, Trace::Sink sink = nullptr);
+  explicit World(const Options& options, Trace::Sink sink = nullptr,
+                 const MakeCast& make_cast = MakeRegisterCast);
 
   /// The whole run: first safety under faults, then, when these are over, progress: the cluster
   /// must elect, answer every client once more, and bring all members to the same state.
@@ -66,9 +68,9 @@ class World {
   Network network_;
   Panel panel_;
   Surroundings around_;
+  std::unique_ptr<Cast> cast_;
   std::vector<std::unique_ptr<Node>> nodes_;
-  std::vector<linear::KvCall> history_;
-  std::vector<std::unique_ptr<Client>> clients_;
+  std::vector<std::unique_ptr<Customer>> clients_;
   Faults faults_;
   std::uint64_t events_ = 0;
   raft::Term nudged_;

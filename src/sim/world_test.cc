@@ -39,10 +39,10 @@ void ExpectAllWell(
     committed += result.committed;
     undecided += result.undecided ? 1 : 0;
   }
-  std::printf("%.0f simulated seconds, %lu entries\n", static_cast<double>(simulated) / 1e6,
-              committed);
+  std::printf("%.0f simulated seconds, %lu entries, %lu histories undecided\n",
+              static_cast<double>(simulated) / 1e6, committed, undecided);
   EXPECT_GT(committed, 0u);
-  EXPECT_LE(undecided * 20, count);
+  EXPECT_LE(undecided * 500, count);
 }
 
 // Together these take about two minutes of one core.

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "gtest/gtest.h"
+#include "sim/kv/cast.h"
 #include "sim/world.h"
 
 /// Linked with one source file into which cmake/flaws.cmake has put a known bug. That the same
@@ -14,6 +15,13 @@ namespace trireme::sim {
 namespace {
 
 constexpr std::uint64_t kSeedsMax = 500;
+#ifdef FLAW_KV
+const MakeCast kCast = MakeKvCast;
+const auto kDraw = DrawKvOptions;
+#else
+const MakeCast kCast = MakeRegisterCast;
+const auto kDraw = Options::Draw;
+#endif
 
 enum class Ending { kWell, kViolation, kAborted };
 
@@ -22,7 +30,7 @@ Ending RunApart(std::uint64_t seed) {
   const pid_t child = fork();
   if (child == 0) {
     (void)!freopen("/dev/null", "w", stderr);
-    const RunResult result = World(Options::Draw(seed)).Run();
+    const RunResult result = World(kDraw(seed), nullptr, kCast).Run();
     if (!result.ok()) std::printf("seed %lu: %s\n", seed, result.violation.c_str());
     std::fflush(stdout);
     _exit(result.ok() ? 0 : 1);
