@@ -1,0 +1,162 @@
+"""A server of etcd's API in a process of its own, and scripts for its command-line clients.
+
+The server under test is a parameter: KV_SERVER is the beginning of its command line, `etcd` or
+`trireme kv serve`; the rest are etcd's flags. So are the clients: `etcdctl` and `trireme kv`.
+"""
+import ctypes
+import os
+import random
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+
+TRIREME = os.environ["TRIREME"]
+KV_SERVER = os.environ.get("KV_SERVER", "etcd").split()
+ETCDCTL = "etcdctl"
+OURS = f"'{TRIREME}' kv"
+PATIENCE_SECONDS = 100
+COMMAND_TIMEOUT = "60s"  # Of a machine with much else to do.
+
+
+def free_ports(count):
+    """Below those that the system gives to whoever asks for any."""
+    ports = []
+    while len(ports) < count:
+        port = random.randrange(10_000, 30_000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in ports:
+            ports.append(port)
+    return ports
+
+
+def die_with_parent():
+    """prctl(PR_SET_PDEATHSIG, SIGKILL): a test that is killed leaves no server behind."""
+    ctypes.CDLL(None).prctl(1, 9)
+
+
+class DidNotStart(Exception):
+    """The process has ended: most likely somebody took a port of its."""
+
+
+class Server:
+    """One member, with nothing in it. On the same ports and token it has the same ids each time."""
+
+    def __init__(self, ports, *flags, scheme="http"):
+        self.endpoint = f"127.0.0.1:{ports[0]}"
+        self.url = f"{scheme}://{self.endpoint}"
+        peer = f"http://127.0.0.1:{ports[1]}"
+        base = "/dev/shm" if os.path.isdir("/dev/shm") else None
+        self.directory = tempfile.mkdtemp(prefix="trireme-ctl-", dir=base)
+        self.log = open(os.path.join(self.directory, "log"), "wb")
+        self.arguments = [
+            *KV_SERVER, "--name", "m0", "--data-dir", os.path.join(self.directory, "data"),
+            "--listen-client-urls", self.url, "--advertise-client-urls", self.url,
+            "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
+            "--initial-cluster", f"m0={peer}", "--heartbeat-interval", "10",
+            "--election-timeout", "50", *flags]
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(self.arguments, stdout=self.log, stderr=self.log,
+                                        stdin=subprocess.DEVNULL, preexec_fn=die_with_parent)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def await_serving(self, *flags):
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                break
+            done = subprocess.run([ETCDCTL, "--endpoints", self.url, *flags, "get", "x"],
+                                  env=environment(), stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            if done.returncode == 0:
+                return self
+            time.sleep(0.02)
+        with open(self.log.name, errors="replace") as log:
+            text = f"{KV_SERVER} does not serve:\n{log.read()[-4000:]}"
+        ended = self.process.poll() is not None
+        self.stop()
+        raise DidNotStart(text) if ended else AssertionError(text)
+
+    def stop(self):
+        self.kill()
+        self.log.close()
+        shutil.rmtree(self.directory)
+
+    def __enter__(self):
+        return self.await_serving()
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+def with_ports(use):
+    """What `use(ports)` returns, with other ports when somebody else has taken these meanwhile."""
+    for _ in range(5):
+        try:
+            return use(free_ports(2))
+        except DidNotStart as error:
+            last = error
+    raise last
+
+
+def serving(*flags, ready_flags=(), scheme="http"):
+    return with_ports(
+        lambda ports: Server(ports, *flags, scheme=scheme).await_serving(*ready_flags))
+
+
+def environment(**more):
+    """This process's, without any variable of etcdctl's own."""
+    mine = {k: v for k, v in os.environ.items() if not k.startswith("ETCDCTL_")}
+    return {**mine, "ETCDCTL_API": "3", **more}
+
+
+def run_script(ctl, endpoint, script, directory):
+    """Runs the lines in one shell, where CTL is the client; what each printed, with its status and
+    the line that says what was wrong."""
+    tools = os.path.join(directory, "tools")
+    os.mkdir(tools)
+    with open(os.path.join(tools, "CTL"), "w", opener=lambda p, f: os.open(p, f, 0o755)) as file:
+        file.write(f"#!/bin/sh\nexec {ctl} \"$@\"\n")
+    shell = []
+    for line in filter(None, map(str.strip, script.splitlines())):
+        shell += [f"echo {quoted('$ ' + line)}", f"{{ {line}\n}} 2>err", "echo \"[$?]\"",
+                  "grep -a '^Error: ' err | head -1"]
+    done = subprocess.run(["bash", "-c", "\n".join(shell)], cwd=directory, timeout=PATIENCE_SECONDS,
+                          env=environment(ETCDCTL_ENDPOINTS=endpoint,
+                                          ETCDCTL_COMMAND_TIMEOUT=COMMAND_TIMEOUT,
+                                          PATH=f"{tools}:{os.environ['PATH']}"),
+                          stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return done.stdout.decode(errors="backslashreplace")
+
+
+def quoted(text):
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+# What two runs of the same script on the same server need not have in common.
+MASKS = [(re.compile(r"(?<=context deadline exceeded): .*"), "")] + [(re.compile(pattern), mask) for pattern, mask in [
+    (r"\b[0-9a-f]{12,16}\b(?!\.)", "<id>"),  # leases (members' ids are the same in both runs)
+    (r"(?<=\"ID\":)\d{12,}|(?<=\"id\":)\d{12,}|(?<=\"lease\":)\d{12,}", "<id>"),
+    (r"(?<=\"ID\" : )\d{12,}|(?<=Lease\" : )\d{12,}", "<id>"),
+    (r"\d+(\.\d+)?(ms|\u00b5s|s)(?=\b|$)(?!\))", "<took>"),
+    (r"(?<=remaining\()\d+s", "<rest>"),
+    (r"(?<=\"ttl\":)\d+|(?<=\"TTL\" : )\d+", "<rest>"),
+]]
+
+
+def masked(text):
+    for pattern, mask in MASKS:
+        text = pattern.sub(mask, text)
+    return text
