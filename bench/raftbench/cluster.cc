@@ -102,9 +102,19 @@ LoadResult Cluster::Run(std::size_t entry_bytes, std::uint64_t in_flight, double
 
 Usage Cluster::Used() {
   Usage usage;
+  usage.machine_seconds = MachineCpuSeconds();
   for (const Node& node : nodes_) usage.cpu_seconds += CpuSeconds(node.process);
-  std::istringstream words(Ask(nodes_[0], "log"));
-  words >> usage.syncs >> usage.written;
+  for (const Node& node : nodes_) {
+    std::istringstream words(Ask(node, "log"));
+    std::uint64_t syncs = 0;
+    std::uint64_t written = 0;
+    std::uint64_t into_frames = 0;
+    std::uint64_t elsewhere = 0;
+    words >> syncs >> written >> into_frames >> elsewhere;
+    if (&node == nodes_.data()) usage.syncs = syncs;
+    if (&node == nodes_.data()) usage.written = written;
+    usage.copied_bytes += into_frames + elsewhere;
+  }
   return usage;
 }
 

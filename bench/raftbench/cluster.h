@@ -17,9 +17,11 @@ struct ClusterOptions {
 
 /// Sums over three nodes, since they began.
 struct Usage {
-  double cpu_seconds = 0;
-  std::uint64_t syncs = 0;    ///< Of the first node.
-  std::uint64_t written = 0;  ///< Entries, by the first node.
+  double cpu_seconds = 0;          ///< Of the three processes.
+  double machine_seconds = 0;      ///< Of the whole machine.
+  std::uint64_t copied_bytes = 0;  ///< By the three processes, not by the kernel.
+  std::uint64_t syncs = 0;         ///< Of the first node.
+  std::uint64_t written = 0;       ///< Entries, by the first node.
 };
 
 /// Three processes, each with a Host, on loopback. The first leads all groups.

@@ -1,5 +1,6 @@
 #include "raftbench/common.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,7 +19,7 @@ double SecondsSince(Clock::time_point from) {
 
 void Must(bool holds, std::string_view otherwise) {
   if (holds) return;
-  fmt::print(stderr, "bench_raft: {}\n", otherwise);
+  fmt::print(stderr, "{}: {}\n", ::program_invocation_short_name, otherwise);
   std::_Exit(1);
 }
 
@@ -52,6 +53,21 @@ double CpuSeconds(::pid_t process) {
     if (i >= 14) ticks += std::atof(field.c_str());
   }
   return ticks / static_cast<double>(::sysconf(_SC_CLK_TCK));
+}
+
+double MachineCpuSeconds() {
+  std::ifstream file("/proc/stat");
+  std::string name;
+  double user = 0;
+  double nice = 0;
+  double system = 0;
+  double idle = 0;
+  double wait = 0;
+  double interrupt = 0;
+  double soft_interrupt = 0;
+  file >> name >> user >> nice >> system >> idle >> wait >> interrupt >> soft_interrupt;
+  return (user + nice + system + interrupt + soft_interrupt) /
+         static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
 double ResidentMegabytes(::pid_t process) {

@@ -23,6 +23,9 @@ void Must(const absl::Status& status);
 double Quantile(std::vector<double>& values, double part);
 /// CPU seconds that a process and its threads have used.
 double CpuSeconds(::pid_t process);
+/// CPU seconds that the whole machine has been busy, the kernel's own threads and interrupts
+/// included.
+double MachineCpuSeconds();
 /// Megabytes in memory.
 double ResidentMegabytes(::pid_t process);
 

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "fmt/format.h"
+#include "io/direct_file.h"
 #include "io/posix_disk.h"
 #include "raft/log/log.h"
 #include "raft/log/memory_log.h"
@@ -128,8 +129,10 @@ class NodeProcess {
 
   std::string LogLine() const {
     const std::string metrics = host_->Metrics();
-    return fmt::format("{} {}", Metric(metrics, "trireme_raft_log_syncs_total"),
-                       Metric(metrics, "trireme_raft_log_entries_total"));
+    const std::uint64_t copied = io::DirectFile::bytes_copied() + transport_.stats().bytes_copied;
+    return fmt::format("{} {} {} {}", Metric(metrics, "trireme_raft_log_syncs_total"),
+                       Metric(metrics, "trireme_raft_log_entries_total"),
+                       Metric(metrics, "trireme_raft_frame_bytes_copied_total"), copied);
   }
   static std::string Metric(const std::string& page, const std::string& name) {
     const std::size_t at = page.find("\n" + name + " ");
