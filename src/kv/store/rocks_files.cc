@@ -29,6 +29,7 @@ constexpr double kFilterBitsPerKey = 10;
 constexpr std::size_t kBlockBytes = 8 << 10;
 constexpr std::size_t kUnusedMemtableBytes = 256 << 10;
 constexpr std::uint64_t kBytesPerSync = 1 << 20;
+constexpr std::size_t kMergeReadBytes = 1 << 20;
 constexpr std::uint64_t kRocksLogBytes = 1 << 20;
 constexpr std::size_t kRocksLogs = 2;
 constexpr std::array<const char*, kFamilies> kFamilyNames = {"default", "versions", "history"};
@@ -233,6 +234,7 @@ absl::Status RocksFiles::Open() {
   db.create_missing_column_families = true;
   db.max_background_jobs = options_.merge_threads;
   db.avoid_unnecessary_blocking_io = true;
+  db.compaction_readahead_size = kMergeReadBytes;
   db.stats_dump_period_sec = db.stats_persist_period_sec = 0;
   db.info_log_level = rocksdb::WARN_LEVEL;
   db.max_log_file_size = kRocksLogBytes;
