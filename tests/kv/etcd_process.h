@@ -19,6 +19,7 @@ class EtcdCluster {
   ~EtcdCluster();
 
   std::vector<std::string> endpoints() const;
+  const std::string& data_dir(int member) const { return members_[member].data_dir; }
   int size() const { return static_cast<int>(members_.size()); }
   /// Waits until some member leads; its index.
   int Leader();
