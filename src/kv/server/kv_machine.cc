@@ -69,6 +69,7 @@ void KvMachine::Apply(std::span<const raft::Entry> entries, std::span<std::strin
 
 absl::Status KvMachine::ApplyAll(std::span<const raft::Entry> entries,
                                  std::span<std::string> results) {
+  observer_->OnApplying();
   wants_events_ = observer_->wants_events();
   const std::uint64_t before = model_->applied_index();
   for (std::size_t i = 0; i < entries.size(); ++i) {
