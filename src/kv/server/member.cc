@@ -64,9 +64,15 @@ absl::Status Member::Begin() {
 absl::Status Member::OpenMachine() {
   TRIREME_ASSIGN_OR_RETURN(stores_, MakeStores(options_.data_dir));
   TRIREME_ASSIGN_OR_RETURN(
-      machine_, KvMachine::Open({.origin = origin_, .cluster_id = cluster_id_, .member_id = id_},
-                                stores_.get(), this));
-  published_.Set(machine_->view());
+      std::unique_ptr<KvMachine> machine,
+      KvMachine::Open({.origin = origin_, .cluster_id = cluster_id_, .member_id = id_},
+                      stores_.get(), this));
+  published_.Set(machine->view());
+  if (stores_->durable()) {
+    machine_ = std::make_unique<DurableKvMachine>(std::move(machine));
+  } else {
+    machine_ = std::move(machine);
+  }
   return absl::OkStatus();
 }
 
@@ -260,11 +266,13 @@ void Member::WatchLeader() {
     loops_[i]->Post([this, i] { streams_[i]->EndLeaderless(); });
 }
 
-/// Step by step on the thread that applies, between the batches of entries.
+/// Step by step on the thread that applies, between the batches of entries. A view that nothing
+/// has replaced for a while gives way too.
 void Member::Sweep() {
   TellSwept();
-  const Meta& meta = published_.view()->meta();
-  if (sweeping_ || meta.swept >= meta.compacted) return;
+  const auto view = published_.view();
+  const Meta& meta = view->meta();
+  if (sweeping_ || (meta.swept >= meta.compacted && !view->store().Outdated())) return;
   sweeping_ = true;
   replica().QueryLocal("", [this](const absl::StatusOr<std::string>& result) {
     loops_.front()->Post([this, ok = result.ok()] {
@@ -330,9 +338,16 @@ void Member::EndStreams() {
     loops_[i]->Post([this, i] { streams_[i]->EndAll(Stopped()); });
 }
 
+/// The next start then has nothing to apply again. What cannot be flushed the log has.
+void Member::FlushMachine() {
+  raft::DurableStateMachine* const durable = machine_->AsDurable();
+  if (durable != nullptr) durable->Flush()().IgnoreError();
+}
+
 void Member::Stop() {
   if (node_ == nullptr || std::exchange(stopped_, true)) return;
   node_->Stop();
+  FlushMachine();
   housekeeper_.Stop();
   workers_.Stop();
   OnAnswered();

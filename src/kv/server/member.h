@@ -128,6 +128,7 @@ class Member final : private MachineObserver, private rpc::Loop::Timer {
   absl::Status Begin();
   absl::Status OpenMachine();
   absl::Status StartRaft();
+  void FlushMachine();
   absl::StatusOr<std::vector<raft::Member>> FirstOfRaft() const;
   static bool Grows(const Command& command);
   std::size_t NumberOf(const rpc::ServerCall& call) const;
@@ -159,7 +160,7 @@ class Member final : private MachineObserver, private rpc::Loop::Timer {
   std::vector<std::unique_ptr<BatchFeed>> feeds_;
   std::vector<std::unique_ptr<StreamSet>> streams_;
   std::unique_ptr<StoreProvider> stores_;
-  std::unique_ptr<KvMachine> machine_;
+  std::unique_ptr<raft::StateMachine> machine_;
   std::unique_ptr<raft::Node> node_;
   bool stopped_ = false;
 

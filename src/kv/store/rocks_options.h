@@ -10,6 +10,9 @@ struct RocksStoreOptions {
   std::uint64_t overlay_bytes = 64ull << 20;
   /// Blocks of files kept in memory.
   std::uint64_t block_cache_bytes = 64ull << 20;
+  /// All versions are merged when compaction has made so many in a hundred unreadable: what they
+  /// take is given back, for writing the others again.
+  int reclaim_percent = 25;
   /// Threads that merge files, at a low priority.
   int merge_threads = 1;
   /// What writing and merging files may write a second; 0: as much as they can.
