@@ -79,6 +79,7 @@ void KvMachine::Fail(const absl::Status& status) {
 
 absl::Status KvMachine::ApplyAll(std::span<const raft::Entry> entries,
                                  std::span<std::string> results) {
+  observer_->OnApplying();
   wants_events_ = observer_->wants_events();
   const std::uint64_t before = model_->applied_index();
   for (std::size_t i = 0; i < entries.size(); ++i) {

@@ -57,6 +57,8 @@ class MachineObserver {
   virtual ~MachineObserver() = default;
   /// Whether CommittedBatch should carry events.
   virtual bool wants_events() const = 0;
+  /// A batch begins to be applied; OnCommitted ends it.
+  virtual void OnApplying() {}
   /// Before anyone is answered.
   virtual void OnCommitted(std::shared_ptr<const CommittedBatch> batch) = 0;
   /// The results of a batch have gone to their proposers.

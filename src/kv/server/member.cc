@@ -84,7 +84,11 @@ absl::Status Member::StartRaft() {
   node.node = raft::NodeId{id_};
   node.cluster_id = cluster_id_;
   if (!options_.data_dir.empty()) node.directory = options_.data_dir + "/raft";
-  TRIREME_ASSIGN_OR_RETURN(node.listen, AddressOfUrl(options_.listen_peer_url));
+  TRIREME_ASSIGN_OR_RETURN(node.listen, AddressOfUrl(options_.listen_peer_urls.front()));
+  for (std::size_t i = 1; i < options_.listen_peer_urls.size(); ++i) {
+    TRIREME_ASSIGN_OR_RETURN(node.listen_also.emplace_back(),
+                             AddressOfUrl(options_.listen_peer_urls[i]));
+  }
   TRIREME_ASSIGN_OR_RETURN(node.advertised_address,
                            AddressOfUrl(options_.initial_advertise_peer_urls.front()));
   if (!identity_.joined) {
@@ -227,7 +231,13 @@ bool Member::wants_events() const {
   return std::any_of(feeds_.begin(), feeds_.end(), [](const auto& feed) { return feed->wanted(); });
 }
 
+void Member::OnApplying() {
+  batch_began_ = std::chrono::steady_clock::now();
+}
+
 void Member::OnCommitted(std::shared_ptr<const CommittedBatch> batch) {
+  if (batch_began_) applying_.Add(std::chrono::steady_clock::now() - *batch_began_);
+  batch_began_.reset();
   published_.Set(batch->view);
   leases_.OnCommitted(*batch);
   key_watch_.OnBatch(*batch);

@@ -350,7 +350,8 @@ bool RocksFiles::WorthReclaiming(std::int64_t floor) const {
   rocksdb::SizeApproximationOptions options;
   if (!db_->GetApproximateSizes(options, Handle(Family::kHistory), &range, 1, &below).ok())
     return false;
-  const double history_bytes = number(Family::kHistory, rocksdb::DB::Properties::kTotalSstFilesSize);
+  const double history_bytes =
+      number(Family::kHistory, rocksdb::DB::Properties::kTotalSstFilesSize);
   if (below == 0 || history_bytes <= 0) return false;
   const double changes = number(Family::kHistory, rocksdb::DB::Properties::kEstimateNumKeys) *
                          static_cast<double>(below) / history_bytes;
@@ -383,9 +384,7 @@ bool RocksFiles::merged() const {
 }
 
 FilesState::FilesState(RocksFiles& files)
-    : files_(files),
-      floor_(files.shared_->floors.Hold()),
-      snapshot_(files.db_->GetSnapshot()) {}
+    : files_(files), floor_(files.shared_->floors.Hold()), snapshot_(files.db_->GetSnapshot()) {}
 
 FilesState::~FilesState() {
   idle_.clear();
