@@ -12,6 +12,7 @@ void LayeredIterator::SetLayers(const CowTree::Node* newest, const CowTree::Node
                                 std::shared_ptr<const FilesState> files) {
   roots_ = {newest, older};
   at_ = kNone;
+  in_step_ = false;
   if (state_ == files) return;
   if (files_ != nullptr) state_->Give(std::move(files_));
   state_ = std::move(files);
@@ -37,9 +38,21 @@ void LayeredIterator::NextIn(int layer) {
 }
 
 void LayeredIterator::Seek(std::string_view from) {
+  if (in_step_ && Valid() && key() < from) return SeekForward(from);
   for (std::size_t i = 0; i < kTrees; ++i)
     if (roots_[i] != nullptr) trees_[i].Seek(roots_[i], from);
   Files().Seek(from);
+  in_step_ = true;
+  Settle();
+}
+
+/// Layers that are there already, or at their end, stay.
+void LayeredIterator::SeekForward(std::string_view from) {
+  for (int layer = kNewest; layer < kTrees; ++layer) {
+    const auto i = static_cast<std::size_t>(layer);
+    if (ValidIn(layer) && KeyIn(layer) < from) trees_[i].SeekForward(roots_[i], from);
+  }
+  if (files_->Valid() && files_->key() < from) files_->SeekForward(from);
   Settle();
 }
 
@@ -68,6 +81,7 @@ void LayeredIterator::Next() {
 
 /// The newest layer that has an entry of the prefix has the first one (ordered_store.h).
 void LayeredIterator::SeekWithin(std::string_view from, std::string_view prefix) {
+  in_step_ = false;
   for (int layer = kNewest; layer < kTrees; ++layer) {
     const auto i = static_cast<std::size_t>(layer);
     if (roots_[i] == nullptr) continue;

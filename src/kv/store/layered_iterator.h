@@ -19,6 +19,7 @@ class LayeredIterator {
   void SetLayers(const CowTree::Node* newest, const CowTree::Node* older,
                  std::shared_ptr<const FilesState> files);
 
+  /// To a later entry than the present one it costs little where that is near.
   void Seek(std::string_view from);
   void SeekWithin(std::string_view from, std::string_view prefix);
   void Next();
@@ -33,6 +34,7 @@ class LayeredIterator {
   bool ValidIn(int layer) const;
   std::string_view KeyIn(int layer) const;
   void NextIn(int layer);
+  void SeekForward(std::string_view from);
   void Settle();
   FilesCursor& Files();
 
@@ -41,6 +43,7 @@ class LayeredIterator {
   std::shared_ptr<const FilesState> state_;
   std::unique_ptr<FilesCursor> files_;  ///< Of state_; taken with the first use.
   int at_ = kNone;
+  bool in_step_ = false;  ///< Every layer stands on its first entry at or after the one at hand.
 };
 
 }  // namespace trireme::kv::inline engine
