@@ -24,6 +24,9 @@ class TestStore final : public OrderedStore {
   }
   absl::Status Commit() override { return absl::OkStatus(); }
   absl::Status Flush() override { return absl::OkStatus(); }
+  FlushWait StartFlush() override {
+    return [] { return absl::OkStatus(); };
+  }
   std::unique_ptr<StoreIterator> NewIterator() const override {
     return std::make_unique<Iterator>(entries_, moves_);
   }

@@ -1,5 +1,7 @@
 #include "kv/store/cow_tree.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <new>
 
@@ -126,16 +128,24 @@ void RemoveAt(Array& array, int count, int at) {
 
 }  // namespace
 
+Arena::~Arena() {
+  for (const auto& [memory, bytes] : maps_) ::munmap(memory, bytes);
+}
+
+char* Arena::Map(std::size_t bytes) {
+  void* memory =
+      ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) throw std::bad_alloc();  // as operator new does
+  return maps_.emplace_back(static_cast<char*>(memory), bytes).first;
+}
+
 void* Arena::Take(std::size_t bytes) {
   bytes = (bytes + alignof(Blob) - 1) / alignof(Blob) * alignof(Blob);
-  if (bytes > kPieceBytesMax) {
-    bytes_ += bytes;
-    return chunks_.emplace_back(new char[bytes]).get();
-  }
+  bytes_ += bytes;
+  if (bytes > kPieceBytesMax) return Map(bytes);
   if (bytes > left_) {
-    next_ = chunks_.emplace_back(new char[kChunkBytes]).get();
+    next_ = Map(kChunkBytes);
     left_ = kChunkBytes;
-    bytes_ += kChunkBytes;
   }
   left_ -= bytes;
   return std::exchange(next_, next_ + bytes);

@@ -27,18 +27,27 @@ struct Blob {
   }
 };
 
-/// Memory that is taken piece by piece and goes all at once.
+/// Memory that is taken piece by piece and goes all at once, back to the system: what a tree has
+/// filled leaves no holes among what malloc keeps.
 class Arena {
  public:
+  Arena() = default;
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+  ~Arena();
+
   void* Take(std::size_t bytes);
+  /// What was taken.
   std::size_t bytes() const { return bytes_; }
 
  private:
-  static constexpr std::size_t kChunkBytes = 64 << 10;
+  static constexpr std::size_t kChunkBytes = 256 << 10;
   /// A larger piece has memory of its own.
   static constexpr std::size_t kPieceBytesMax = kChunkBytes / 8;
 
-  std::vector<std::unique_ptr<char[]>> chunks_;
+  char* Map(std::size_t bytes);
+
+  std::vector<std::pair<char*, std::size_t>> maps_;
   char* next_ = nullptr;
   std::size_t left_ = 0;
   std::size_t bytes_ = 0;
