@@ -269,6 +269,7 @@ struct TcpOptions {
   std::uint64_t cluster_id = 0;  ///< Of other clusters' nodes nothing is taken.
   NodeId node;
   std::string listen = "127.0.0.1:0";  ///< host:port (port 0: any), or unix:/path.
+  std::vector<std::string> listen_also;
   std::optional<TlsIdentity> tls;
   /// Answers AskNode, on a thread that must not be kept. Empty: nobody is answered.
   std::function<std::string(std::string_view question)> answer;
@@ -291,6 +292,7 @@ struct NodeOptions {
   std::uint64_t cluster_id = 1;  ///< The same on all members, another in every other cluster.
   std::string directory;         ///< Of the log; empty: in memory.
   std::string listen = "127.0.0.1:0";
+  std::vector<std::string> listen_also;  ///< Further addresses that the others may use.
   /// How others reach `listen`. Empty: as `listen` says.
   std::string advertised_address;
   std::optional<TlsIdentity> tls;

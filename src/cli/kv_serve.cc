@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "cli/flags.h"
+#include "cli/kv_config_file.h"
 #include "cli/kv_serve_flags.h"
 #include "cli/run_command.h"
 #include "cli/say.h"
@@ -71,7 +72,15 @@ int RunKvServe(std::vector<std::string> arguments) {
   CLI::App app("A member of a KV cluster that speaks etcd's v3 API.", "trireme kv serve");
   app.set_help_flag("-h,--help", "show this and exit");
   KvServeFlags flags;
-  flags.AddTo(app);
+  const std::string file = ConfigFileIn(arguments);
+  flags.AddTo(app, file.empty());
+  if (!file.empty()) {
+    auto in_file = FlagsInConfigFile(file);
+    if (!in_file.ok()) return WrongUse(in_file.status());
+    if (arguments.size() > 2)
+      flags.warnings.push_back("other flags have no effect beside --config-file, as in etcd");
+    arguments = *std::move(in_file);
+  }
   std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
   try {
     app.parse(std::move(arguments));

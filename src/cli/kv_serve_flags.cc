@@ -13,8 +13,8 @@
 #include <utility>
 
 #include "cli/flags.h"
+#include "cli/kv/go_text.h"
 #include "cli/kv_serve_table.h"
-#include "cli/sizes.h"
 #include "fmt/format.h"
 #include "io/log.h"
 
@@ -40,6 +40,13 @@ std::optional<std::int64_t> NumberIn(const std::string& text) {
   return value;
 }
 
+/// A duration as Go writes it; none when it is not one, or below zero.
+std::optional<std::int64_t> MsIn(const std::string& text) {
+  const auto duration = kvcli::ParseGoDuration(text);
+  if (!duration.ok() || *duration < absl::ZeroDuration()) return std::nullopt;
+  return absl::ToInt64Milliseconds(*duration);
+}
+
 bool BoolIn(const std::string& flag, const std::string& text) {
   if (text.empty()) return true;  // the flag alone
   if (text == "true" || text == "1" || text == "t" || text == "T" || text == "TRUE") return true;
@@ -52,6 +59,11 @@ std::string PemIn(const std::string& flag, const std::string& path) {
   std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   if (!file || text.empty()) Refuse(flag, path, "a PEM file that can be read");
   return text;
+}
+
+bool HasBoth(const char* flag, const std::string& cert, const std::string& key) {
+  if (cert.empty() != key.empty()) Refuse(flag, cert + key, "a certificate and its key, or none");
+  return !cert.empty();
 }
 
 std::string HelpOf(const ServeFlag& flag) {
@@ -67,7 +79,8 @@ std::string HelpOf(const ServeFlag& flag) {
 
 }  // namespace
 
-void KvServeFlags::AddTo(CLI::App& app) {
+void KvServeFlags::AddTo(CLI::App& app, bool variables) {
+  variables_ = variables;
   SetStores();
   SetTimes();
   SetTls();
@@ -85,7 +98,7 @@ void KvServeFlags::AddTo(CLI::App& app) {
     option->type_name(takes_bool ? "[=true|false]" : "TEXT");
     takes_bool ? option->expected(0, 1) : option->expected(1);
     option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-    option->envname(VariableOf(flag.name));
+    if (variables) option->envname(VariableOf(flag.name));
   }
 }
 
@@ -102,7 +115,7 @@ void KvServeFlags::SetStores() {
   text("--auto-compaction-retention", &compaction_retention_);
   AddUrlsStore("--listen-client-urls", &options.listen_client_urls);
   AddUrlsStore("--advertise-client-urls", &options.advertise_client_urls);
-  AddUrlsStore("--listen-peer-urls", &listen_peer_urls_);
+  AddUrlsStore("--listen-peer-urls", &options.listen_peer_urls);
   AddUrlsStore("--listen-metrics-urls", &options.listen_metrics_urls);
   AddUrlsStore("--initial-advertise-peer-urls", &options.initial_advertise_peer_urls);
   AddBoolStore("--strict-reconfig-check", &options.strict_reconfig_check);
@@ -137,9 +150,9 @@ void KvServeFlags::SetTimes() {
     options.election_timeout = std::chrono::milliseconds(ms);
   });
   stores_["--experimental-watch-progress-notify-interval"] = [this](const std::string& given) {
-    const auto ms = ParseDuration(given);
-    if (!ms.ok() || *ms < 1)
-      Refuse("--experimental-watch-progress-notify-interval", given, "a time, as 10m");
+    const auto ms = MsIn(given);
+    if (!ms || *ms < 1)
+      Refuse("--experimental-watch-progress-notify-interval", given, "a time, as 10m or 1.5s");
     options.watch_progress_interval = std::chrono::milliseconds(*ms);
   };
 }
@@ -211,27 +224,27 @@ void KvServeFlags::ReadCompaction() {
     return;
   }
   constexpr std::int64_t kMsPerHour = 3'600'000, kHoursMax = 1'000'000;
-  const auto ms = ParseDuration(compaction_retention_);
-  if (number ? *number < 0 || *number > kHoursMax : !ms.ok())
+  const auto ms = MsIn(compaction_retention_);
+  if (number ? *number < 0 || *number > kHoursMax : !ms)
     Refuse("--auto-compaction-retention", compaction_retention_, "hours, or a time as 30m");
   options.compaction_retention = std::chrono::milliseconds(number ? *number * kMsPerHour : *ms);
 }
 
 void KvServeFlags::ReadTls() {
-  const auto both = [](const char* flag, const std::string& cert, const std::string& key) {
-    if (cert.empty() != key.empty()) Refuse(flag, cert + key, "a certificate and its key, or none");
-    return !cert.empty();
-  };
-  if (both("--cert-file and --key-file", cert_, key_)) {
+  if (HasBoth("--cert-file and --key-file", cert_, key_)) {
     options.client_tls.emplace();
     options.client_tls->certificate_chain_pem = PemIn("--cert-file", cert_);
     options.client_tls->private_key_pem = PemIn("--key-file", key_);
     if (client_cert_auth_ && ca_.empty())
       Refuse("--client-cert-auth", "true", "--trusted-ca-file too");
-    if (!ca_.empty() && client_cert_auth_)
-      options.client_tls->client_ca_pem = PemIn("--trusted-ca-file", ca_);
+    if (!ca_.empty()) options.client_tls->client_ca_pem = PemIn("--trusted-ca-file", ca_);
   }
-  if (both("--peer-cert-file and --peer-key-file", peer_cert_, peer_key_)) {
+  ReadPeerTls();
+  CheckSchemes();
+}
+
+void KvServeFlags::ReadPeerTls() {
+  if (HasBoth("--peer-cert-file and --peer-key-file", peer_cert_, peer_key_)) {
     if (peer_ca_.empty())
       Refuse("--peer-trusted-ca-file", "", "who signs the members' certificates");
     options.peer_tls.emplace();
@@ -247,9 +260,32 @@ void KvServeFlags::ReadTls() {
   if (!options.peer_tls && peer_allowed_cn_.size() + peer_allowed_hostname_.size() > 0)
     Refuse("--peer-cert-allowed-cn or --peer-cert-allowed-hostname",
            peer_allowed_cn_ + peer_allowed_hostname_, "--peer-cert-file and --peer-key-file too");
+}
+
+/// The scheme of a URL says whether there is TLS, as in etcd.
+void KvServeFlags::CheckSchemes() {
+  const auto secure = [](const std::string& url) {
+    return url.starts_with("https://") || url.starts_with("unixs://");
+  };
   for (const std::string& url : options.listen_client_urls)
-    if (url.starts_with("https://") && !options.client_tls)
+    if (secure(url) && !options.client_tls)
       Refuse("--listen-client-urls", url, "--cert-file and --key-file for https");
+  for (const std::string& url : options.listen_metrics_urls)
+    if (secure(url) && !options.client_tls)
+      Refuse("--listen-metrics-urls", url, "--cert-file and --key-file for https");
+  if (options.client_tls && std::ranges::none_of(options.listen_client_urls, secure))
+    warnings.push_back("--cert-file has no effect: no client URL is https");
+  const auto& peers = options.listen_peer_urls;
+  const auto plain = std::ranges::find_if_not(peers, secure);
+  if (options.peer_tls && std::ranges::none_of(peers, secure)) {
+    warnings.push_back("--peer-cert-file has no effect: no peer URL is https");
+    options.peer_tls.reset();
+  }
+  if (options.peer_tls && plain != peers.end())
+    Refuse("--listen-peer-urls", *plain, "https for all of them, or for none");
+  const auto tls = std::ranges::find_if(peers, secure);
+  if (!options.peer_tls && tls != peers.end())
+    Refuse("--listen-peer-urls", *tls, "--peer-cert-file and --peer-key-file for https");
 }
 
 void KvServeFlags::Warn(const CLI::App& app) {
@@ -263,6 +299,10 @@ void KvServeFlags::Warn(const CLI::App& app) {
     if (flag.use == FlagUse::kIgnored)
       warnings.push_back(fmt::format("{} has no effect: {}", flag.name, flag.what));
   }
+  if (variables_) WarnOfVariables();
+}
+
+void KvServeFlags::WarnOfVariables() {
   for (char** variable = environ; *variable != nullptr; ++variable) {
     const std::string_view text = *variable;
     const std::string name(text.substr(0, text.find('=')));
@@ -278,9 +318,6 @@ void KvServeFlags::Complete(const CLI::App& app) {
   ReadCluster();
   ReadCompaction();
   ReadTls();
-  if (!listen_peer_urls_.empty()) options.listen_peer_url = listen_peer_urls_.front();
-  if (listen_peer_urls_.size() > 1)
-    warnings.push_back("--listen-peer-urls: only the first is listened on");
   if (options.election_timeout < 5 * options.heartbeat_interval)
     Refuse("--election-timeout", fmt::format("{}", options.election_timeout.count()),
            "at least five times --heartbeat-interval");

@@ -20,8 +20,9 @@ class KvServeFlags {
   /// One line for each flag given that has no effect, and each ETCD_* variable that is none.
   std::vector<std::string> warnings;
 
-  /// Adds all flags of the table to `app`.
-  void AddTo(CLI::App& app);
+  /// Adds all flags of the table to `app`; `variables`: those that are not given are taken from
+  /// their variables.
+  void AddTo(CLI::App& app, bool variables);
   /// What follows from several flags together; raises the parser's error for what does not fit.
   void Complete(const CLI::App& app);
 
@@ -38,11 +39,14 @@ class KvServeFlags {
   void ReadCluster();
   void ReadCompaction();
   void ReadTls();
+  void ReadPeerTls();
+  void CheckSchemes();
   void Warn(const CLI::App& app);
+  void WarnOfVariables();
 
   std::map<std::string, Store, std::less<>> stores_;
   bool in_memory_ = false, client_cert_auth_ = false, peer_cert_auth_ = false;
-  std::vector<std::string> listen_peer_urls_;
+  bool variables_ = true;
   std::string initial_cluster_, cluster_state_ = "new";
   std::string compaction_mode_ = "periodic", compaction_retention_ = "0";
   std::string cert_, key_, ca_, peer_cert_, peer_key_, peer_ca_;

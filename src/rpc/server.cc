@@ -52,20 +52,21 @@ void RunOn(Loop& loop, Work work) {
 
 struct Server::Core {
   struct Listener final : Loop::Watcher, Loop::Timer {
-    Listener(Core* c, OwnedDescriptor d, Address a)
-        : core(c), descriptor(std::move(d)), address(std::move(a)) {}
+    Listener(Core* c, OwnedDescriptor d, Address a, bool p)
+        : core(c), descriptor(std::move(d)), address(std::move(a)), plain(p) {}
     void OnReady(std::uint32_t) override { core->Accept(*this); }
     void OnTimer() override { core->AwaitConnections(*this); }
     Core* core;
     OwnedDescriptor descriptor;  // Until CloseListeners.
     Address address;
+    const bool plain;  // Without TLS.
   };
 
   Loop& acceptor() { return *shards.front()->loop; }
   void AwaitConnections(Listener& listener);
   void Accept(Listener& listener);
-  void Admit(OwnedDescriptor descriptor, std::string peer);
-  void Serve(Shard& shard, OwnedDescriptor descriptor, std::string peer);
+  void Admit(OwnedDescriptor descriptor, std::string peer, bool plain);
+  void Serve(Shard& shard, OwnedDescriptor descriptor, std::string peer, bool plain);
   void OnConnectionClosed(Shard& shard, Transport* transport);
   void CloseListeners();
 
@@ -89,20 +90,22 @@ Server::~Server() {
 }
 
 void Server::RegisterMethod(std::string path, Method method) {
-  core_->context->methods.insert_or_assign(std::move(path), std::move(method));
+  core_->context->methods.insert_or_assign(std::move(path),
+                                           RegisteredMethod{.method = std::move(method)});
 }
 
 void Server::HandleGet(std::string path, HttpHandler handler) {
   core_->context->pages.insert_or_assign(std::move(path), std::move(handler));
 }
 
-absl::StatusOr<Address> Server::Listen(const Address& address) {
+absl::StatusOr<Address> Server::Listen(const Address& address, bool plain) {
   if (core_->started) {
     return absl::FailedPreconditionError("Listen must come before Start");
   }
   TRIREME_ASSIGN_OR_RETURN(auto bound, ListenOn(address));
   Address result = bound.second;
-  core_->listeners.emplace_back(core_.get(), std::move(bound.first), std::move(bound.second));
+  core_->listeners.emplace_back(core_.get(), std::move(bound.first), std::move(bound.second),
+                                plain);
   return result;
 }
 
@@ -141,11 +144,12 @@ void Server::Core::Accept(Listener& listener) {
       acceptor().Arm(listener, Loop::Clock::now() + kAcceptPause);
       return;
     }
-    Admit(std::move(descriptor), peer.family() == AF_UNIX ? "unix:" : peer.ToString());
+    Admit(std::move(descriptor), peer.family() == AF_UNIX ? "unix:" : peer.ToString(),
+          listener.plain);
   }
 }
 
-void Server::Core::Admit(OwnedDescriptor descriptor, std::string peer) {
+void Server::Core::Admit(OwnedDescriptor descriptor, std::string peer, bool plain) {
   if (context->live_connections.load() >= context->options.connections_max) {
     ++context->connections_refused;
     return;
@@ -154,15 +158,16 @@ void Server::Core::Admit(OwnedDescriptor descriptor, std::string peer) {
   ++context->live_connections;
   SetNoDelay(descriptor.get());
   Shard& shard = *shards[next_shard++ % shards.size()];
-  if (shard.loop->InThread()) return Serve(shard, std::move(descriptor), std::move(peer));
-  shard.loop->Post([this, &shard, d = std::move(descriptor), p = std::move(peer)]() mutable {
-    Serve(shard, std::move(d), std::move(p));
+  if (shard.loop->InThread()) return Serve(shard, std::move(descriptor), std::move(peer), plain);
+  shard.loop->Post([this, &shard, d = std::move(descriptor), p = std::move(peer), plain]() mutable {
+    Serve(shard, std::move(d), std::move(p), plain);
   });
 }
 
-void Server::Core::Serve(Shard& shard, OwnedDescriptor descriptor, std::string peer) {
+void Server::Core::Serve(Shard& shard, OwnedDescriptor descriptor, std::string peer, bool plain) {
   auto transport = std::make_shared<Transport>(shard.loop, descriptor.release(),
-                                               TlsRole{context->tls, true, ""}, std::move(peer));
+                                               TlsRole{plain ? nullptr : context->tls, true, ""},
+                                               std::move(peer));
   shard.connections.emplace(transport.get(), transport);
   transport->Start(std::make_shared<Sniffer>(
       transport, context, [this, &shard](Transport* t) { OnConnectionClosed(shard, t); }));
@@ -231,7 +236,22 @@ ServerStats Server::stats() const {
   stats.connections_accepted = context.connections_accepted.load();
   stats.connections_refused = context.connections_refused.load();
   stats.calls_started = context.calls_started.load();
+  stats.message_bytes_received = context.message_bytes_received.load();
+  stats.message_bytes_sent = context.message_bytes_sent.load();
   return stats;
+}
+
+std::vector<MethodStats> Server::method_stats() const {
+  std::vector<MethodStats> all;
+  for (const auto& [path, registered] : core_->context->methods) {
+    MethodStats one = {.path = path, .many_requests = registered.method.many != nullptr};
+    one.started = registered.counters->started.load();
+    for (std::size_t i = 0; i < kStatusCodes; ++i)
+      one.handled[i] = registered.counters->handled[i].load();
+    all.push_back(std::move(one));
+  }
+  std::ranges::sort(all, {}, &MethodStats::path);
+  return all;
 }
 
 }  // namespace trireme::rpc

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -68,6 +69,19 @@ struct ServerStats {
   std::uint64_t connections_accepted = 0;
   std::uint64_t connections_refused = 0;  // Over connections_max.
   std::uint64_t calls_started = 0;
+  std::uint64_t message_bytes_received = 0;  // Of all calls' messages, without framing.
+  std::uint64_t message_bytes_sent = 0;
+};
+
+/// Statuses of gRPC: 0 (OK) to 16 (UNAUTHENTICATED).
+inline constexpr std::size_t kStatusCodes = 17;
+
+/// The same of one method.
+struct MethodStats {
+  std::string path;
+  bool many_requests = false;  // Method::many.
+  std::uint64_t started = 0;
+  std::array<std::uint64_t, kStatusCodes> handled{};  // By status. CANCELLED: nobody waited.
 };
 
 /// A gRPC server, with plain HTTP/1.1 pages on the same ports. Register everything, then Listen,
@@ -86,8 +100,9 @@ class Server {
   void HandleGet(std::string path, HttpHandler handler);
 
   /// Binds and listens; returns the bound address (a port of 0 is replaced). A stale unix socket
-  /// file that nobody listens on is replaced. FAILED_PRECONDITION: in use, or bad TLS material.
-  absl::StatusOr<Address> Listen(const Address& address);
+  /// file that nobody listens on is replaced. `plain`: without TLS although the server has it.
+  /// FAILED_PRECONDITION: in use, or bad TLS material.
+  absl::StatusOr<Address> Listen(const Address& address, bool plain = false);
   /// Starts accepting. Connections made since Listen are served from here on.
   absl::Status Start();
 
@@ -99,6 +114,8 @@ class Server {
   void Stop();
 
   ServerStats stats() const;
+  /// Of every registered method, by path.
+  std::vector<MethodStats> method_stats() const;
 
  private:
   struct Core;

@@ -80,7 +80,9 @@ void ServerStream::OnPseudoHeader(std::string_view name, std::string_view value)
       return;
     }
     path_ = found->first;
-    method_ = &found->second;
+    method_ = &found->second.method;
+    counters_ = found->second.counters.get();
+    counters_->started.fetch_add(1, std::memory_order_relaxed);
     if (method_->receive_message_bytes_max != 0) {
       decoder_.set_message_bytes_max(method_->receive_message_bytes_max);
     }
@@ -144,6 +146,7 @@ void ServerStream::StartDeadline() {
 
 void ServerStream::DeliverMessage(std::string message) {
   if (finished_) return;
+  context_->message_bytes_received.fetch_add(message.size(), std::memory_order_relaxed);
   if (handler_) return handler_->OnMessage(std::move(message));
   if (std::exchange(has_request_, true)) {
     DoFinish(absl::InternalError(
@@ -204,6 +207,7 @@ void ServerStream::OnDeadline() {
   if (finished_) return;
   if (pending_bytes() > 0) {
     finished_ = true;
+    status_ = absl::DeadlineExceededError("");
     session_->ResetStream(id_, NGHTTP2_CANCEL);
   } else {
     DoFinish(absl::DeadlineExceededError("the call's deadline passed on the server"));
@@ -220,12 +224,22 @@ void ServerStream::BecomeCancelled() {
 void ServerStream::HandleClosed(std::uint32_t, const absl::Status& connection) {
   loop_->Disarm(deadline_timer_);
   if (!ended_ || !connection.ok()) BecomeCancelled();
+  CountHandled();
   finished_ = true;
   on_cancel_ = nullptr;
   handler_ = nullptr;
   SetOver();
   CountHeld(0);
   --context_->live_streams;
+}
+
+/// Once, when the stream is over.
+void ServerStream::CountHandled() {
+  if (counters_ == nullptr) return;
+  const auto code = static_cast<std::size_t>(
+      finished_ ? status_.raw_code() : static_cast<int>(absl::StatusCode::kCancelled));
+  counters_->handled[std::min(code, kStatusCodes - 1)].fetch_add(1, std::memory_order_relaxed);
+  counters_ = nullptr;
 }
 
 // ---- Sending.
@@ -241,6 +255,7 @@ void ServerStream::StartResponse() {
 
 void ServerStream::DoWrite(Payload message) {
   if (finished_ || session_ == nullptr) return Discard(message);
+  context_->message_bytes_sent.fetch_add(message.size(), std::memory_order_relaxed);
   StartResponse();
   Push(std::move(message));
 }

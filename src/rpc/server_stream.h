@@ -69,6 +69,7 @@ class ServerStream final : public Stream, public ServerCall {
   void OnDeadline();
   void BecomeCancelled();
   void CountHeld(std::size_t bytes);
+  void CountHandled();
   void StartResponse();
   void DoWrite(Payload message);
   void DoFinish(absl::Status status);
@@ -78,6 +79,7 @@ class ServerStream final : public Stream, public ServerCall {
   std::string_view path_;     // Of the registered method, or of unknown_path_.
   std::string unknown_path_;  // Only when no method is registered.
   const Method* method_ = nullptr;
+  MethodCounters* counters_ = nullptr;  // Of method_.
   Metadata request_metadata_;
   Metadata initial_metadata_;
   Metadata trailing_metadata_;

@@ -1,6 +1,7 @@
 """What operators do to a KV cluster of processes, through Debian's etcdctl and plain HTTP."""
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -37,11 +38,22 @@ class AdminClusterTest(unittest.TestCase):
             lambda: sum(", started, " in line for line in self.member_lines(kv)) == count,
             f"{count} members have published their names")
 
+    def statuses(self, kv):
+        return {m: json.loads(kv.ctl("endpoint", "status", "-w", "json", at=m))[0]["Status"]
+                for m in kv.members}
+
+    def leader_of(self, kv):
+        statuses = self.statuses(kv)
+        leader_id = next(iter(statuses.values()))["leader"]
+        return next(m for m in kv.members if statuses[m]["header"]["member_id"] == leader_id)
+
     def test_member_is_replaced_while_serving(self):
         with cluster.Cluster(3) as kv:
             self.await_started(kv, 3)
             kv.ctl("put", "before", "1")
-            lost = kv.members.pop()
+            # The leader: the others have none yet when they are told.
+            lost = self.leader_of(kv)
+            kv.members.remove(lost)
             lost_id = self.id_of(kv, lost.name)
             lost.kill()
             self.assertIn("removed from cluster", kv.ctl("member", "remove", lost_id))
@@ -96,10 +108,7 @@ class AdminClusterTest(unittest.TestCase):
     def test_leader_moves_where_it_is_told(self):
         with cluster.Cluster(3) as kv:
             self.await_started(kv, 3)
-            statuses = {m: json.loads(kv.ctl("endpoint", "status", "-w", "json", at=m))[0]["Status"]
-                        for m in kv.members}
-            leader_id = next(iter(statuses.values()))["leader"]
-            leader = next(m for m in kv.members if statuses[m]["header"]["member_id"] == leader_id)
+            statuses, leader = self.statuses(kv), self.leader_of(kv)
             other = next(m for m in kv.members if m is not leader)
             target = f"{statuses[other]['header']['member_id']:x}"
             self.assertIn("no leader endpoint",
@@ -199,9 +208,26 @@ class AdminClusterTest(unittest.TestCase):
             self.assertEqual(status, 200)
             for line in ("etcd_server_has_leader 1", "etcd_server_is_leader 1"):
                 self.assertIn(line + "\n", metrics)
+            # What Grafana's dashboards for etcd show.
             for name in ("etcd_server_proposals_committed_total", "etcd_server_proposals_pending",
+                         "etcd_server_proposals_applied_total", "process_start_time_seconds",
+                         "etcd_server_proposals_failed_total", "process_cpu_seconds_total",
+                         "etcd_server_leader_changes_seen_total", "process_open_fds",
+                         "etcd_network_client_grpc_received_bytes_total", "process_max_fds",
+                         "etcd_network_client_grpc_sent_bytes_total",
+                         "etcd_network_peer_received_bytes_total",
+                         "etcd_network_peer_sent_bytes_total",
+                         "etcd_debugging_mvcc_db_total_size_in_bytes",
                          "etcd_mvcc_db_total_size_in_bytes", "process_resident_memory_bytes"):
                 self.assertIn("\n" + name + " ", metrics)
+            put = 'grpc_method="Put",grpc_service="etcdserverpb.KV",grpc_type="unary"'
+            for line in (f"grpc_server_started_total{{{put}}} 1",
+                         f'grpc_server_handled_total{{grpc_code="OK",{put}}} 1'):
+                self.assertIn("\n" + line + "\n", metrics)
+            for name in ("wal_fsync", "backend_commit"):
+                counted = re.search(f'\netcd_disk_{name}_duration_seconds_bucket{{le="\\+Inf"}} (\\d+)\n',
+                                    metrics)
+                self.assertGreater(int(counted[1]), 0)
             for line in metrics.splitlines():
                 self.assertRegex(line, r"^(#.*|[a-z_]+(\{[^}]*\})? [-+.0-9e]+)$")
             # Auth says that it is not there.
@@ -223,7 +249,8 @@ class AdminClusterTest(unittest.TestCase):
             for flags, text in [
                     (("--heartbeat-interval", "x"), "--heartbeat-interval 'x'"),
                     (("--auto-tls",), "--auto-tls cannot be used"),
-                    (("--config-file", "f"), "--config-file cannot be used"),
+                    (("--config-file", "/no/such"), "--config-file '/no/such': give a file"),
+                    (("--auto-compaction-retention", "1x"), "--auto-compaction-retention '1x'"),
                     (("--initial-cluster-state", "old"), "new or existing"),
                     (("--auto-compaction-mode", "x"), "periodic or revision"),
                     (("--cert-file", "x"), "a certificate and its key"),
@@ -247,6 +274,63 @@ class AdminClusterTest(unittest.TestCase):
             self.assertNotIn("--pre-vote", said)
             refused = kv.ctl("txn", check=False, text="\nput a 1\nput b 2\n\n\n")
             self.assertIn("too many operations", refused[2])
+
+    def test_config_file(self):
+        """etcd's sample, with what a cluster needs filled in."""
+        with cluster.Stopped(1) as kv:
+            member = kv.members[0]
+            extra = cluster.Member(kv, "extra")
+            file = os.path.join(kv.directory, "etcd.conf.yml")
+            with open(file, "w") as out:
+                out.write(f"""# This is the configuration file for the etcd server.
+name: 'm0'
+data-dir: {member.directory}
+wal-dir:
+heartbeat-interval: 20
+election-timeout: 200
+listen-peer-urls: {member.peer}
+listen-client-urls: {member.url},{extra.url}
+max-wals: 5
+initial-advertise-peer-urls: {member.peer}
+advertise-client-urls: {member.url}
+discovery:
+initial-cluster: m0={member.peer}
+strict-reconfig-check: false
+enable-pprof: true
+client-transport-security:
+  cert-file:
+  client-cert-auth: false
+log-outputs: [stderr]
+force-new-cluster: false
+auto-compaction-mode: periodic
+auto-compaction-retention: "1h30m"
+""")
+            with open(member.errors, "ab") as errors:
+                member.process = subprocess.Popen(
+                    [ctl.TRIREME, "kv", "serve", "--config-file", file], stderr=errors,
+                    env={**os.environ, "ETCD_NAME": "of no effect"}, stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL)
+            kv.await_serving()
+            kv.ctl("put", "a", "1")
+            self.assertEqual(kv.ctl("get", "a", "--print-value-only", at=extra), "1\n")
+            self.assertIn("--max-wals has no effect: ", member.said())
+            member.kill()
+            with open(file, "a") as out:
+                out.write("nmae: x\n")
+            status, said = serve("--config-file", file)
+            self.assertEqual((status, said.count("\n")), (2, 1), said)
+            self.assertIn("line 23: there is no key 'nmae'", said)
+
+    def test_members_listen_on_several_urls(self):
+        with cluster.Stopped(3) as kv:
+            for member in kv.members:
+                more = cluster.Member(kv, "more")
+                member.start(kv.members, "--listen-peer-urls", f"{more.peer},{member.peer}",
+                             "--listen-client-urls", f"{more.url},{member.url}")
+                member.more = more
+            kv.await_serving()
+            kv.ctl("put", "a", "1", at=kv.members[0].more)
+            self.assertEqual(kv.ctl("get", "a", "--print-value-only", at=kv.members[2].more), "1\n")
 
     def test_compaction_by_itself(self):
         with cluster.Cluster(1) as kv:

@@ -1,4 +1,5 @@
 """Members of a KV cluster as processes on loopback, driven by Debian's etcdctl."""
+import json
 import os
 import shutil
 import subprocess
@@ -91,10 +92,25 @@ class Cluster:
                                  "\n".join(m.said() for m in self.all))
         return done.stdout
 
+    def leader(self):
+        """The member that says that it leads."""
+        for member in self.members:
+            status = json.loads(self.ctl("endpoint", "status", "-w", "json", at=member))[0]["Status"]
+            if status["leader"] == status["header"]["member_id"]:
+                return member
+        raise AssertionError("nobody leads")
+
     def await_serving(self):
         for member in self.members:
             await_true(lambda: self.ctl("get", "x", at=member, check=False)[0] == 0,
                        f"{member.name} serves")
+
+
+class Stopped(Cluster):
+    """Whose members the test starts."""
+
+    def __enter__(self):
+        return self
 
 
 def await_true(condition, what):

@@ -14,6 +14,7 @@
 #include "gtest/gtest.h"
 #include "kv/etcd_process.h"
 #include "kv/fake_etcd.h"
+#include "kv/lossy_proxy.h"
 
 /// The key/value and lock scenarios of MIT 6.5840's labs by their names, and histories under faults
 /// drawn at random. Exact checks need no search: the versions of a key order all writes to it.
@@ -76,16 +77,24 @@ enum class Kind { kFake, kTrireme, kThree };
 
 class Processes {
  public:
-  explicit Processes(int members) : cluster_(members, test::Program::kTrireme) {}
+  explicit Processes(int members, Network network = Network::kReliable)
+      : cluster_(members, test::Program::kTrireme) {
+    if (network == Network::kReliable) return;
+    for (int i = 0; i < members; ++i)
+      proxies_.push_back(std::make_unique<test::LossyProxy>(cluster_.client_port(i), i + 1));
+  }
   std::unique_ptr<Client> NewClient() const {
     ClientOptions options;
-    options.endpoints = cluster_.endpoints();
+    if (proxies_.empty()) options.endpoints = cluster_.endpoints();
+    for (const auto& proxy : proxies_) options.endpoints.push_back(proxy->endpoint());
+    options.backoff_min = absl::Milliseconds(1);
     options.call_timeout = absl::Seconds(60);
     return Client::Create(std::move(options)).value();
   }
 
  private:
   test::EtcdCluster cluster_;
+  std::vector<std::unique_ptr<test::LossyProxy>> proxies_;
 };
 
 /// Without faults of its own.
@@ -257,30 +266,34 @@ TEST(CourseTest, PutConcurrentUnreliableCertain) {
   }
 }
 
-TEST(CourseTest, UnreliableNet) {
-  const Cluster cluster(Network::kUnreliable);
-  const auto client = cluster.NewClient();
+/// One client's puts, each repeated until it is certain.
+void PutUnderFaults(Client& client) {
   constexpr int kPuts = 100;
   int maybes = 0;
   for (int i = 0; i < kPuts; ++i) {
     const std::string value = std::to_string(i);
-    auto put = client->Put("k", value, Version{i});
+    auto put = client.Put("k", value, Version{i});
     ASSERT_TRUE(put.ok()) << put.status();
     const bool maybe = put->code == PutCode::kMaybe;
     maybes += maybe;
     // Repeated until it is certain: the key then has the version, by this put and no other.
     while (put->code == PutCode::kMaybe) {
-      const auto got = client->Get("k");
+      const auto got = client.Get("k");
       if (got.ok() && got->version == Version{i + 1}) break;
-      put = client->Put("k", value, Version{i});
+      put = client.Put("k", value, Version{i});
       ASSERT_TRUE(put.ok()) << put.status();
     }
     EXPECT_TRUE(maybe || put->code == PutCode::kOk);
-    const auto got = client->Get("k");
+    const auto got = client.Get("k");
     EXPECT_EQ(got->value, value);
     EXPECT_EQ(got->version, Version{i + 1}) << "a put happened twice, or not at all";
   }
   EXPECT_GT(maybes, 0);
+}
+
+TEST(CourseTest, UnreliableNet) {
+  const Cluster cluster(Network::kUnreliable);
+  PutUnderFaults(*cluster.NewClient());
 }
 
 /// Acquire, check, mark a second key, hold, clear, release.
@@ -323,6 +336,40 @@ TEST(CourseTest, LockOneClientUnreliable) {
 }
 TEST(CourseTest, LockManyClientsUnreliable) {
   LockScenario(10, Cluster(Network::kUnreliable));
+}
+
+/// Our server's processes behind proxies that lose a tenth of everything.
+class Unreliable : public testing::TestWithParam<Kind> {
+ public:
+  std::unique_ptr<Client> NewClient() const { return processes_.NewClient(); }
+
+ private:
+  Processes processes_{GetParam() == Kind::kThree ? 3 : 1, Network::kUnreliable};
+};
+INSTANTIATE_TEST_SUITE_P(CourseTest, Unreliable, testing::Values(Kind::kTrireme, Kind::kThree),
+                         NameOf);
+
+TEST_P(Unreliable, PutConcurrent) {
+  History history;
+  const auto version =
+      static_cast<std::size_t>(RaceFor(*this, 5, false, std::chrono::seconds(1), history));
+  EXPECT_GE(version, history.writes());
+  EXPECT_LE(version, history.writes() + history.perhaps());
+}
+TEST_P(Unreliable, PutConcurrentCertain) {
+  History history;
+  const auto version = RaceFor(*this, 5, true, std::chrono::seconds(1), history);
+  EXPECT_EQ(version, static_cast<std::int64_t>(history.writes()));
+  EXPECT_EQ(history.perhaps(), 0u);
+}
+TEST_P(Unreliable, UnreliableNet) {
+  PutUnderFaults(*NewClient());
+}
+TEST_P(Unreliable, LockOneClient) {
+  LockScenario(1, *this);
+}
+TEST_P(Unreliable, LockManyClients) {
+  LockScenario(10, *this);
 }
 
 TEST(CounterTest, CertainIncrementsUnderFaultsCountExactly) {

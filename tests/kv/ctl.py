@@ -5,35 +5,23 @@ The server under test is a parameter: KV_SERVER is the beginning of its command 
 """
 import ctypes
 import os
-import random
 import re
 import shutil
-import socket
 import subprocess
+import sys
 import tempfile
 import time
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from free_ports import free_ports  # noqa: E402
 
 TRIREME = os.environ["TRIREME"]
 KV_SERVER = os.environ.get("KV_SERVER", "etcd").split()
 ETCDCTL = "etcdctl"
 OURS = f"'{TRIREME}' kv"
 PATIENCE_SECONDS = 100
+FAST = ("--heartbeat-interval", "10", "--election-timeout", "50")  # Of a member alone.
 COMMAND_TIMEOUT = "60s"  # Of a machine with much else to do.
-
-
-def free_ports(count):
-    """Below those that the system gives to whoever asks for any."""
-    ports = []
-    while len(ports) < count:
-        port = random.randrange(10_000, 30_000)
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        if port not in ports:
-            ports.append(port)
-    return ports
 
 
 def die_with_parent():
@@ -46,21 +34,24 @@ class DidNotStart(Exception):
 
 
 class Server:
-    """One member, with nothing in it. On the same ports and token it has the same ids each time."""
+    """One member, with nothing in it, alone or of `members` [(client port, peer port)]. On the same
+    ports and token it has the same ids each time."""
 
-    def __init__(self, ports, *flags, scheme="http"):
+    def __init__(self, ports, *flags, scheme="http", members=None, command=None):
+        members = members or [ports]
         self.endpoint = f"127.0.0.1:{ports[0]}"
         self.url = f"{scheme}://{self.endpoint}"
+        self.command = command or KV_SERVER
         peer = f"http://127.0.0.1:{ports[1]}"
         base = "/dev/shm" if os.path.isdir("/dev/shm") else None
         self.directory = tempfile.mkdtemp(prefix="trireme-ctl-", dir=base)
         self.log = open(os.path.join(self.directory, "log"), "wb")
         self.arguments = [
-            *KV_SERVER, "--name", "m0", "--data-dir", os.path.join(self.directory, "data"),
+            *self.command, "--name", f"m{members.index(ports)}",
+            "--data-dir", os.path.join(self.directory, "data"),
             "--listen-client-urls", self.url, "--advertise-client-urls", self.url,
-            "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
-            "--initial-cluster", f"m0={peer}", "--heartbeat-interval", "10",
-            "--election-timeout", "50", *flags]
+            "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster",
+            ",".join(f"m{i}=http://127.0.0.1:{p[1]}" for i, p in enumerate(members)), *flags]
         self.start()
 
     def start(self):
@@ -83,7 +74,7 @@ class Server:
                 return self
             time.sleep(0.02)
         with open(self.log.name, errors="replace") as log:
-            text = f"{KV_SERVER} does not serve:\n{log.read()[-4000:]}"
+            text = f"{self.command} does not serve:\n{log.read()[-4000:]}"
         ended = self.process.poll() is not None
         self.stop()
         raise DidNotStart(text) if ended else AssertionError(text)
@@ -100,11 +91,11 @@ class Server:
         self.stop()
 
 
-def with_ports(use):
+def with_ports(use, count=2):
     """What `use(ports)` returns, with other ports when somebody else has taken these meanwhile."""
     for _ in range(5):
         try:
-            return use(free_ports(2))
+            return use(free_ports(count))
         except DidNotStart as error:
             last = error
     raise last
@@ -112,7 +103,7 @@ def with_ports(use):
 
 def serving(*flags, ready_flags=(), scheme="http"):
     return with_ports(
-        lambda ports: Server(ports, *flags, scheme=scheme).await_serving(*ready_flags))
+        lambda ports: Server(ports, *FAST, *flags, scheme=scheme).await_serving(*ready_flags))
 
 
 def environment(**more):

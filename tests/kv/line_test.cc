@@ -24,7 +24,7 @@ class LineTest : public testing::Test {
   LineTest() {
     ServerOptions options;
     options.listen_client_urls = {"http://127.0.0.1:0"};
-    options.listen_peer_url = "http://127.0.0.1:0";
+    options.listen_peer_urls = {"http://127.0.0.1:0"};
     server_ = Server::Start(options).value();
     channel_ =
         rpc::Channel::Create(*rpc::ParseAddress(server_->client_addresses().front())).value();
@@ -196,6 +196,61 @@ TEST_F(LineTest, AServerThatStopsKeepsNobody) {
   AwaitKey(KeyOf("l", lease), true);
   server_->Stop();
   EXPECT_FALSE(second.answer.get().ok());
+}
+
+TEST_F(LineTest, AnObserverSeesEveryValueOfABurst) {
+  constexpr int kValues = 200;
+  v3electionpb::CampaignRequest campaign;
+  campaign.set_name("e");
+  campaign.set_lease(Grant());
+  campaign.set_value("first");
+  const auto won = elections().Campaign(campaign, Patient());
+  ASSERT_TRUE(won.ok()) << won.status();
+  v3electionpb::LeaderRequest who;
+  who.set_name("e");
+  auto observed = elections().Observe(who, Patient());
+  v3electionpb::LeaderResponse seen;
+  ASSERT_TRUE(observed.Read(&seen));
+  for (int i = 0; i < kValues; ++i) {
+    v3electionpb::ProclaimRequest proclaim;
+    *proclaim.mutable_leader() = won->leader();
+    proclaim.set_value(std::to_string(i));
+    elections().ProclaimAsync(proclaim, Patient(), [](auto done) { EXPECT_TRUE(done.ok()); });
+  }
+  for (int i = 0; i < kValues; ++i) {
+    ASSERT_TRUE(observed.Read(&seen));
+    ASSERT_EQ(seen.kv().value(), std::to_string(i));
+  }
+}
+
+TEST_F(LineTest, ARenewalIsAnsweredAfterItsClientsLastWord) {
+  const std::int64_t lease = Grant();
+  auto stream = etcdserverpb::LeaseStub(channel_).LeaseKeepAlive(Patient());
+  etcdserverpb::LeaseKeepAliveRequest request;
+  request.set_id(lease);
+  ASSERT_TRUE(stream.Write(request).ok());
+  stream.WritesDone();
+  etcdserverpb::LeaseKeepAliveResponse response;
+  ASSERT_TRUE(stream.Read(&response));
+  EXPECT_EQ(response.ttl(), 600);
+  EXPECT_FALSE(stream.Read(&response));
+  EXPECT_TRUE(stream.Finish().ok());
+}
+
+TEST_F(LineTest, AWatchGoesOnAfterItsClientsLastWord) {
+  auto stream = etcdserverpb::WatchStub(channel_).Watch(Patient());
+  etcdserverpb::WatchRequest request;
+  request.mutable_create_request()->set_key("w");
+  ASSERT_TRUE(stream.Write(request).ok());
+  stream.WritesDone();
+  etcdserverpb::WatchResponse response;
+  ASSERT_TRUE(stream.Read(&response));
+  EXPECT_TRUE(response.created());
+  etcdserverpb::PutRequest put;
+  put.set_key("w");
+  ASSERT_TRUE(etcdserverpb::KVStub(channel_).Put(put, Patient()).ok());
+  ASSERT_TRUE(stream.Read(&response));
+  EXPECT_EQ(response.events(0).kv().key(), "w");
 }
 
 }  // namespace

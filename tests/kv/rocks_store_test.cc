@@ -5,12 +5,19 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <vector>
 
+#include "base/random.h"
 #include "fmt/format.h"
+#include "io/process.h"
 #include "kv/model/test_against_twin.h"
+#include "kv/store/files_stream.h"
+#include "kv/store/memory_store.h"
+#include "kv/store_commands.h"
 
 namespace trireme::kv {
 namespace {
@@ -91,6 +98,158 @@ TEST_F(RocksStoreTest, AKilledProcessLeavesAWholePrefix) {
   std::int64_t newest = 0;
   for (const KeyValue& kv : all.kvs) newest = std::max(newest, kv.mod_revision);
   EXPECT_EQ(newest, applied + 1);
+}
+
+/// What the process says is flushed; it ends with the object, by SIGKILL.
+class Writer {
+ public:
+  Writer(const std::string& directory, int seed) {
+    auto pipe = io::MakePipe();
+    io::SpawnOptions options;
+    options.program = TRIREME_ROCKS_WRITER;
+    options.argv = {"rocks_writer", directory, fmt::format("{}", seed)};
+    options.environment = io::CurrentEnvironment();
+    options.stdout_fd = pipe->write.get();
+    auto process = io::Process::Spawn(options);
+    EXPECT_TRUE(process.ok()) << process.status();
+    if (process.ok()) process_ = *std::move(process);
+    says_ = std::move(pipe->read);
+  }
+  /// The next entry up to which all is flushed; 0: it has ended.
+  std::uint64_t Next() {
+    std::uint64_t flushed = 0;
+    return ::read(says_.get(), &flushed, sizeof flushed) == sizeof flushed ? flushed : 0;
+  }
+
+ private:
+  io::Process process_;
+  io::Fd says_;
+};
+
+/// Everything that a client can tell of a state.
+std::string Described(const ReadView& view) {
+  const auto hash = view.Hash(0);
+  const Meta& meta = view.meta();
+  std::string text = fmt::format("applied {} revision {} compacted {} time {} floor {} hash {:x}\n",
+                                 meta.applied_index, meta.revision, meta.compacted, meta.time_ms,
+                                 meta.lease_floor_ms, hash.ok() ? hash->hash : 0);
+  const std::vector<LeaseId> leases = *view.Leases();
+  for (const LeaseId lease : leases) {
+    const LeaseStatus status = *view.TimeToLive(lease, 0, true);
+    text += fmt::format("lease {}:", lease);
+    for (const std::string& key : status.keys) text += " " + key;
+    text += "\n";
+  }
+  return text;
+}
+
+/// Killed at any point, the store holds the state of the entry that it says it holds, which is not
+/// before one that was said to be flushed.
+TEST_F(RocksStoreTest, AStoreKilledAtAnyPointHoldsTheStateItNames) {
+  MemoryStore other;
+  const auto twin = *Model::Open(other);
+  Random random(20);
+  for (int round = 0; round < 20; ++round) {
+    SCOPED_TRACE(round);
+    std::uint64_t flushed = 0;
+    {
+      Writer writer(directory_, round);
+      for (std::uint64_t n = 1 + random.Below(15); n > 0; --n) {
+        flushed = writer.Next();
+        ASSERT_GT(flushed, twin->applied_index());
+      }
+      // Within what it does next.
+      for (std::uint64_t n = random.Below(100'000); n > 0; --n) (void)::getppid();
+    }
+    const auto store = Open();
+    ASSERT_NE(store, nullptr);
+    const auto model = Model::Open(*store);
+    ASSERT_TRUE(model.ok()) << model.status();
+    ASSERT_GE((*model)->applied_index(), flushed);
+    while (twin->applied_index() < (*model)->applied_index()) test::ApplyNext(*twin);
+    ASSERT_TRUE(twin->Commit().ok());
+    ASSERT_EQ(Described(*(*model)->View()), Described(*twin->View()));
+  }
+}
+
+std::uint64_t BytesIn(const std::string& directory) {
+  std::uint64_t bytes = 0;
+  std::error_code gone;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory, gone)) {
+    const std::uint64_t size = entry.file_size(gone);
+    if (!gone) bytes += size;
+  }
+  return bytes;
+}
+
+/// Nothing is written after the compaction but what a server does for a view that is outdated.
+TEST_F(RocksStoreTest, ACompactionGivesItsSpaceBack) {
+  const auto store = Open();
+  ASSERT_NE(store, nullptr);
+  const auto model = *Model::Open(*store);
+  const std::string value(1000, 'v');
+  for (int round = 0; round < 4; ++round) {
+    for (int i = 0; i < 1000; ++i) Put(*model, fmt::format("key{}", i), value);
+    ASSERT_TRUE(store->Flush().ok());
+  }
+  auto view = model->View();
+  const std::uint64_t before = BytesIn(directory_);
+  ASSERT_GT(before, 4'000'000u);
+  Outcome outcome;
+  ASSERT_TRUE(model
+                  ->Apply(model->applied_index() + 1, 1,
+                          {.body = CompactRequest{model->meta().revision}}, &outcome)
+                  .ok());
+  ASSERT_TRUE(model->Commit().ok());
+  view = model->View();
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (BytesIn(directory_) > before / 3 && std::chrono::steady_clock::now() < until) {
+    if (!view->store().Outdated()) continue;
+    ASSERT_TRUE(model->Commit().ok());
+    view = model->View();
+  }
+  EXPECT_LE(BytesIn(directory_), before / 3);
+  Error error = Error::kNone;
+  RangeResult all;
+  ASSERT_TRUE(view->Range({.key = kFromKey, .end = kFromKey}, &error, &all).ok());
+  EXPECT_EQ(all.count, 1000);
+}
+
+/// The files that are sent are the state that was committed when they were asked for.
+TEST_F(RocksStoreTest, ACaptureIsTheStateOfItsMoment) {
+  const auto store = Open({.overlay_bytes = 300 << 10});
+  ASSERT_NE(store, nullptr);
+  const auto model = *Model::Open(*store);
+  for (int i = 0; i < 3000; ++i) Put(*model, fmt::format("key{}", i), std::string(100, 'v'));
+  const auto then = model->View();
+  const auto capture = store->Capture();
+  for (int i = 0; i < 3000; ++i) Put(*model, fmt::format("key{}", i), std::string(100, 'w'));
+
+  const std::string copy = directory_ + "-copy";
+  std::filesystem::remove_all(copy);
+  std::filesystem::create_directory(copy);
+  FilesReader reader(copy);
+  ASSERT_EQ(capture([&](std::string_view bytes) { return reader.Feed(bytes); }), absl::OkStatus());
+  ASSERT_EQ(reader.Finish(), absl::OkStatus());
+  {
+    const auto other = RocksStore::Open(copy);
+    ASSERT_TRUE(other.ok()) << other.status();
+    EXPECT_EQ(Described(*(*Model::Open(**other))->View()), Described(*then));
+  }
+  std::filesystem::remove_all(copy);
+}
+
+/// As many entries say that there is none as a large range that was deleted leaves.
+TEST_F(RocksStoreTest, AMillionTombstonesArePassed) {
+  constexpr int kTombstones = 1'000'000;
+  const auto store = Open({.overlay_bytes = 1ull << 30});
+  ASSERT_NE(store, nullptr);
+  for (int i = 0; i < kTombstones; ++i) store->Erase(fmt::format("n{:07}", i));
+  store->Put("z", "end");
+  const auto iterator = store->NewIterator();
+  iterator->Seek("n");
+  ASSERT_TRUE(iterator->Valid()) << iterator->status();
+  EXPECT_EQ(iterator->key(), "z");
 }
 
 TEST_F(RocksStoreTest, AFlushSurvivesTheProcess) {

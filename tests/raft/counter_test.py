@@ -2,9 +2,7 @@
 acknowledged addition is lost, and none counts twice."""
 import os
 import queue
-import random
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -12,23 +10,11 @@ import threading
 import time
 import unittest
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from free_ports import free_ports  # noqa: E402
+
 COUNTER = os.environ["RAFT_COUNTER"]
 PATIENCE_SECONDS = 60
-
-
-def free_ports(count):
-    """Below those that the system gives to whoever asks for any."""
-    ports = []
-    while len(ports) < count:
-        port = random.randrange(10_000, 30_000)
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        if port not in ports:
-            ports.append(port)
-    return ports
 
 
 class Node:

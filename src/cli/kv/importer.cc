@@ -196,7 +196,7 @@ absl::Status Importer::Copy() {
 
 absl::Status Importer::Verify() {
   PageReader destination(to_, options_.begin, options_.end);
-  Sha256 found;
+  io::Sha256 found;
   std::int64_t keys = 0;
   while (true) {
     TRIREME_ASSIGN_OR_RETURN(const auto page, destination.Next());

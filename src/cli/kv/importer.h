@@ -8,8 +8,8 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "cli/kv/connection.h"
-#include "cli/kv/sha256.h"
 #include "etcd/rpc.pb.h"
+#include "io/sha256.h"
 
 /// Copies what one cluster holds to another.
 namespace trireme::kvcli {
@@ -71,7 +71,7 @@ class Importer {
   const Options options_;
   ImportCounts counts_;
   std::int64_t revision_ = 0;
-  Sha256 copied_;
+  io::Sha256 copied_;
   std::map<std::int64_t, HeldLease> leases_;
   etcdserverpb::TxnRequest batch_;
   std::size_t batch_bytes_ = 0;

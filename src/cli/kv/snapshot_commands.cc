@@ -3,12 +3,12 @@
 #include "base/status_macros.h"
 #include "cli/kv/command.h"
 #include "cli/kv/failure.h"
-#include "cli/kv/sha256.h"
 #include "cli/kv/snapshot_format.h"
 #include "etcd/rpc.trireme.h"
 #include "fmt/format.h"
 #include "fmt/ranges.h"
 #include "io/file.h"
+#include "io/sha256.h"
 
 namespace trireme::kvcli {
 namespace {
@@ -51,7 +51,7 @@ class SnapshotFile {
 
   std::string path_;
   io::File file_;
-  TrailingSha256 hash_;
+  io::TrailingSha256 hash_;
 };
 
 class SaveCommand final : public Command {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -28,11 +29,20 @@ class StoreIterator {
   [[nodiscard]] virtual absl::Status status() const = 0;
 };
 
+/// Waits until what was to be flushed is; any number of times.
+using FlushWait = std::function<absl::Status()>;
+
+/// Takes a stream's next bytes.
+using ByteSink = std::function<absl::Status(std::string_view)>;
+
 /// What can be read.
 class StoreReader {
  public:
   virtual ~StoreReader() = default;
   virtual std::unique_ptr<StoreIterator> NewIterator() const = 0;
+  /// The store would let go of memory or files if a new snapshot took this one's place, after a
+  /// commit. Any thread.
+  virtual bool Outdated() const { return false; }
 };
 
 /// One writer. As a reader it shows what is pending too; an iterator got from it may be kept over
@@ -55,11 +65,12 @@ class OrderedStore : public StoreReader {
   virtual std::shared_ptr<const StoreReader> Snapshot() = 0;
   /// Makes what is committed survive the process; waits for it.
   [[nodiscard]] virtual absl::Status Flush() = 0;
-  /// The same in the background, beside further writes. See DurableMeta.
-  virtual void StartFlush() {}
-  /// The value of the entry `m` in what would survive the process now; empty: there is none. Any
-  /// thread.
-  virtual std::string DurableMeta() const { return {}; }
+  /// The same beside further writes. What it returns waits for it, on any thread, while the store
+  /// lives.
+  virtual FlushWait StartFlush() = 0;
+  /// What writes the state that is committed now in a form of the store's own; null: it has none.
+  /// Runs once, on any thread, while the store lives.
+  virtual std::function<absl::Status(const ByteSink&)> Capture() { return nullptr; }
   /// Changes below `revision` and versions that are only read below it need not be kept for
   /// snapshots to come. False: the store does not remove them by itself, the model is to do it.
   virtual bool DropBelow(std::int64_t) { return false; }

@@ -21,9 +21,11 @@ inline constexpr std::chrono::milliseconds kAdminTimeout{7000};
 
 void FillHeader(Member& member, etcdserverpb::ResponseHeader* header);
 
-/// Sends the call as it came to the leader, and its answer back. `method`: a literal.
-void ForwardToLeader(Member& member, std::shared_ptr<rpc::ServerCall> call, const char* method,
-                     const std::string& message);
+/// Sends the call as it came to the leader, and its answer back; waits for a leader while there is
+/// none or the one known does not take it, kAdminTimeout at most. False: this member leads by now,
+/// and is to answer itself. `method`: a literal.
+bool AnsweredByLeader(Member& member, rpc::ServerCall& call, const char* method,
+                      const std::string& message);
 
 /// `method` begins with '/', and is a literal.
 template <typename Request, typename Response>
@@ -36,8 +38,7 @@ void AddAdminCall(rpc::Server& server, Member& member, const char* method, bool 
         [&member, method, by_leader, handle, call, message = std::move(message)] {
           Request request;
           if (!request.ParseFromString(message)) return call->Finish(Unparsable(method));
-          if (by_leader && !member.replica().leads())
-            return ForwardToLeader(member, call, method, message);
+          if (by_leader && AnsweredByLeader(member, *call, method, message)) return;
           Response response;
           if (absl::Status status = handle(request, &response); !status.ok())
             return call->Finish(std::move(status));

@@ -1,7 +1,5 @@
 #include "kv/server/backup.h"
 
-#include <openssl/sha.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <memory>
@@ -11,6 +9,7 @@
 #include "base/status_macros.h"
 #include "fmt/format.h"
 #include "io/file.h"
+#include "io/sha256.h"
 #include "kv/model/layout.h"
 #include "kv/model/model.h"
 #include "kv/model/state_stream.h"
@@ -32,20 +31,6 @@ constexpr std::size_t kHeadBytes = 16, kLengthBytes = 8;
 constexpr std::size_t kPageBytes = 512;
 constexpr std::size_t kReadBytes = 1u << 20;
 
-class Sha256 {
- public:
-  Sha256() { SHA256_Init(&context_); }
-  void Add(std::string_view bytes) { SHA256_Update(&context_, bytes.data(), bytes.size()); }
-  std::string Take() {
-    std::string digest(SHA256_DIGEST_LENGTH, '\0');
-    SHA256_Final(reinterpret_cast<unsigned char*>(digest.data()), &context_);
-    return digest;
-  }
-
- private:
-  SHA256_CTX context_;
-};
-
 absl::Status Damaged(const std::string& path, std::string_view what) {
   return absl::DataLossError(fmt::format("{}: {}; take another backup", path, what));
 }
@@ -56,7 +41,7 @@ struct Extent {
 };
 
 absl::Status CheckHash(const io::File& file, std::uint64_t size) {
-  Sha256 sha;
+  io::Sha256 sha;
   std::string buffer(kReadBytes, '\0');
   for (std::uint64_t at = 0; at < size;) {
     TRIREME_ASSIGN_OR_RETURN(
@@ -66,9 +51,9 @@ absl::Status CheckHash(const io::File& file, std::uint64_t size) {
     sha.Add({buffer.data(), got});
     at += got;
   }
-  char digest[SHA256_DIGEST_LENGTH];
+  char digest[io::kSha256Bytes];
   TRIREME_ASSIGN_OR_RETURN(const std::size_t got, file.ReadAt(size, digest, sizeof digest));
-  if (got != sizeof digest || sha.Take() != std::string_view(digest, got))
+  if (got != sizeof digest || sha.Finish() != std::string_view(digest, got))
     return Damaged(file.path(), "its sha256 does not match: it is damaged or cut off");
   return absl::OkStatus();
 }
@@ -76,14 +61,14 @@ absl::Status CheckHash(const io::File& file, std::uint64_t size) {
 absl::StatusOr<Extent> FindState(const io::File& file, bool skip_hash_check) {
   Extent extent;
   TRIREME_ASSIGN_OR_RETURN(extent.size, file.Size());
-  const bool whole = extent.size % kPageBytes == SHA256_DIGEST_LENGTH;
+  const bool whole = extent.size % kPageBytes == io::kSha256Bytes;
   char head[kHeadBytes];
   TRIREME_ASSIGN_OR_RETURN(const std::size_t got, file.ReadAt(0, head, sizeof head));
   if (got != sizeof head || std::string_view(head, kMagic.size()) != kMagic)
     return Damaged(file.path(),
                    "it is no backup of this program's (one of etcd's is read by etcd)");
   if (!whole) return Damaged(file.path(), "it is cut off");
-  const std::uint64_t hashed = extent.size - SHA256_DIGEST_LENGTH;
+  const std::uint64_t hashed = extent.size - io::kSha256Bytes;
   if (!skip_hash_check) TRIREME_RETURN_IF_ERROR(CheckHash(file, hashed));
   char length[kLengthBytes];
   TRIREME_RETURN_IF_ERROR(file.ReadAt(hashed - kLengthBytes, length, sizeof length).status());
@@ -175,7 +160,7 @@ absl::Status RestoreInto(const RestoreOptions& options) {
 
 absl::Status WriteBackup(const ReadView& view, std::uint64_t cluster_id,
                          const std::function<absl::Status(std::string)>& sink) {
-  Sha256 sha;
+  io::Sha256 sha;
   std::uint64_t written = 0;
   const auto send = [&](std::string bytes) {
     sha.Add(bytes);
@@ -196,7 +181,7 @@ absl::Status WriteBackup(const ReadView& view, std::uint64_t cluster_id,
   std::string end(over == 0 ? 0 : kPageBytes - over, '\0');
   AppendLittle(end, state_bytes);
   TRIREME_RETURN_IF_ERROR(send(std::move(end)));
-  return sink(sha.Take());
+  return sink(sha.Finish());
 }
 
 absl::StatusOr<BackupStatus> InspectBackup(const std::string& path) {

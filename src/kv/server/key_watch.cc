@@ -39,28 +39,34 @@ void KeyWatch::Remove(Id id) {
   count_ = waiters_.size();
 }
 
-void KeyWatch::Tell(Id id) const {
+void KeyWatch::Tell(Id id, std::shared_ptr<const Change> change) const {
   const Waiter& waiter = waiters_.at(id);
-  waiter.loop->Post([changed = waiter.changed] { (*changed)(); });
+  waiter.loop->Post(
+      [changed = waiter.changed, change = std::move(change)] { (*changed)(change.get()); });
 }
 
 /// Those who wait at prefixes observe elections: they are few.
-void KeyWatch::Match(std::string_view key) const {
-  const auto [from, to] = keys_.equal_range(key);
-  for (auto at = from; at != to; ++at) Tell(at->second);
-  for (const auto& [prefix, id] : prefixes_)
-    if (key.starts_with(prefix)) Tell(id);
+void KeyWatch::Match(const Event& event) const {
+  const auto [from, to] = keys_.equal_range(event.kv.key);
+  for (auto at = from; at != to; ++at) Tell(at->second, nullptr);
+  std::shared_ptr<const Change> change;
+  for (const auto& [prefix, id] : prefixes_) {
+    if (!event.kv.key.starts_with(prefix)) continue;
+    if (change == nullptr)
+      change = std::make_shared<const Change>(Change{event.type, KeyValue::Of(event.kv)});
+    Tell(id, change);
+  }
 }
 
 void KeyWatch::OnBatch(const CommittedBatch& batch) {
   if (!wanted()) return;
   const std::lock_guard lock(mutex_);
   if (!batch.has_events) {
-    for (const auto& [id, waiter] : waiters_) Tell(id);
+    for (const auto& [id, waiter] : waiters_) Tell(id, nullptr);
     return;
   }
   for (const Outcome& outcome : batch.outcomes)
-    for (const Event& event : outcome.events) Match(event.kv.key);
+    for (const Event& event : outcome.events) Match(event);
 }
 
 }  // namespace trireme::kv::inline engine

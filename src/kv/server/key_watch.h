@@ -15,15 +15,20 @@
 
 namespace trireme::kv::inline engine {
 
-/// Tells the server's own waiters that something changed at a key or under a prefix; what, they
-/// read from the newest view. Thread-safe.
+/// Tells the server's own waiters that something changed at a key, or what under a prefix.
+/// Thread-safe.
 class KeyWatch {
  public:
-  /// On the loop; may come without a change.
-  using Changed = std::function<void()>;
+  /// On the loop. Null: nobody knows what changed, if anything; it is in the newest view.
+  struct Change {
+    EventType type;
+    KeyValue kv;
+  };
+  using Changed = std::function<void(const Change*)>;
   using Id = std::uint64_t;
 
-  /// From here on every change that a view taken afterwards does not have is told.
+  /// From here on every change that a view taken afterwards does not have is told; those at a key
+  /// as null.
   Id AddKey(std::string key, std::shared_ptr<rpc::Loop> loop, Changed changed);
   Id AddPrefix(std::string prefix, std::shared_ptr<rpc::Loop> loop, Changed changed);
   /// What has been posted may still come.
@@ -42,8 +47,8 @@ class KeyWatch {
   };
 
   Id Add(Waiter waiter);
-  void Tell(Id id) const;
-  void Match(std::string_view key) const;
+  void Tell(Id id, std::shared_ptr<const Change> change) const;
+  void Match(const Event& event) const;
 
   std::atomic<std::size_t> count_{0};
   mutable std::mutex mutex_;  // Guards all below.

@@ -1,11 +1,13 @@
 #include "kv/server/kv_machine.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/bytes.h"
 #include "base/status_macros.h"
 #include "fmt/format.h"
 #include "kv/model/state_stream.h"
+#include "kv/store/files_stream.h"
 
 namespace trireme::kv::inline engine {
 namespace {
@@ -25,6 +27,10 @@ void AppendError(std::string& to, Error error) {
 /// Of a renewal of many leases: their ttls, varint by varint.
 void AppendTtls(std::string& to, const LeaseKeepAliveResult& result) {
   for (const std::int64_t ttl : result.ttls_s) AppendVarint(to, static_cast<std::uint64_t>(ttl));
+}
+
+absl::Status Failed() {
+  return absl::UnavailableError("the state machine has failed");
 }
 
 }  // namespace
@@ -62,13 +68,18 @@ void KvMachine::Apply(std::span<const raft::Entry> entries, std::span<std::strin
   if (failed_) return;
   const absl::Status status = ApplyAll(entries, results);
   if (status.ok()) return;
-  failed_ = true;
   for (std::string& result : results) result.clear();  // committed, but what came of it is unknown
+  Fail(status);
+}
+
+void KvMachine::Fail(const absl::Status& status) {
+  failed_ = true;
   observer_->OnFailure(status);
 }
 
 absl::Status KvMachine::ApplyAll(std::span<const raft::Entry> entries,
                                  std::span<std::string> results) {
+  observer_->OnApplying();
   wants_events_ = observer_->wants_events();
   const std::uint64_t before = model_->applied_index();
   for (std::size_t i = 0; i < entries.size(); ++i) {
@@ -120,6 +131,13 @@ absl::Status KvMachine::Publish(bool has_events) {
 }
 
 raft::SnapshotWork KvMachine::Capture() {
+  if (auto own = store_->Capture()) {
+    return [store = store_, own = std::move(own)](raft::SnapshotSink& sink) mutable {
+      const auto held = std::exchange(store, nullptr);
+      const auto write = std::exchange(own, nullptr);
+      return write([&sink](std::string_view bytes) { return sink.Append(bytes); });
+    };
+  }
   return [view = view_](raft::SnapshotSink& sink) -> absl::Status {
     StateWriter writer(view->store());
     std::string part;
@@ -132,37 +150,95 @@ raft::SnapshotWork KvMachine::Capture() {
   };
 }
 
+/// The new store counts only once it is whole and durable.
 absl::Status KvMachine::Restore(raft::SnapshotSource& from) {
-  if (model_->applied_index() >= from.last().index.value) return absl::OkStatus();
-  TRIREME_ASSIGN_OR_RETURN(std::shared_ptr<OrderedStore> store, stores_->OpenEmpty());
-  TRIREME_RETURN_IF_ERROR(Fill(from, *store));
-  TRIREME_RETURN_IF_ERROR(stores_->Adopt());
-  model_.reset();
-  store_ = std::move(store);
-  TRIREME_ASSIGN_OR_RETURN(model_, Model::Open(*store_));
+  if (model_->applied_index() >= from.last().index.value) return store_->Flush();
+  TRIREME_ASSIGN_OR_RETURN(std::shared_ptr<OrderedStore> store, Receive(from));
+  TRIREME_ASSIGN_OR_RETURN(std::unique_ptr<Model> model, Model::Open(*store));
   // The snapshot may end with entries that are Raft's own.
-  while (model_->applied_index() < from.last().index.value)
-    model_->Skip(model_->applied_index() + 1, from.last().term.value);
+  while (model->applied_index() < from.last().index.value)
+    model->Skip(model->applied_index() + 1, from.last().term.value);
+  TRIREME_RETURN_IF_ERROR(model->Commit());
+  TRIREME_RETURN_IF_ERROR(store->Flush());
+  TRIREME_RETURN_IF_ERROR(stores_->Adopt());
+  model_ = std::move(model);
+  store_ = std::move(store);
   return Publish(false);
 }
 
-absl::Status KvMachine::Fill(raft::SnapshotSource& from, OrderedStore& store) {
-  StateReader reader(store);
+void KvMachine::Skip(raft::LogPosition at) {
+  if (failed_) return;
+  model_->Skip(at.index.value, at.term.value);
+  const absl::Status status = Publish(true);
+  if (!status.ok()) Fail(status);
+}
+
+/// Raft may run it when the store's place has been taken. Once run, it holds the store no more.
+raft::FlushWork KvMachine::Flush() {
+  if (failed_) return [] { return Failed(); };
+  return [store = store_, wait = store_->StartFlush()]() mutable {
+    const auto held = std::exchange(store, nullptr);
+    return wait();
+  };
+}
+
+/// Reads the first bytes of a source again.
+class KvMachine::Peeked final : public raft::SnapshotSource {
+ public:
+  explicit Peeked(raft::SnapshotSource& from) : from_(from) {}
+
+  /// Until there are `size` of them, or no more.
+  absl::StatusOr<std::string_view> Peek(std::size_t size) {
+    while (first_.size() < size) {
+      TRIREME_ASSIGN_OR_RETURN(const SharedBytes bytes, from_.Read(kSnapshotReadBytes));
+      if (bytes.empty()) break;
+      first_.append(bytes.view());
+    }
+    return first_;
+  }
+  absl::StatusOr<SharedBytes> Read(std::uint64_t bytes_max) override {
+    if (first_.empty()) return from_.Read(bytes_max);
+    const std::size_t size = std::min<std::uint64_t>(first_.size(), bytes_max);
+    SharedBytes bytes = SharedBytes::Copy(std::string_view(first_).substr(0, size));
+    first_.erase(0, size);
+    return bytes;
+  }
+  raft::LogPosition last() const override { return from_.last(); }
+  std::uint64_t size_bytes() const override { return from_.size_bytes(); }
+
+ private:
+  raft::SnapshotSource& from_;
+  std::string first_;
+};
+
+/// What a member sends depends on its store: its files, or every entry.
+absl::StatusOr<std::shared_ptr<OrderedStore>> KvMachine::Receive(raft::SnapshotSource& from) {
+  Peeked source(from);
+  TRIREME_ASSIGN_OR_RETURN(const std::string_view begin, source.Peek(kFilesMagic.size()));
+  if (begin.starts_with(kFilesMagic)) return stores_->Receive(source);
+  TRIREME_ASSIGN_OR_RETURN(std::shared_ptr<OrderedStore> store, stores_->OpenEmpty());
+  StateReader reader(*store);
   while (true) {
-    TRIREME_ASSIGN_OR_RETURN(const SharedBytes bytes, from.Read(kSnapshotReadBytes));
-    if (bytes.empty()) return reader.Finish();
+    TRIREME_ASSIGN_OR_RETURN(const SharedBytes bytes, source.Read(kSnapshotReadBytes));
+    if (bytes.empty()) break;
     TRIREME_RETURN_IF_ERROR(reader.Feed(bytes.view()));
   }
+  TRIREME_RETURN_IF_ERROR(reader.Finish());
+  return store;
 }
 
 absl::StatusOr<std::string> KvMachine::Query(std::string_view) {
-  if (failed_) return absl::UnavailableError("the state machine has failed");
+  if (failed_) return Failed();
   absl::Status status = model_->Sweep().status();
   if (status.ok()) status = Publish(true);
   if (status.ok()) return std::string();
-  failed_ = true;
-  observer_->OnFailure(status);
+  Fail(status);
   return status;
+}
+
+absl::StatusOr<raft::LogPosition> DurableKvMachine::DurablyApplied() {
+  const Meta& meta = machine_->model().meta();
+  return raft::LogPosition{raft::Index{meta.applied_index}, raft::Term{meta.applied_term}};
 }
 
 }  // namespace trireme::kv::inline engine

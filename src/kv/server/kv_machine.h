@@ -9,6 +9,7 @@
 
 #include <trireme/raft/bytes.h>
 #include <trireme/raft/state_machine.h>
+#include <trireme/raft/types.h>
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "kv/model/model.h"
@@ -24,11 +25,15 @@ namespace trireme::kv::inline engine {
 class StoreProvider {
  public:
   virtual ~StoreProvider() = default;
+  /// Open finds what was flushed before the process began.
+  virtual bool durable() const = 0;
   /// The store as the last run left it, or an empty one.
   virtual absl::StatusOr<std::shared_ptr<OrderedStore>> Open() = 0;
   /// An empty store beside the present one, to be filled.
   virtual absl::StatusOr<std::shared_ptr<OrderedStore>> OpenEmpty() = 0;
-  /// What OpenEmpty gave, now whole and flushed, is from now on what Open gives.
+  /// The same, filled with what the Capture of another's store wrote; of stores in files.
+  virtual absl::StatusOr<std::shared_ptr<OrderedStore>> Receive(raft::SnapshotSource& from) = 0;
+  /// What OpenEmpty or Receive gave, now whole and flushed, is from now on what Open gives.
   virtual absl::Status Adopt() = 0;
 };
 
@@ -52,6 +57,8 @@ class MachineObserver {
   virtual ~MachineObserver() = default;
   /// Whether CommittedBatch should carry events.
   virtual bool wants_events() const = 0;
+  /// A batch begins to be applied; OnCommitted ends it.
+  virtual void OnApplying() {}
   /// Before anyone is answered.
   virtual void OnCommitted(std::shared_ptr<const CommittedBatch> batch) = 0;
   /// The results of a batch have gone to their proposers.
@@ -85,14 +92,22 @@ class KvMachine final : public raft::StateMachine {
   void Apply(std::span<const raft::Entry> entries, std::span<std::string> results) override;
   raft::SnapshotWork Capture() override;
   absl::Status Restore(raft::SnapshotSource& from) override;
-  /// Takes one step of removing what compaction made unreadable; no client sees a difference.
+  /// Takes one step of removing what compaction made unreadable, and a new view; no client sees a
+  /// difference.
   absl::StatusOr<std::string> Query(std::string_view request) override;
   void Answered() override { observer_->OnAnswered(); }
+
+  /// An entry of Raft's own.
+  void Skip(raft::LogPosition at);
+  /// Lets what is applied be made durable; see OrderedStore::StartFlush. Any thread may run it.
+  raft::FlushWork Flush();
 
   const Model& model() const { return *model_; }
   std::shared_ptr<const ReadView> view() const { return view_; }
 
  private:
+  class Peeked;
+
   KvMachine(const Options& options, StoreProvider* stores, MachineObserver* observer)
       : options_(options),
         header_(options.cluster_id, options.member_id),
@@ -104,7 +119,8 @@ class KvMachine final : public raft::StateMachine {
   void KeepEvents(const raft::Entry& entry, Outcome& outcome);
   absl::Status Publish(bool has_events);
   void TakeView();
-  absl::Status Fill(raft::SnapshotSource& from, OrderedStore& store);
+  absl::StatusOr<std::shared_ptr<OrderedStore>> Receive(raft::SnapshotSource& from);
+  void Fail(const absl::Status& status);
 
   const Options options_;
   const HeaderWriter header_;
@@ -116,6 +132,29 @@ class KvMachine final : public raft::StateMachine {
   std::shared_ptr<CommittedBatch> batch_ = std::make_shared<CommittedBatch>();
   bool wants_events_ = false;
   bool failed_ = false;
+};
+
+/// The same over stores that last: Raft keeps its log only until they have been flushed, and no
+/// snapshots. Of a store that was just opened.
+class DurableKvMachine final : public raft::DurableStateMachine {
+ public:
+  explicit DurableKvMachine(std::unique_ptr<KvMachine> machine) : machine_(std::move(machine)) {}
+
+  absl::StatusOr<raft::LogPosition> DurablyApplied() override;
+  void Apply(std::span<const raft::Entry> entries, std::span<std::string> results) override {
+    machine_->Apply(entries, results);
+  }
+  void Skip(raft::LogPosition at) override { machine_->Skip(at); }
+  raft::FlushWork Flush() override { return machine_->Flush(); }
+  raft::SnapshotWork Capture() override { return machine_->Capture(); }
+  absl::Status Restore(raft::SnapshotSource& from) override { return machine_->Restore(from); }
+  absl::StatusOr<std::string> Query(std::string_view request) override {
+    return machine_->Query(request);
+  }
+  void Answered() override { machine_->Answered(); }
+
+ private:
+  const std::unique_ptr<KvMachine> machine_;
 };
 
 }  // namespace trireme::kv::inline engine

@@ -12,12 +12,16 @@ namespace {
 
 class Stores final : public StoreProvider {
  public:
+  bool durable() const override { return false; }
   absl::StatusOr<std::shared_ptr<OrderedStore>> Open() override {
     if (current == nullptr) current = std::make_shared<MemoryStore>();
     return current;
   }
   absl::StatusOr<std::shared_ptr<OrderedStore>> OpenEmpty() override {
     return filling = std::make_shared<MemoryStore>();
+  }
+  absl::StatusOr<std::shared_ptr<OrderedStore>> Receive(raft::SnapshotSource&) override {
+    return absl::UnimplementedError("no stores in files");
   }
   absl::Status Adopt() override {
     current = filling;

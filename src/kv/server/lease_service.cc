@@ -21,20 +21,32 @@ HeaderFields FieldsOf(const ReadView& view) {
 
 }  // namespace
 
+/// A call of KeepAlive, which ends when its client has sent its last request and has every answer.
+struct LeaseService::KeepAliveStream {
+  Call call;
+  std::size_t unanswered = 0;
+  bool half_closed = false;
+
+  void EndIfAnswered() {
+    if (half_closed && unanswered == 0) call->Finish(absl::OkStatus());
+  }
+};
+
 /// The renewals of one io thread's streams: all that wait go into one command, one at a time.
 class LeaseService::Renewals final : private rpc::Loop::Flushable {
  public:
   Renewals(Member& member, Gateway& gateway) : member_(member), gateway_(gateway) {}
   Gateway& gateway() { return gateway_; }
 
-  void Add(Call call, LeaseId id) {
-    waiting_.push_back({std::move(call), id});
+  void Add(std::shared_ptr<KeepAliveStream> stream, LeaseId id) {
+    ++stream->unanswered;
+    waiting_.push_back({std::move(stream), id});
     if (under_way_.empty()) gateway_.loop().Mark(*this);
   }
 
  private:
   struct Renewal {
-    Call call;
+    std::shared_ptr<KeepAliveStream> stream;
     LeaseId id;
   };
 
@@ -52,14 +64,17 @@ class LeaseService::Renewals final : private rpc::Loop::Flushable {
     const std::vector<Renewal> renewals = std::exchange(under_way_, {});
     if (!waiting_.empty()) gateway_.loop().Mark(*this);
     if (!result.ok()) {
-      for (const Renewal& one : renewals) one.call->Finish(result.status());
+      for (const Renewal& one : renewals) one.stream->call->Finish(result.status());
       return;
     }
     const auto ttls = ParseTtls(ParseEntryResult(*result)->response, renewals.size());
     const auto view = member_.published().view();
     for (std::size_t i = 0; i < ttls.size(); ++i) {
-      renewals[i].call->Write(
+      KeepAliveStream& stream = *renewals[i].stream;
+      stream.call->Write(
           KeepAliveResponse(member_.header(), FieldsOf(*view), renewals[i].id, ttls[i]));
+      --stream.unanswered;
+      stream.EndIfAnswered();
     }
   }
 
@@ -71,18 +86,24 @@ class LeaseService::Renewals final : private rpc::Loop::Flushable {
 class LeaseService::KeepAliveHandler final : public rpc::CallHandler {
  public:
   KeepAliveHandler(Renewals& renewals, StreamSet& set, const Call& call)
-      : renewals_(renewals), call_(call), entry_(set, call) {}
+      : renewals_(renewals),
+        stream_(std::make_shared<KeepAliveStream>(KeepAliveStream{.call = call})),
+        entry_(set, call) {}
 
   void OnMessage(std::string message) override {
     LeaseId id = kNoLease;
-    if (!ParseLeaseId(message, &id)) return call_->Finish(Unparsable(call_->method()));
-    renewals_.Add(call_, id);
+    if (!ParseLeaseId(message, &id))
+      return stream_->call->Finish(Unparsable(stream_->call->method()));
+    renewals_.Add(stream_, id);
   }
-  void OnHalfClose() override { call_->Finish(absl::OkStatus()); }
+  void OnHalfClose() override {
+    stream_->half_closed = true;
+    stream_->EndIfAnswered();
+  }
 
  private:
   Renewals& renewals_;
-  const Call call_;
+  const std::shared_ptr<KeepAliveStream> stream_;
   const StreamEntry entry_;
 };
 

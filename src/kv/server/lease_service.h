@@ -17,6 +17,7 @@ class LeaseService final : public rpc::Service {
   void RegisterWith(rpc::Server& server) override;
 
  private:
+  struct KeepAliveStream;
   class Renewals;
   class KeepAliveHandler;
   using Call = std::shared_ptr<rpc::ServerCall>;

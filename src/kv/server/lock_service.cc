@@ -5,6 +5,7 @@
 #include "etcd/election.pb.h"
 #include "etcd/lock.pb.h"
 #include "kv/server/admin_call.h"
+#include "kv/server/leader_sequence.h"
 #include "kv/server/rpc_errors.h"
 #include "kv/server/waiting_line.h"
 
@@ -63,14 +64,15 @@ TxnRequest IfStill(const v3electionpb::LeaderKey& leader, RequestOp then) {
   return txn;
 }
 
-/// A call that is told of every change of a leader, on its io thread.
+/// A call that is told of every value of a leader, on its io thread.
 class Observation : public std::enable_shared_from_this<Observation> {
  public:
   Observation(Member& member, Call call, std::string prefix)
       : member_(member),
         call_(std::move(call)),
         prefix_(std::move(prefix)),
-        entry_(member.streams(*call_), call_) {}
+        entry_(member.streams(*call_), call_),
+        sequence_(prefix_, [this](const KeyValue& leader) { Send(leader); }) {}
 
   ~Observation() { End(); }
   Observation(const Observation&) = delete;
@@ -78,23 +80,26 @@ class Observation : public std::enable_shared_from_this<Observation> {
 
   void Begin() {
     call_->OnCancel([self = shared_from_this()] { self->End(); });
-    waits_ =
-        member_.key_watch().AddPrefix(prefix_, member_.LoopOf(*call_), [weak = weak_from_this()] {
-          if (const auto self = weak.lock()) self->Look();
-        });
-    Look();
+    waits_ = member_.key_watch().AddPrefix(prefix_, member_.LoopOf(*call_),
+                                           [weak = weak_from_this()](const auto* change) {
+                                             if (const auto self = weak.lock()) self->Mind(change);
+                                           });
+    Mind(nullptr);
   }
 
  private:
-  void Look() {
+  void Mind(const KeyWatch::Change* change) {
     if (waits_ == 0) return;
-    const auto first = FirstInLine(*member_.published().view(), prefix_);
-    if (!first.ok()) return call_->Finish(first.status());
-    if (!first->has_value() || (*first)->mod_revision == told_) return;
-    told_ = (*first)->mod_revision;
+    const auto view = member_.published().view();
+    const absl::Status minded = change == nullptr
+                                    ? sequence_.Restart(*view)
+                                    : sequence_.OnEvent(change->type, change->kv, *view);
+    if (!minded.ok()) call_->Finish(minded);
+  }
+  void Send(const KeyValue& leader) {
     v3electionpb::LeaderResponse response;
     FillHeader(member_, response.mutable_header());
-    Fill(**first, response.mutable_kv());
+    Fill(leader, response.mutable_kv());
     call_->Write(response.SerializeAsString());
   }
   void End() {
@@ -105,8 +110,8 @@ class Observation : public std::enable_shared_from_this<Observation> {
   const Call call_;
   const std::string prefix_;
   const StreamEntry entry_;
+  LeaderSequence sequence_;
   KeyWatch::Id waits_ = 0;
-  std::int64_t told_ = 0;
 };
 
 }  // namespace

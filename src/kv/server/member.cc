@@ -25,6 +25,9 @@ constexpr int kLeaderlessTimeouts = 3;
 /// What a request waits for a leader beyond two election timeouts, as in etcd.
 constexpr std::chrono::milliseconds kNoLeaderWait{5000};
 
+/// Of the log's last entries in memory; a member that is farther behind is sent what the disk has.
+constexpr std::uint64_t kLogCacheBytes = 16ull << 20;
+
 std::uint64_t Draw() {
   std::random_device device;
   return static_cast<std::uint64_t>(device()) << 32 | device();
@@ -64,9 +67,15 @@ absl::Status Member::Begin() {
 absl::Status Member::OpenMachine() {
   TRIREME_ASSIGN_OR_RETURN(stores_, MakeStores(options_.data_dir));
   TRIREME_ASSIGN_OR_RETURN(
-      machine_, KvMachine::Open({.origin = origin_, .cluster_id = cluster_id_, .member_id = id_},
-                                stores_.get(), this));
-  published_.Set(machine_->view());
+      std::unique_ptr<KvMachine> machine,
+      KvMachine::Open({.origin = origin_, .cluster_id = cluster_id_, .member_id = id_},
+                      stores_.get(), this));
+  published_.Set(machine->view());
+  if (stores_->durable()) {
+    machine_ = std::make_unique<DurableKvMachine>(std::move(machine));
+  } else {
+    machine_ = std::move(machine);
+  }
   return absl::OkStatus();
 }
 
@@ -75,7 +84,11 @@ absl::Status Member::StartRaft() {
   node.node = raft::NodeId{id_};
   node.cluster_id = cluster_id_;
   if (!options_.data_dir.empty()) node.directory = options_.data_dir + "/raft";
-  TRIREME_ASSIGN_OR_RETURN(node.listen, AddressOfUrl(options_.listen_peer_url));
+  TRIREME_ASSIGN_OR_RETURN(node.listen, AddressOfUrl(options_.listen_peer_urls.front()));
+  for (std::size_t i = 1; i < options_.listen_peer_urls.size(); ++i) {
+    TRIREME_ASSIGN_OR_RETURN(node.listen_also.emplace_back(),
+                             AddressOfUrl(options_.listen_peer_urls[i]));
+  }
   TRIREME_ASSIGN_OR_RETURN(node.advertised_address,
                            AddressOfUrl(options_.initial_advertise_peer_urls.front()));
   if (!identity_.joined) {
@@ -88,6 +101,7 @@ absl::Status Member::StartRaft() {
   node.group.config.election_ticks = static_cast<std::uint32_t>(
       std::max<std::int64_t>(options_.election_timeout / node.host.tick, kTicksPerHeartbeat + 1));
   node.group.config.pre_vote = options_.pre_vote;
+  node.group.config.log_cache_bytes_max = kLogCacheBytes;
   node.group.snapshot_entries = options_.snapshot_count;
   node.group.forward_proposals = true;
   node.group.on_forwarded = [this](SharedBytes entry) {
@@ -217,7 +231,13 @@ bool Member::wants_events() const {
   return std::any_of(feeds_.begin(), feeds_.end(), [](const auto& feed) { return feed->wanted(); });
 }
 
+void Member::OnApplying() {
+  batch_began_ = std::chrono::steady_clock::now();
+}
+
 void Member::OnCommitted(std::shared_ptr<const CommittedBatch> batch) {
+  if (batch_began_) applying_.Add(std::chrono::steady_clock::now() - *batch_began_);
+  batch_began_.reset();
   published_.Set(batch->view);
   leases_.OnCommitted(*batch);
   key_watch_.OnBatch(*batch);
@@ -250,11 +270,13 @@ void Member::WatchLeader() {
     loops_[i]->Post([this, i] { streams_[i]->EndLeaderless(); });
 }
 
-/// Step by step on the thread that applies, between the batches of entries.
+/// Step by step on the thread that applies, between the batches of entries. A view that nothing
+/// has replaced for a while gives way too.
 void Member::Sweep() {
   TellSwept();
-  const Meta& meta = published_.view()->meta();
-  if (sweeping_ || meta.swept >= meta.compacted) return;
+  const auto view = published_.view();
+  const Meta& meta = view->meta();
+  if (sweeping_ || (meta.swept >= meta.compacted && !view->store().Outdated())) return;
   sweeping_ = true;
   replica().QueryLocal("", [this](const absl::StatusOr<std::string>& result) {
     loops_.front()->Post([this, ok = result.ok()] {
@@ -320,9 +342,16 @@ void Member::EndStreams() {
     loops_[i]->Post([this, i] { streams_[i]->EndAll(Stopped()); });
 }
 
+/// The next start then has nothing to apply again. What cannot be flushed the log has.
+void Member::FlushMachine() {
+  raft::DurableStateMachine* const durable = machine_->AsDurable();
+  if (durable != nullptr) durable->Flush()().IgnoreError();
+}
+
 void Member::Stop() {
   if (node_ == nullptr || std::exchange(stopped_, true)) return;
   node_->Stop();
+  FlushMachine();
   housekeeper_.Stop();
   workers_.Stop();
   OnAnswered();

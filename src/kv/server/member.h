@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/random.h"
+#include "io/histogram.h"
 #include "kv/server/batch_feed.h"
 #include "kv/server/gateway.h"
 #include "kv/server/housekeeper.h"
@@ -62,6 +63,8 @@ class Member final : private MachineObserver, private rpc::Loop::Timer {
 
   Workers& workers() { return workers_; }
   Housekeeper& housekeeper() { return housekeeper_; }
+  /// How long batches take to be applied to the store.
+  const io::DurationHistogram& applying() const { return applying_; }
   KeyWatch& key_watch() { return key_watch_; }
   /// Blocks. Not on an io thread.
   absl::Status ProposeAndWait(const Command& command, std::chrono::milliseconds timeout);
@@ -125,6 +128,7 @@ class Member final : private MachineObserver, private rpc::Loop::Timer {
   absl::Status Begin();
   absl::Status OpenMachine();
   absl::Status StartRaft();
+  void FlushMachine();
   absl::StatusOr<std::vector<raft::Member>> FirstOfRaft() const;
   static bool Grows(const Command& command);
   std::size_t NumberOf(const rpc::ServerCall& call) const;
@@ -135,6 +139,7 @@ class Member final : private MachineObserver, private rpc::Loop::Timer {
   void TellSwept();
 
   bool wants_events() const override;
+  void OnApplying() override;
   void OnCommitted(std::shared_ptr<const CommittedBatch> batch) override;
   void OnAnswered() override;
   void OnFailure(const absl::Status& status) override { Fail(status); }
@@ -155,9 +160,13 @@ class Member final : private MachineObserver, private rpc::Loop::Timer {
   std::vector<std::unique_ptr<BatchFeed>> feeds_;
   std::vector<std::unique_ptr<StreamSet>> streams_;
   std::unique_ptr<StoreProvider> stores_;
-  std::unique_ptr<KvMachine> machine_;
+  std::unique_ptr<raft::StateMachine> machine_;
   std::unique_ptr<raft::Node> node_;
   bool stopped_ = false;
+
+  // Of the thread that applies.
+  std::optional<std::chrono::steady_clock::time_point> batch_began_;
+  io::DurationHistogram applying_;
 
   // Of the first loop.
   bool sweeping_ = false;

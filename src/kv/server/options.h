@@ -35,7 +35,7 @@ struct ServerOptions {
   std::string data_dir;  ///< Empty: nothing is kept on disk.
   std::vector<std::string> listen_client_urls = {"http://127.0.0.1:2379"};
   std::vector<std::string> advertise_client_urls;  ///< Empty: where it listens.
-  std::string listen_peer_url = "http://127.0.0.1:2380";
+  std::vector<std::string> listen_peer_urls = {"http://127.0.0.1:2380"};
   std::vector<std::string> initial_advertise_peer_urls = {"http://127.0.0.1:2380"};
   std::vector<InitialMember> initial_cluster;  ///< Empty: this one alone.
   std::string initial_cluster_token = "etcd-cluster";

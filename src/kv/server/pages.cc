@@ -14,7 +14,6 @@
 #include "fmt/format.h"
 #include "kv/model/layout.h"
 #include "kv/server/maintenance_service.h"
-#include "kv/server/wire.h"
 #include "rpc/http.h"
 
 namespace trireme::kv::inline engine {
@@ -172,6 +171,10 @@ void AddRaft(MetricsPage& page, Member& member, const std::string& raft) {
              static_cast<double>(status.applied.value));
   page.Gauge("etcd_server_proposals_pending", "Proposals that wait.",
              static_cast<double>(status.proposals_waiting));
+  page.Counter("etcd_network_peer_sent_bytes_total", "To all peers.",
+               counted("trireme_raft_frame_bytes_sent_total"));
+  page.Counter("etcd_network_peer_received_bytes_total", "From all peers.",
+               counted("trireme_raft_frame_bytes_received_total"));
   page.Counter("etcd_server_proposals_failed_total", "Proposals refused or lost.",
                counted("trireme_raft_proposals_refused_total") +
                    counted("trireme_raft_proposals_lost_total"));
@@ -181,6 +184,7 @@ void AddStore(MetricsPage& page, Member& member) {
   const Meta meta = member.published().view()->meta();
   const auto bytes = static_cast<double>(member.housekeeper().store_bytes());
   page.Gauge("etcd_mvcc_db_total_size_in_bytes", "Of the store's files.", bytes);
+  page.Gauge("etcd_debugging_mvcc_db_total_size_in_bytes", "The same, by its older name.", bytes);
   page.Gauge("etcd_mvcc_db_total_size_in_use_in_bytes", "The same.", bytes);
   page.Gauge("etcd_server_quota_backend_bytes", "0: no quota.",
              static_cast<double>(member.options().quota_backend_bytes));
@@ -190,17 +194,85 @@ void AddStore(MetricsPage& page, Member& member) {
              static_cast<double>(meta.compacted));
 }
 
+constexpr std::string_view kCodes[] = {
+    "OK",       "Canceled",       "Unknown",          "InvalidArgument",   "DeadlineExceeded",
+    "NotFound", "AlreadyExists",  "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
+    "Aborted",  "OutOfRange",     "Unimplemented",    "Internal",          "Unavailable",
+    "DataLoss", "Unauthenticated"};
+static_assert(std::size(kCodes) == rpc::kStatusCodes);
+
+/// "/etcdserverpb.KV/Put" as grpc_service="etcdserverpb.KV",grpc_method="Put".
+std::string LabelsOf(const rpc::MethodStats& method) {
+  const std::string_view path = std::string_view(method.path).substr(1);
+  const std::size_t slash = path.find('/');
+  const std::string_view name = path.substr(slash + 1);
+  const bool streams =
+      name == "Observe" || name == "Snapshot" || (name == "Watch" && !method.many_requests);
+  return fmt::format(R"(grpc_method="{}",grpc_service="{}",grpc_type="{}")", name,
+                     path.substr(0, slash),
+                     method.many_requests ? "bidi_stream"
+                     : streams            ? "server_stream"
+                                          : "unary");
+}
+
+/// With the names and labels of go-grpc-prometheus, as etcd has them.
+std::string CallsByMethod(const rpc::Server& counted) {
+  std::string started =
+      "# HELP grpc_server_started_total Calls that began.\n"
+      "# TYPE grpc_server_started_total counter\n";
+  std::string handled =
+      "# HELP grpc_server_handled_total Calls that ended, by their status.\n"
+      "# TYPE grpc_server_handled_total counter\n";
+  for (const rpc::MethodStats& method : counted.method_stats()) {
+    const std::string labels = LabelsOf(method);
+    started += fmt::format("grpc_server_started_total{{{}}} {}\n", labels, method.started);
+    for (std::size_t code = 0; code < rpc::kStatusCodes; ++code) {
+      if (method.handled[code] == 0 && code != 0) continue;
+      handled += fmt::format("grpc_server_handled_total{{grpc_code=\"{}\",{}}} {}\n", kCodes[code],
+                             labels, method.handled[code]);
+    }
+  }
+  return started + handled;
+}
+
+void AddCalls(MetricsPage& page, const rpc::Server& counted) {
+  const rpc::ServerStats stats = counted.stats();
+  page.Append(CallsByMethod(counted));
+  page.Counter("etcd_network_client_grpc_received_bytes_total", "Of clients' messages.",
+               static_cast<double>(stats.message_bytes_received));
+  page.Counter("etcd_network_client_grpc_sent_bytes_total", "Of messages to clients.",
+               static_cast<double>(stats.message_bytes_sent));
+  page.Gauge("trireme_rpc_connections", "Clients' connections.",
+             static_cast<double>(stats.live_connections));
+  page.Gauge("trireme_rpc_streams", "Calls under way.", static_cast<double>(stats.live_streams));
+}
+
+/// The lines of a histogram in another page of that format, by another name.
+std::string Renamed(std::string_view page, std::string_view from, std::string_view to) {
+  std::string lines;
+  for (std::size_t at = 0; at < page.size();) {
+    const std::size_t end = std::min(page.find('\n', at), page.size());
+    std::string line(page.substr(at, end - at));
+    at = end + 1;
+    const std::size_t name = line.find(from);
+    if (name == std::string::npos) continue;
+    lines += line.replace(name, from.size(), to) + "\n";
+  }
+  return lines;
+}
+
 std::string Metrics(Member& member, const rpc::Server& counted) {
   MetricsPage page;
   const std::string raft = member.node().host().Metrics();
   AddRaft(page, member, raft);
   AddStore(page, member);
-  const rpc::ServerStats stats = counted.stats();
-  page.Counter("grpc_server_started_total", "Calls that began.",
-               static_cast<double>(stats.calls_started));
-  page.Gauge("trireme_rpc_connections", "Clients' connections.",
-             static_cast<double>(stats.live_connections));
-  page.Gauge("trireme_rpc_streams", "Calls under way.", static_cast<double>(stats.live_streams));
+  AddCalls(page, counted);
+  page.Append(Renamed(raft, "trireme_raft_log_sync_duration_seconds",
+                      "etcd_disk_wal_fsync_duration_seconds"));
+  std::string applying;
+  member.applying().AppendTo(applying, "etcd_disk_backend_commit_duration_seconds",
+                             "A batch of entries, applied to the store.");
+  page.Append(applying);
   page.Append(fmt::format(
       "# HELP etcd_server_version Which version is running. 1 for 'server_version' label with "
       "current version.\n# TYPE etcd_server_version gauge\n"
@@ -209,15 +281,6 @@ std::string Metrics(Member& member, const rpc::Server& counted) {
   AddProcess(page);
   page.Append(raft);
   return page.Take();
-}
-
-void RegisterRefusal(rpc::Server& on, const std::string& method) {
-  rpc::Method how;
-  how.one = [](std::shared_ptr<rpc::ServerCall> call, const std::string&) {
-    call->Finish(absl::UnimplementedError(
-        "etcdserver: authentication is not implemented; see docs/etcd-compatibility.md"));
-  };
-  on.RegisterMethod(method, std::move(how));
 }
 
 }  // namespace
@@ -238,23 +301,6 @@ void AddPages(rpc::Server& on, Member& member, const rpc::Server& counted) {
   on.HandleGet("/metrics", [&member, &counted](const Request&, const Responder& to) {
     to->Send(200, "text/plain; version=0.0.4", Metrics(member, counted));
   });
-}
-
-void AddHealthAndAuth(rpc::Server& on, Member& member) {
-  rpc::Method check;
-  check.one = [&member](std::shared_ptr<rpc::ServerCall> call, const std::string&) {
-    constexpr std::int64_t kServing = 1, kNotServing = 2;
-    const bool well = member.failure().ok() && member.replica().leader() != raft::kNobody;
-    std::string response;
-    wire::Append(response, 1, well ? kServing : kNotServing);
-    call->FinishWith(std::move(response));
-  };
-  on.RegisterMethod("/grpc.health.v1.Health/Check", std::move(check));
-  for (const char* name :
-       {"AuthEnable", "AuthDisable", "AuthStatus", "Authenticate", "UserAdd", "UserGet", "UserList",
-        "UserDelete", "UserChangePassword", "UserGrantRole", "UserRevokeRole", "RoleAdd", "RoleGet",
-        "RoleList", "RoleDelete", "RoleGrantPermission", "RoleRevokePermission"})
-    RegisterRefusal(on, std::string("/etcdserverpb.Auth/") + name);
 }
 
 }  // namespace trireme::kv::inline engine

@@ -2,6 +2,7 @@
 
 #include "base/status_macros.h"
 #include "kv/server/cluster_service.h"
+#include "kv/server/health_service.h"
 #include "kv/server/kv_service.h"
 #include "kv/server/lease_service.h"
 #include "kv/server/lock_service.h"
@@ -17,6 +18,11 @@ namespace {
 /// What a stopping server waits for its running calls.
 constexpr absl::Duration kDrainGrace = absl::Milliseconds(500);
 
+/// As in etcd, the URL says it and not that there are certificates.
+bool IsPlain(std::string_view url) {
+  return url.starts_with("http://") || url.starts_with("unix://");
+}
+
 /// Every service of a member, in no order.
 std::vector<std::unique_ptr<rpc::Service>> MakeServices(Member& member) {
   std::vector<std::unique_ptr<rpc::Service>> services;
@@ -27,6 +33,8 @@ std::vector<std::unique_ptr<rpc::Service>> MakeServices(Member& member) {
   services.push_back(std::make_unique<MaintenanceService>(member));
   services.push_back(std::make_unique<LockService>(member));
   services.push_back(std::make_unique<ElectionService>(member));
+  services.push_back(std::make_unique<HealthService>(member));
+  services.push_back(std::make_unique<AuthService>());
   return services;
 }
 
@@ -50,7 +58,6 @@ absl::Status Server::Begin(const ServerOptions& options) {
   rpc_options.tls = options.client_tls;
   rpc_ = std::make_unique<rpc::Server>(rpc_options);
   for (const auto& service : services_) rpc_->Register(*service);
-  AddHealthAndAuth(*rpc_, *member_);
   AddPages(*rpc_, *member_, *rpc_);
   TRIREME_RETURN_IF_ERROR(Listen(options));
   member_->housekeeper().SetClientUrls(AdvertisedUrls(options));
@@ -68,7 +75,7 @@ absl::Status Server::ListenForPages(const ServerOptions& options) {
   for (const std::string& url : options.listen_metrics_urls) {
     TRIREME_ASSIGN_OR_RETURN(const std::string text, AddressOfUrl(url));
     TRIREME_ASSIGN_OR_RETURN(const rpc::Address address, rpc::ParseAddress(text));
-    TRIREME_RETURN_IF_ERROR(pages_->Listen(address).status());
+    TRIREME_RETURN_IF_ERROR(pages_->Listen(address, IsPlain(url)).status());
   }
   return pages_->Start();
 }
@@ -77,7 +84,7 @@ absl::Status Server::Listen(const ServerOptions& options) {
   for (const std::string& url : options.listen_client_urls) {
     TRIREME_ASSIGN_OR_RETURN(const std::string text, AddressOfUrl(url));
     TRIREME_ASSIGN_OR_RETURN(const rpc::Address address, rpc::ParseAddress(text));
-    TRIREME_ASSIGN_OR_RETURN(const rpc::Address bound, rpc_->Listen(address));
+    TRIREME_ASSIGN_OR_RETURN(const rpc::Address bound, rpc_->Listen(address, IsPlain(url)));
     client_addresses_.push_back(bound.ToString());
   }
   return absl::OkStatus();

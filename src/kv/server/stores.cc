@@ -3,12 +3,15 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <utility>
 
 #include "base/status_macros.h"
 #include "fmt/format.h"
 #include "io/file.h"
+#include "kv/model/state_stream.h"
+#include "kv/store/files_stream.h"
 #include "kv/store/memory_store.h"
 #include "kv/store/rocks_store.h"
 
@@ -40,11 +43,75 @@ absl::StatusOr<std::uint64_t> ReadNumber(const fs::path& path) {
                   path.string()));
 }
 
+constexpr std::uint64_t kReadBytes = 1u << 20;
+
+/// A store of the files of a stream, in an empty directory.
+absl::StatusOr<std::shared_ptr<OrderedStore>> ReceiveInto(const fs::path& directory,
+                                                          raft::SnapshotSource& from) {
+  FilesReader reader(directory.string());
+  while (true) {
+    TRIREME_ASSIGN_OR_RETURN(const SharedBytes bytes, from.Read(kReadBytes));
+    if (bytes.empty()) break;
+    TRIREME_RETURN_IF_ERROR(reader.Feed(bytes.view()));
+  }
+  TRIREME_RETURN_IF_ERROR(reader.Finish());
+  TRIREME_ASSIGN_OR_RETURN(std::unique_ptr<RocksStore> store, RocksStore::Open(directory.string()));
+  return std::shared_ptr<OrderedStore>(std::move(store));
+}
+
+absl::Status MakeEmpty(const fs::path& directory) {
+  std::error_code error;
+  fs::remove_all(directory, error);
+  if (!error) fs::create_directories(directory, error);
+  if (!error) return absl::OkStatus();
+  return absl::UnavailableError(
+      fmt::format("cannot make {}: {}", directory.string(), error.message()));
+}
+
+/// Gone with the object.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() : path_(fs::temp_directory_path() / "trireme-kv-XXXXXX") {}
+  ~TemporaryDirectory() {
+    std::error_code gone;
+    fs::remove_all(path_, gone);
+  }
+  absl::StatusOr<fs::path> Make() {
+    std::string path = path_.string();
+    if (::mkdtemp(path.data()) == nullptr) return io::ErrnoStatus("mkdtemp", path, errno);
+    return path_ = path;
+  }
+
+ private:
+  fs::path path_;
+};
+
+absl::Status CopyState(OrderedStore& from, OrderedStore& to) {
+  StateWriter writer(*from.Snapshot());
+  StateReader reader(to);
+  for (bool more = true; more;) {
+    std::string part;
+    TRIREME_ASSIGN_OR_RETURN(more, writer.Next(&part));
+    TRIREME_RETURN_IF_ERROR(reader.Feed(part));
+  }
+  return reader.Finish();
+}
+
 class MemoryStores final : public StoreProvider {
  public:
+  bool durable() const override { return false; }
   absl::StatusOr<std::shared_ptr<OrderedStore>> Open() override { return OpenEmpty(); }
   absl::StatusOr<std::shared_ptr<OrderedStore>> OpenEmpty() override {
     return std::make_shared<MemoryStore>();
+  }
+  /// From a member that keeps its state in files; for a moment they are here too.
+  absl::StatusOr<std::shared_ptr<OrderedStore>> Receive(raft::SnapshotSource& from) override {
+    TemporaryDirectory temporary;
+    TRIREME_ASSIGN_OR_RETURN(const fs::path directory, temporary.Make());
+    TRIREME_ASSIGN_OR_RETURN(const auto files, ReceiveInto(directory, from));
+    auto store = std::make_shared<MemoryStore>();
+    TRIREME_RETURN_IF_ERROR(CopyState(*files, *store));
+    return std::shared_ptr<OrderedStore>(std::move(store));
   }
   absl::Status Adopt() override { return absl::OkStatus(); }
 };
@@ -64,13 +131,20 @@ class RocksStores final : public StoreProvider {
     return absl::OkStatus();
   }
 
+  bool durable() const override { return true; }
+
   absl::StatusOr<std::shared_ptr<OrderedStore>> Open() override { return OpenNumber(current_); }
 
   absl::StatusOr<std::shared_ptr<OrderedStore>> OpenEmpty() override {
     filling_ = current_ + 1;
-    std::error_code error;
-    fs::remove_all(PathOf(filling_), error);
+    TRIREME_RETURN_IF_ERROR(MakeEmpty(PathOf(filling_)));
     return OpenNumber(filling_);
+  }
+
+  absl::StatusOr<std::shared_ptr<OrderedStore>> Receive(raft::SnapshotSource& from) override {
+    filling_ = current_ + 1;
+    TRIREME_RETURN_IF_ERROR(MakeEmpty(PathOf(filling_)));
+    return ReceiveInto(PathOf(filling_), from);
   }
 
   absl::Status Adopt() override {

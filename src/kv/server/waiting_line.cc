@@ -109,10 +109,10 @@ void PlaceInLine::Look() {
     const auto before = Predecessor(*member_.published().view());
     if (!before.ok()) return End(before.status());
     if (!before->has_value()) break;
-    waits_ =
-        member_.key_watch().AddKey(**before, member_.LoopOf(*call_), [weak = weak_from_this()] {
-          if (const auto self = weak.lock()) self->Look();
-        });
+    waits_ = member_.key_watch().AddKey(**before, member_.LoopOf(*call_),
+                                        [weak = weak_from_this()](auto) {
+                                          if (const auto self = weak.lock()) self->Look();
+                                        });
     const auto again = Predecessor(*member_.published().view());
     if (again.ok() && *again == *before) return;
   }

@@ -120,7 +120,8 @@ class WatchService::Handler final : public rpc::CallHandler {
       return stream_.call().Finish(Unparsable(stream_.call().method()));
     shard_.Handle(stream_, request);
   }
-  void OnHalfClose() override { stream_.call().Finish(absl::OkStatus()); }
+  /// Its watches go on until it cancels the call.
+  void OnHalfClose() override {}
 
  private:
   Shard& shard_;

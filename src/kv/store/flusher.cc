@@ -2,16 +2,20 @@
 
 #include <pthread.h>
 
+#include <filesystem>
 #include <utility>
 
 #include "base/check.h"
 #include "base/status_macros.h"
-#include "kv/model/layout.h"
 
 namespace trireme::kv::inline engine {
 
-Flusher::Flusher(RocksFiles& files) : files_(files) {
-  layers_.files = files_.State();
+Checkpoint::~Checkpoint() {
+  std::error_code gone;
+  if (!directory.empty()) std::filesystem::remove_all(directory, gone);
+}
+
+Flusher::Flusher(RocksFiles& files) : files_(files), state_(files.State()) {
   thread_ = std::thread([this] { Run(); });
 }
 
@@ -24,25 +28,27 @@ Flusher::~Flusher() {
   thread_.join();
 }
 
-void Flusher::SetDurableMeta(std::string meta) {
-  const std::scoped_lock lock(mutex_);
-  durable_meta_ = std::move(meta);
-}
-
-void Flusher::Start(std::shared_ptr<const FrozenTree> tree, std::int64_t drop_below) {
+std::uint64_t Flusher::Start(Job job) {
+  std::uint64_t number = 0;
   {
     const std::scoped_lock lock(mutex_);
-    TRIREME_CHECK(layers_.tree == nullptr);
-    layers_.tree = std::move(tree);
-    drop_below_ = drop_below;
+    TRIREME_CHECK(jobs_.size() < kTreesMax);
+    jobs_.push_back(std::move(job));
+    number = written_ + jobs_.size();
     changed_ = true;
   }
   wake_.notify_one();
+  return number;
 }
 
-bool Flusher::busy() const {
+std::uint64_t Flusher::last() const {
   const std::scoped_lock lock(mutex_);
-  return layers_.tree != nullptr;
+  return written_ + jobs_.size();
+}
+
+bool Flusher::idle() const {
+  const std::scoped_lock lock(mutex_);
+  return jobs_.empty();
 }
 
 absl::Status Flusher::status() const {
@@ -50,51 +56,68 @@ absl::Status Flusher::status() const {
   return status_.ok() ? files_.background_error() : status_;
 }
 
-absl::Status Flusher::Wait() {
+absl::Status Flusher::WaitForRoom(std::size_t jobs_max) {
   std::unique_lock lock(mutex_);
-  done_.wait(lock, [this] { return layers_.tree == nullptr || !status_.ok(); });
+  done_.wait(lock, [&] { return jobs_.size() <= jobs_max || !status_.ok(); });
   return status_;
 }
 
+absl::Status Flusher::WaitFor(std::uint64_t number) {
+  std::unique_lock lock(mutex_);
+  done_.wait(lock, [&] { return written_ >= number || !status_.ok(); });
+  return written_ >= number ? absl::OkStatus() : status_;
+}
+
 Flusher::Layers Flusher::Current() {
+  std::shared_ptr<const FilesState> merged;
+  if (files_.merged()) merged = files_.State();
   const std::scoped_lock lock(mutex_);
   changed_ = false;
-  return layers_;
+  if (merged != nullptr) state_.swap(merged);
+  Layers layers{{}, state_};
+  std::size_t trees = 0;
+  for (auto job = jobs_.rbegin(); job != jobs_.rend(); ++job)
+    if (job->tree != nullptr) layers.trees[trees++] = job->tree;
+  return layers;
 }
 
-std::string Flusher::durable_meta() const {
-  const std::scoped_lock lock(mutex_);
-  return durable_meta_;
-}
-
-/// After a failure the tree stays what it is: readable, and not in the files.
+/// After a failure the trees stay what they are: readable, and not in the files.
 void Flusher::Run() {
   ::pthread_setname_np(::pthread_self(), "kv-flush");
   std::unique_lock lock(mutex_);
   for (;;) {
-    wake_.wait(lock, [this] { return stop_ || (layers_.tree != nullptr && status_.ok()); });
-    if (layers_.tree == nullptr || !status_.ok()) return;
-    const auto tree = layers_.tree;
-    const std::int64_t drop_below = drop_below_;
-    lock.unlock();
-    const absl::Status status = WriteOne(*tree, drop_below);
-    const auto files = status.ok() ? files_.State() : nullptr;
-    CowTree::Cursor meta;
-    meta.Seek(tree->root(), MetaKey());
-    lock.lock();
-    status_ = status;
-    if (status.ok()) {
-      if (meta.Valid() && meta.entry().key() == MetaKey()) durable_meta_ = meta.entry().value();
-      layers_ = {nullptr, files};
-      changed_ = true;
-    }
-    done_.notify_all();
+    wake_.wait(lock, [this] { return stop_ || (!jobs_.empty() && status_.ok()); });
+    if (jobs_.empty() || !status_.ok()) return;
+    WriteOne(lock);
   }
 }
 
-absl::Status Flusher::WriteOne(const FrozenTree& tree, std::int64_t drop_below) {
-  TRIREME_RETURN_IF_ERROR(files_.Ingest(tree.root()));
-  return files_.SetFloor(drop_below);
+/// A tree and a state that go take their time: outside of the lock.
+void Flusher::WriteOne(std::unique_lock<std::mutex>& lock) {
+  Job job = jobs_.front();
+  lock.unlock();
+  const absl::Status status = Write(job);
+  auto state = status.ok() ? files_.State() : nullptr;
+  lock.lock();
+  status_ = status;
+  if (status.ok()) {
+    jobs_.pop_front();
+    state_.swap(state);
+    ++written_;
+    changed_ = true;
+  }
+  done_.notify_all();
+  lock.unlock();
+  job = {};
+  state.reset();
+  lock.lock();
+}
+
+absl::Status Flusher::Write(const Job& job) {
+  if (job.tree != nullptr) TRIREME_RETURN_IF_ERROR(files_.Ingest(job.tree->root()));
+  files_.SetFloor(job.drop_below);
+  if (job.checkpoint != nullptr) job.checkpoint->status = files_.Copy(&job.checkpoint->directory);
+  return absl::OkStatus();
 }
 
 }  // namespace trireme::kv::inline engine

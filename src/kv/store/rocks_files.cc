@@ -1,13 +1,15 @@
 #include "kv/store/rocks_files.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <filesystem>
-#include <set>
 #include <utility>
 
 #include "base/status_macros.h"
 #include "fmt/format.h"
 #include "kv/model/layout.h"
+#include "kv/store/floors.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/compaction_filter.h"
 #include "rocksdb/convenience.h"
@@ -18,6 +20,7 @@
 #include "rocksdb/slice_transform.h"
 #include "rocksdb/sst_file_writer.h"
 #include "rocksdb/table.h"
+#include "rocksdb/utilities/checkpoint.h"
 
 namespace trireme::kv::inline engine {
 namespace {
@@ -26,10 +29,15 @@ constexpr double kFilterBitsPerKey = 10;
 constexpr std::size_t kBlockBytes = 8 << 10;
 constexpr std::size_t kUnusedMemtableBytes = 256 << 10;
 constexpr std::uint64_t kBytesPerSync = 1 << 20;
+constexpr std::size_t kMergeReadBytes = 1 << 20;
 constexpr std::uint64_t kRocksLogBytes = 1 << 20;
 constexpr std::size_t kRocksLogs = 2;
 constexpr std::array<const char*, kFamilies> kFamilyNames = {"default", "versions", "history"};
-constexpr std::string_view kIncoming = "incoming";
+/// A seek costs about as much.
+constexpr int kStepsBeforeSeek = 8;
+/// Files on their way into the store, and copies of the store for others.
+constexpr std::string_view kIncoming = "incoming", kOutgoing = "outgoing";
+constexpr double kPercent = 100;
 
 rocksdb::Slice Slice(std::string_view bytes) {
   return {bytes.data(), bytes.size()};
@@ -83,18 +91,16 @@ class KeyOfVersion final : public rocksdb::SliceTransform {
 }  // namespace
 
 struct RocksFiles::Shared {
+  void Fail(const absl::Status& status) {
+    const std::scoped_lock lock(mutex);
+    error.Update(status);
+  }
+
   mutable std::mutex mutex;
-  absl::Status error;
-  std::int64_t floor = 0;              ///< Of states to come.
-  std::multiset<std::int64_t> floors;  ///< Of the states there are.
+  absl::Status error;  // Guarded by mutex.
+  Floors floors;
   std::atomic<bool> merged = false;
   std::shared_ptr<rocksdb::Cache> cache;
-
-  /// No state reads revisions below it.
-  std::int64_t DropBelow() const {
-    const std::scoped_lock lock(mutex);
-    return floors.empty() ? floor : std::min(floor, *floors.begin());
-  }
 };
 
 class RocksFiles::Listener final : public rocksdb::EventListener {
@@ -105,8 +111,7 @@ class RocksFiles::Listener final : public rocksdb::EventListener {
     if (job.status.ok()) shared_->merged = true;
   }
   void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override {
-    const std::scoped_lock lock(shared_->mutex);
-    shared_->error.Update(Failed("cannot merge files of", directory_, *status));
+    shared_->Fail(Failed("cannot merge files of", directory_, *status));
   }
 
  private:
@@ -150,7 +155,7 @@ class RocksFiles::DropperFactory final : public rocksdb::CompactionFilterFactory
   const char* Name() const override { return "trireme.DropperFactory"; }
   std::unique_ptr<rocksdb::CompactionFilter> CreateCompactionFilter(
       const rocksdb::CompactionFilter::Context& context) override {
-    const std::int64_t floor = shared_->DropBelow();
+    const std::int64_t floor = shared_->floors.Lowest();
     if (floor <= 0) return nullptr;
     return std::make_unique<Dropper>(floor, context.is_full_compaction);
   }
@@ -211,6 +216,9 @@ RocksFiles::RocksFiles(std::string directory, const RocksStoreOptions& options)
 }
 
 RocksFiles::~RocksFiles() {
+  closing_ = true;
+  shared_->floors.Stop();
+  if (reclaimer_.joinable()) reclaimer_.join();
   for (rocksdb::ColumnFamilyHandle* handle : handles_)
     if (handle != nullptr) db_->DestroyColumnFamilyHandle(handle).PermitUncheckedError();
 }
@@ -228,6 +236,7 @@ absl::Status RocksFiles::Open() {
   db.create_missing_column_families = true;
   db.max_background_jobs = options_.merge_threads;
   db.avoid_unnecessary_blocking_io = true;
+  db.compaction_readahead_size = kMergeReadBytes;
   db.stats_dump_period_sec = db.stats_persist_period_sec = 0;
   db.info_log_level = rocksdb::WARN_LEVEL;
   db.max_log_file_size = kRocksLogBytes;
@@ -246,13 +255,31 @@ absl::Status RocksFiles::Open() {
   if (!status.ok()) return Failed("cannot open", directory_, status);
   db_.reset(opened);
   std::ranges::copy(handles, handles_.begin());
+  TRIREME_RETURN_IF_ERROR(EmptyFolder(kIncoming));
+  TRIREME_RETURN_IF_ERROR(EmptyFolder(kOutgoing));
+  reclaimer_ = std::thread([this] { Reclaim(); });
+  return absl::OkStatus();
+}
+
+absl::Status RocksFiles::EmptyFolder(std::string_view name) const {
+  const std::filesystem::path folder = std::filesystem::path(directory_) / name;
   std::error_code error;
-  std::filesystem::remove_all(std::filesystem::path(directory_) / kIncoming, error);
-  if (!error)
-    std::filesystem::create_directory(std::filesystem::path(directory_) / kIncoming, error);
+  std::filesystem::remove_all(folder, error);
+  if (!error) std::filesystem::create_directory(folder, error);
   if (!error) return absl::OkStatus();
   return absl::UnavailableError(
-      fmt::format("cannot empty {}/{}: {}", directory_, kIncoming, error.message()));
+      fmt::format("cannot empty {}: {}", folder.string(), error.message()));
+}
+
+absl::Status RocksFiles::Copy(std::string* directory) {
+  const std::string to = fmt::format("{}/{}/{}", directory_, kOutgoing, copies_made_++);
+  rocksdb::Checkpoint* made = nullptr;
+  rocksdb::Status status = rocksdb::Checkpoint::Create(db_.get(), &made);
+  const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+  if (status.ok()) status = checkpoint->CreateCheckpoint(to);
+  if (!status.ok()) return Failed("cannot copy", directory_, status);
+  *directory = to;
+  return absl::OkStatus();
 }
 
 absl::Status RocksFiles::Ingest(const CowTree::Node* root) {
@@ -294,17 +321,62 @@ std::shared_ptr<const FilesState> RocksFiles::State() {
   return std::make_shared<const FilesState>(*this);
 }
 
-absl::Status RocksFiles::SetFloor(std::int64_t floor) {
-  {
-    const std::scoped_lock lock(shared_->mutex);
-    if (floor <= shared_->floor) return absl::OkStatus();
-    shared_->floor = floor;
+void RocksFiles::SetFloor(std::int64_t floor) {
+  shared_->floors.Raise(floor);
+}
+
+/// Whenever there is more that nobody reads.
+void RocksFiles::Reclaim() {
+  ::pthread_setname_np(::pthread_self(), "kv-reclaim");
+  std::int64_t seen = 0;
+  while (const auto floor = shared_->floors.AwaitAbove(seen)) {
+    seen = *floor;
+    if (!WorthReclaiming(seen)) continue;
+    const absl::Status status = ReclaimBelow(seen);
+    if (!status.ok() && !closing_) shared_->Fail(status);
   }
+}
+
+/// As many changes below the floor as are in history made as many versions unreadable, or nearly:
+/// enough of them are worth writing all others again, if there is room for both. History goes last,
+/// so that what a crash leaves undone is found again.
+bool RocksFiles::WorthReclaiming(std::int64_t floor) const {
+  const auto number = [this](Family family, const std::string& property) {
+    std::uint64_t value = 0;
+    db_->GetIntProperty(Handle(family), property, &value);
+    return static_cast<double>(value);
+  };
+  const std::string begin = RevisionKey({0, 0}), end = RevisionKey({floor, 0});
+  const rocksdb::Range range(Slice(begin), Slice(end));
+  std::uint64_t below = 0;
+  rocksdb::SizeApproximationOptions options;
+  if (!db_->GetApproximateSizes(options, Handle(Family::kHistory), &range, 1, &below).ok())
+    return false;
+  const double history_bytes =
+      number(Family::kHistory, rocksdb::DB::Properties::kTotalSstFilesSize);
+  if (below == 0 || history_bytes <= 0) return false;
+  const double changes = number(Family::kHistory, rocksdb::DB::Properties::kEstimateNumKeys) *
+                         static_cast<double>(below) / history_bytes;
+  const double versions = number(Family::kVersions, rocksdb::DB::Properties::kEstimateNumKeys);
+  if (changes * kPercent < versions * options_.reclaim_percent) return false;
+  std::error_code error;
+  const auto space = std::filesystem::space(directory_, error);
+  return !error && static_cast<double>(space.available) >
+                       number(Family::kVersions, rocksdb::DB::Properties::kTotalSstFilesSize);
+}
+
+absl::Status RocksFiles::ReclaimBelow(std::int64_t floor) {
+  rocksdb::CompactRangeOptions merge;
+  merge.exclusive_manual_compaction = false;
+  merge.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
+  merge.canceled = &closing_;
+  rocksdb::Status status = db_->CompactRange(merge, Handle(Family::kVersions), nullptr, nullptr);
+  if (!status.ok()) return Failed("cannot merge the files of", directory_, status);
   // Whole files only: what stays is not read, and goes with its file.
-  const std::string begin = RevisionKey({0, 0}), end = RevisionKey({shared_->DropBelow(), 0});
+  const std::string begin = RevisionKey({0, 0}), end = RevisionKey({floor, 0});
   const rocksdb::Slice from = Slice(begin), to = Slice(end);
-  const rocksdb::Status status = rocksdb::DeleteFilesInRange(db_.get(), Handle(Family::kHistory),
-                                                             &from, &to, /*include_end=*/false);
+  status = rocksdb::DeleteFilesInRange(db_.get(), Handle(Family::kHistory), &from, &to,
+                                       /*include_end=*/false);
   return status.ok() ? absl::OkStatus() : Failed("cannot drop files of", directory_, status);
 }
 
@@ -317,20 +389,13 @@ bool RocksFiles::merged() const {
   return shared_->merged;
 }
 
-FilesState::FilesState(RocksFiles& files) : files_(files) {
-  {
-    const std::scoped_lock lock(files_.shared_->mutex);
-    floor_ = files_.shared_->floor;
-    files_.shared_->floors.insert(floor_);
-  }
-  snapshot_ = files_.db_->GetSnapshot();
-}
+FilesState::FilesState(RocksFiles& files)
+    : files_(files), floor_(files.shared_->floors.Hold()), snapshot_(files.db_->GetSnapshot()) {}
 
 FilesState::~FilesState() {
   idle_.clear();
   files_.db_->ReleaseSnapshot(snapshot_);
-  const std::scoped_lock lock(files_.shared_->mutex);
-  files_.shared_->floors.erase(files_.shared_->floors.find(floor_));
+  files_.shared_->floors.Release(floor_);
 }
 
 std::unique_ptr<FilesCursor> FilesState::Take() const {
@@ -383,6 +448,14 @@ void FilesCursor::Seek(std::string_view from) {
   segment_ = SegmentOf(from);
   Total(kSegments[static_cast<std::size_t>(segment_)])->Seek(Slice(from));
   Settle();
+}
+
+void FilesCursor::SeekForward(std::string_view from) {
+  for (int i = 0; i < kStepsBeforeSeek; ++i) {
+    Next();
+    if (!Valid() || key() >= from) return;
+  }
+  Seek(from);
 }
 
 void FilesCursor::Next() {

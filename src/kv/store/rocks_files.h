@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -38,6 +39,8 @@ class FilesCursor {
   ~FilesCursor();
 
   void Seek(std::string_view from);
+  /// The same from an entry before it.
+  void SeekForward(std::string_view from);
   void SeekWithin(std::string_view from, std::string_view prefix);
   void Next();
   bool Valid() const { return at_ != nullptr; }
@@ -76,8 +79,8 @@ class FilesState {
   static constexpr std::size_t kIdleMax = 16;
 
   RocksFiles& files_;
-  const rocksdb::Snapshot* snapshot_;
-  std::int64_t floor_;  ///< Revisions below need not be readable in it.
+  const std::int64_t floor_;  ///< Revisions below need not be readable in it.
+  const rocksdb::Snapshot* const snapshot_;
   mutable std::mutex mutex_;
   mutable std::vector<std::unique_ptr<FilesCursor>> idle_;
 };
@@ -94,9 +97,13 @@ class RocksFiles {
   /// crash after it, or none. One thread at a time.
   absl::Status Ingest(const CowTree::Node* root);
   std::shared_ptr<const FilesState> State();
+  /// Copies what the files are now, by links, into `directory`, a new one, which the caller deletes
+  /// when it is done; so does the next Open.
+  absl::Status Copy(std::string* directory);
   /// Revisions below `floor` are not read any more in states to come, and what is said so survives
-  /// a crash: merging drops their versions, and their history goes.
-  absl::Status SetFloor(std::int64_t floor);
+  /// a crash. Merging drops their versions; when they are many, all files are merged, in the
+  /// background, and their history goes.
+  void SetFloor(std::int64_t floor);
   /// The first thing that went wrong in the background.
   absl::Status background_error() const;
   /// Whether files have been merged since the last State: an older one keeps them on the disk.
@@ -115,6 +122,10 @@ class RocksFiles {
   RocksFiles(std::string directory, const RocksStoreOptions& options);
   absl::Status Open();
   absl::Status TakeIn(std::array<std::string, kFamilies> files);
+  absl::Status EmptyFolder(std::string_view name) const;
+  void Reclaim();
+  bool WorthReclaiming(std::int64_t floor) const;
+  absl::Status ReclaimBelow(std::int64_t floor);
   rocksdb::Options OptionsOf(Family family) const;
   rocksdb::ColumnFamilyHandle* Handle(Family family) const {
     return handles_[static_cast<std::size_t>(family)];
@@ -125,7 +136,9 @@ class RocksFiles {
   std::shared_ptr<Shared> shared_;
   std::array<rocksdb::ColumnFamilyHandle*, kFamilies> handles_ = {};
   std::unique_ptr<rocksdb::DB> db_;
-  std::uint64_t files_made_ = 0;
+  std::uint64_t files_made_ = 0, copies_made_ = 0;
+  std::atomic<bool> closing_ = false;
+  std::thread reclaimer_;
 };
 
 }  // namespace trireme::kv::inline engine

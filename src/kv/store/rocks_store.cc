@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "base/status_macros.h"
-#include "kv/model/layout.h"
+#include "kv/store/files_stream.h"
 #include "kv/store/layered_iterator.h"
 
 namespace trireme::kv::inline engine {
@@ -13,8 +13,16 @@ std::shared_ptr<SharedTree> NewTree() {
   return std::make_shared<SharedTree>(CowTree::Freeing::kTogether);
 }
 
-const CowTree::Node* RootOf(const std::shared_ptr<const FrozenTree>& tree) {
-  return tree == nullptr ? nullptr : tree->root();
+/// Full trees that may wait to be written, beside the one that is being filled.
+constexpr std::size_t kFullTreesMax = 2;
+static_assert(kFullTreesMax < Flusher::kTreesMax, "one is for StartFlush");
+
+LayeredIterator::Roots RootsOf(const CowTree::Node* active, const Flusher::Layers& below) {
+  static_assert(LayeredIterator::kTreesMax == Flusher::kTreesMax + 1);
+  LayeredIterator::Roots roots = {active};
+  for (std::size_t i = 0; i < below.trees.size() && below.trees[i] != nullptr; ++i)
+    roots[i + 1] = below.trees[i]->root();
+  return roots;
 }
 
 class Iterator : public StoreIterator {
@@ -31,10 +39,11 @@ class Iterator : public StoreIterator {
 
 }  // namespace
 
-/// Shows what is pending: finds the layers anew at each seek.
+/// Shows what is pending: finds the layers anew at each seek, and the store lets go of them for it.
 class RocksStore::Pending final : public Iterator {
  public:
-  explicit Pending(const RocksStore& store) : store_(store) {}
+  explicit Pending(const RocksStore& store) : store_(store) { store_.pending_.push_back(this); }
+  ~Pending() override { std::erase(store_.pending_, this); }
 
   void Seek(std::string_view from) override {
     CatchUp();
@@ -44,11 +53,11 @@ class RocksStore::Pending final : public Iterator {
     CatchUp();
     layers_.SeekWithin(from, prefix);
   }
+  void LetGo() { layers_.SetLayers({}, nullptr); }
 
  private:
   void CatchUp() {
-    layers_.SetLayers(store_.active_->tree().root(), RootOf(store_.below_.tree),
-                      store_.below_.files);
+    layers_.SetLayers(RootsOf(store_.active_->tree().root(), store_.below_), store_.below_.files);
   }
 
   const RocksStore& store_;
@@ -56,18 +65,19 @@ class RocksStore::Pending final : public Iterator {
 
 class RocksStore::Frozen final : public StoreReader {
  public:
-  Frozen(std::shared_ptr<SharedTree> active, Flusher::Layers below)
-      : active_(std::move(active)), below_(std::move(below)) {}
+  Frozen(std::shared_ptr<SharedTree> active, Flusher::Layers below, const Flusher& flusher)
+      : active_(std::move(active)), below_(std::move(below)), flusher_(flusher) {}
 
   std::unique_ptr<StoreIterator> NewIterator() const override {
     return std::make_unique<OfFrozen>(*this);
   }
+  bool Outdated() const override { return flusher_.changed(); }
 
  private:
   class OfFrozen final : public Iterator {
    public:
     explicit OfFrozen(const Frozen& of) {
-      layers_.SetLayers(of.active_.root(), RootOf(of.below_.tree), of.below_.files);
+      layers_.SetLayers(RootsOf(of.active_.root(), of.below_), of.below_.files);
     }
     void Seek(std::string_view from) override { layers_.Seek(from); }
     void SeekWithin(std::string_view from, std::string_view prefix) override {
@@ -77,14 +87,13 @@ class RocksStore::Frozen final : public StoreReader {
 
   FrozenTree active_;
   Flusher::Layers below_;
+  const Flusher& flusher_;
 };
 
 absl::StatusOr<std::unique_ptr<RocksStore>> RocksStore::Open(const std::string& directory,
                                                              const RocksStoreOptions& options) {
   TRIREME_ASSIGN_OR_RETURN(auto files, RocksFiles::Open(directory, options));
-  std::unique_ptr<RocksStore> store(new RocksStore(std::move(files), options));
-  TRIREME_RETURN_IF_ERROR(store->LoadDurable());
-  return store;
+  return std::unique_ptr<RocksStore>(new RocksStore(std::move(files), options));
 }
 
 RocksStore::RocksStore(std::unique_ptr<RocksFiles> files, const RocksStoreOptions& options)
@@ -93,15 +102,6 @@ RocksStore::RocksStore(std::unique_ptr<RocksFiles> files, const RocksStoreOption
 }
 
 RocksStore::~RocksStore() = default;
-
-absl::Status RocksStore::LoadDurable() {
-  const auto iterator = NewIterator();
-  iterator->Seek(MetaKey());
-  TRIREME_RETURN_IF_ERROR(iterator->status());
-  if (iterator->Valid() && iterator->key() == MetaKey())
-    flusher_.SetDurableMeta(std::string(iterator->value()));
-  return absl::OkStatus();
-}
 
 void RocksStore::Put(std::string_view key, std::string_view value) {
   active_->tree().Put(key, value);
@@ -119,14 +119,15 @@ bool RocksStore::DropBelow(std::int64_t revision) {
 }
 
 void RocksStore::CatchUp() {
+  for (Pending* iterator : pending_) iterator->LetGo();
   below_ = flusher_.Current();
 }
 
 void RocksStore::Rotate() {
   active_->Reclaim();
-  flusher_.Start(std::make_shared<const FrozenTree>(active_), drop_below_);
+  flusher_.Start({std::make_shared<const FrozenTree>(active_), drop_below_, nullptr});
+  told_ = drop_below_;
   active_ = NewTree();
-  start_flush_ = false;
   CatchUp();
 }
 
@@ -135,30 +136,38 @@ absl::Status RocksStore::Commit() {
   active_->Reclaim();
   if (flusher_.changed()) CatchUp();
   const bool full = active_->tree().bytes() >= options_.overlay_bytes;
-  if (!full && !start_flush_) return absl::OkStatus();
-  if (flusher_.busy()) {
-    if (!full) return absl::OkStatus();
-    TRIREME_RETURN_IF_ERROR(flusher_.Wait());
-  }
-  Rotate();
+  if (full) TRIREME_RETURN_IF_ERROR(flusher_.WaitForRoom(kFullTreesMax - 1));
+  // What a compaction made unreadable may go once the compaction is durable.
+  if (full || (drop_below_ > told_ && flusher_.idle())) Rotate();
   return absl::OkStatus();
 }
 
 absl::Status RocksStore::Flush() {
-  TRIREME_RETURN_IF_ERROR(flusher_.Wait());
-  if (active_->tree().size() > 0) Rotate();
-  TRIREME_RETURN_IF_ERROR(flusher_.Wait());
+  TRIREME_RETURN_IF_ERROR(StartFlush()());
   CatchUp();
   return absl::OkStatus();
 }
 
-void RocksStore::StartFlush() {
-  if (active_->tree().size() == 0) return;
-  if (flusher_.busy()) {
-    start_flush_ = true;
-  } else {
+FlushWait RocksStore::StartFlush() {
+  if (active_->tree().size() > 0) {
+    const absl::Status room = flusher_.WaitForRoom(Flusher::kTreesMax - 1);
+    if (!room.ok()) return [room] { return room; };
     Rotate();
   }
+  return [this, number = flusher_.last()] { return flusher_.WaitFor(number); };
+}
+
+std::function<absl::Status(const ByteSink&)> RocksStore::Capture() {
+  (void)StartFlush();
+  const absl::Status room = flusher_.WaitForRoom(Flusher::kTreesMax - 1);
+  if (!room.ok()) return [room](const ByteSink&) { return room; };
+  auto files = std::make_shared<Checkpoint>();
+  const std::uint64_t number = flusher_.Start({nullptr, drop_below_, files});
+  return [this, number, files](const ByteSink& sink) -> absl::Status {
+    TRIREME_RETURN_IF_ERROR(flusher_.WaitFor(number));
+    TRIREME_RETURN_IF_ERROR(files->status);
+    return WriteFiles(files->directory, sink);
+  };
 }
 
 std::unique_ptr<StoreIterator> RocksStore::NewIterator() const {
@@ -172,7 +181,7 @@ std::shared_ptr<const StoreReader> RocksStore::Snapshot() {
   }
   auto snapshot = written_ ? nullptr : last_.lock();
   if (snapshot == nullptr) {
-    snapshot = std::make_shared<const Frozen>(active_, below_);
+    snapshot = std::make_shared<const Frozen>(active_, below_, flusher_);
     last_ = snapshot;
     written_ = false;
   }

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "kv/model/ordered_store.h"
@@ -27,11 +29,13 @@ class RocksStore final : public OrderedStore {
 
   void Put(std::string_view key, std::string_view value) override;
   void Erase(std::string_view key) override;
-  /// Waits only when the tree is full and the one before it is still being written.
+  /// Waits only when the tree is full and two before it are not written yet.
   absl::Status Commit() override;
   absl::Status Flush() override;
-  void StartFlush() override;
-  std::string DurableMeta() const override { return flusher_.durable_meta(); }
+  /// Waits itself only when as many trees as there may be wait to be written.
+  FlushWait StartFlush() override;
+  /// Its files, at once or when what was committed is in them (files_stream.h).
+  std::function<absl::Status(const ByteSink&)> Capture() override;
   bool DropBelow(std::int64_t revision) override;
   std::unique_ptr<StoreIterator> NewIterator() const override;
   std::shared_ptr<const StoreReader> Snapshot() override;
@@ -41,7 +45,6 @@ class RocksStore final : public OrderedStore {
   class Frozen;
 
   RocksStore(std::unique_ptr<RocksFiles> files, const RocksStoreOptions& options);
-  absl::Status LoadDurable();
   /// Hands the tree to the flusher and begins the next one.
   void Rotate();
   /// Takes over what the flusher has done.
@@ -52,8 +55,9 @@ class RocksStore final : public OrderedStore {
   std::shared_ptr<SharedTree> active_;
   Flusher::Layers below_;  ///< What active_ lies over.
   std::int64_t drop_below_ = 0;
-  bool start_flush_ = false;  ///< As soon as there is no flush under way.
-  bool written_ = false;      ///< Since the last snapshot.
+  std::int64_t told_ = 0;  ///< drop_below_ as the files know it, or will.
+  bool written_ = false;   ///< Since the last snapshot.
+  mutable std::vector<Pending*> pending_;
   std::weak_ptr<const Frozen> last_;
   Flusher flusher_;  ///< Last: its thread uses the files.
 };

@@ -267,6 +267,7 @@ std::vector<GroupId> HostLoop::dormant() const {
 
 void HostLoop::OnFrame(NodeId from, SharedBytes frame) {
   counters_.frames_received.fetch_add(1, std::memory_order_relaxed);
+  counters_.frame_bytes_received.fetch_add(frame.size(), std::memory_order_relaxed);
   if (inbox_.Receive(from, frame)) return TurnHere();
   counters_.frames_dropped.fetch_add(1, std::memory_order_relaxed);
 }

@@ -41,6 +41,7 @@ struct HostCounters {
   std::atomic<std::uint64_t> frames_not_sent{0};
   std::atomic<std::uint64_t> messages_received{0};
   std::atomic<std::uint64_t> frames_received{0};
+  std::atomic<std::uint64_t> frame_bytes_received{0};
   std::atomic<std::uint64_t> frames_dropped{0};      ///< Too much waited.
   std::atomic<std::uint64_t> frames_damaged{0};      ///< No frame, or no message in it.
   std::atomic<std::uint64_t> messages_refused{0};    ///< Impossible, by Core::Step.

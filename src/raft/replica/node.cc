@@ -45,6 +45,7 @@ std::unique_ptr<TcpTransport> MakeTcp(const TcpOptions& options) {
   tcp.cluster_id = options.cluster_id;
   tcp.node = options.node;
   tcp.listen = options.listen;
+  tcp.listen_also = options.listen_also;
   tcp.tls = TlsOf(options.tls);
   tcp.answer = options.answer;
   return std::make_unique<TcpTransport>(std::move(tcp));
@@ -75,6 +76,7 @@ class NodeImpl final : public Node {
     transport_ = MakeTcp({.cluster_id = options.cluster_id,
                           .node = options.node,
                           .listen = options.listen,
+                          .listen_also = options.listen_also,
                           .tls = options.tls,
                           .answer = options.answer});
     host.transport = transport_.get();

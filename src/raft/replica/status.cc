@@ -57,6 +57,9 @@ class Page {
   void Head(const char* name, const char* type, const char* help) {
     fmt::format_to(std::back_inserter(text_), "# HELP {0} {2}\n# TYPE {0} {1}\n", name, type, help);
   }
+  void Durations(const char* name, const char* help, const io::DurationHistogram& durations) {
+    durations.AppendTo(text_, name, help);
+  }
   void OfGroup(const char* name, GroupId group, std::uint64_t value) {
     fmt::format_to(std::back_inserter(text_), "{}{{group=\"{}\"}} {}\n", name, group.value, value);
   }
@@ -99,6 +102,8 @@ constexpr OfHost kOfHost[] = {
     {"trireme_raft_frames_not_sent_total", "Frames the transport refused.",
      &HostCounters::frames_not_sent},
     {"trireme_raft_frames_received_total", "Frames received.", &HostCounters::frames_received},
+    {"trireme_raft_frame_bytes_received_total", "Their bytes.",
+     &HostCounters::frame_bytes_received},
     {"trireme_raft_messages_received_total", "Messages received.",
      &HostCounters::messages_received},
     {"trireme_raft_frames_dropped_total", "Frames dropped because queued_frame_bytes_max waited.",
@@ -174,6 +179,8 @@ std::string HostLoop::Metrics() const {
   for (const OfLog& counter : kOfLog) {
     page.Counter(counter.name, counter.help, wal_->stats().*counter.value);
   }
+  page.Durations("trireme_raft_log_sync_duration_seconds", "Syncs of the log.",
+                 wal_->stats().syncing);
   page.Gauge("trireme_raft_disk_full", "1: proposals are refused for lack of room.",
              disk_full() ? 1 : 0);
   const std::lock_guard lock(turn_mutex_);

@@ -1,6 +1,7 @@
 #include "raft/replica/wal.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "base/status_macros.h"
@@ -316,7 +317,9 @@ absl::Status Wal::Write(std::span<const GroupWrite> writes) {
 
 absl::Status Wal::Sync() {
   if (!unsynced_) return absl::OkStatus();
+  const auto began = std::chrono::steady_clock::now();
   TRIREME_RETURN_IF_ERROR(store_->Sync().status());
+  stats_.syncing.Add(std::chrono::steady_clock::now() - began);
   unsynced_ = false;
   stats_.syncs.fetch_add(1, std::memory_order_relaxed);
   return absl::OkStatus();

@@ -14,6 +14,7 @@
 
 #include <trireme/raft/log_store.h>
 #include "absl/functional/any_invocable.h"
+#include "io/histogram.h"
 #include "raft/core/output.h"
 #include "raft/replica/frame.h"
 
@@ -50,6 +51,7 @@ struct WalStats {
   std::atomic<std::uint64_t> bytes{0};
   std::atomic<std::uint64_t> disk_full{0};          ///< Writes that found no room.
   std::atomic<std::uint64_t> snapshots_refused{0};  ///< Of leaders, for which there was no room.
+  io::DurationHistogram syncing;
 };
 
 /// Writes what all groups of a Host want durable: everything that waits, with one Write and one

@@ -94,17 +94,25 @@ absl::Status Hub::Start(Transport::Receiver* receiver) {
   TRIREME_RETURN_IF_ERROR(MakeTls());
   receiver_ = receiver;
   if (!options_.listen.empty()) {
-    TRIREME_ASSIGN_OR_RETURN(const rpc::Address address, rpc::ParseAddress(options_.listen));
-    TRIREME_ASSIGN_OR_RETURN(auto bound, rpc::ListenOn(address));
+    TRIREME_ASSIGN_OR_RETURN(const std::string bound, Listen(options_.listen));
     const std::lock_guard lock(mutex_);
-    address_ = bound.second.ToString();
-    listener_ = std::make_shared<Listener>(
-        loop_, std::move(bound.first), [this](rpc::OwnedDescriptor descriptor, std::string remote) {
-          OnAccepted(std::move(descriptor), std::move(remote));
-        });
+    address_ = bound;
   }
+  for (const std::string& more : options_.listen_also)
+    TRIREME_RETURN_IF_ERROR(Listen(more).status());
   RunOnLoop([this] { Begin(); });
   return absl::OkStatus();
+}
+
+/// Returns the address, with the port that the system chose.
+absl::StatusOr<std::string> Hub::Listen(const std::string& where) {
+  TRIREME_ASSIGN_OR_RETURN(const rpc::Address address, rpc::ParseAddress(where));
+  TRIREME_ASSIGN_OR_RETURN(auto bound, rpc::ListenOn(address));
+  listeners_.push_back(std::make_shared<Listener>(
+      loop_, std::move(bound.first), [this](rpc::OwnedDescriptor descriptor, std::string remote) {
+        OnAccepted(std::move(descriptor), std::move(remote));
+      }));
+  return bound.second.ToString();
 }
 
 /// On the loop's thread, and waits for it; here when the loop has ended.
@@ -125,7 +133,7 @@ void Hub::RunOnLoop(absl::FunctionRef<void()> work) {
 
 void Hub::Begin() {
   running_ = true;
-  if (listener_) listener_->Start();
+  for (const auto& listener : listeners_) listener->Start();
   std::vector<std::shared_ptr<Peer>> peers;
   {
     const std::lock_guard lock(mutex_);
@@ -142,7 +150,7 @@ void Hub::Stop() {
 
 void Hub::End() {
   running_ = false;
-  if (listener_) std::exchange(listener_, nullptr)->Close();
+  for (const auto& listener : std::exchange(listeners_, {})) listener->Close();
   for (const auto& connection : std::exchange(unproven_, {})) connection->Close();
   std::map<NodeId, std::shared_ptr<Peer>> peers;
   {

@@ -9,10 +9,12 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <trireme/raft/transport.h>
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "base/random.h"
 #include "raft/transport/connection.h"
 #include "raft/transport/listener.h"
@@ -62,6 +64,7 @@ class Hub final : public Connection::Owner, public std::enable_shared_from_this<
 
   absl::Status CheckOptions() const;
   absl::Status MakeTls();
+  absl::StatusOr<std::string> Listen(const std::string& where);
   void RunOnLoop(absl::FunctionRef<void()> work);
   void Begin();
   void End();
@@ -87,7 +90,7 @@ class Hub final : public Connection::Owner, public std::enable_shared_from_this<
   RateLimitedLog log_;
   std::uint64_t hellos_ = 0;  // Said so far.
   bool running_ = false;
-  std::shared_ptr<Listener> listener_;
+  std::vector<std::shared_ptr<Listener>> listeners_;
   std::set<std::shared_ptr<Connection>> unproven_;  // Accepted, without a hello.
   std::atomic<bool> started_{false};
   std::atomic<bool> stopped_{false};

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <trireme/raft/types.h>
 #include "rpc/loop.h"
@@ -41,6 +42,7 @@ struct TcpTransportOptions {
   NodeId node;
   /// `host:port` (port 0: any) or `unix:/path`. Empty: it only dials.
   std::string listen;
+  std::vector<std::string> listen_also;  ///< Besides `listen`.
   std::optional<TcpTransportTls> tls;
   /// The thread of all sockets and of the receiver's calls. Null: one of its own. One that is given
   /// ends after Stop.

@@ -58,10 +58,14 @@ class StringSource final : public raft::SnapshotSource {
 
 class EtcdService::Stores final : public kv::StoreProvider {
  public:
+  bool durable() const override { return false; }
   absl::StatusOr<std::shared_ptr<kv::OrderedStore>> Open() override {
     return std::make_shared<kv::MemoryStore>();
   }
   absl::StatusOr<std::shared_ptr<kv::OrderedStore>> OpenEmpty() override { return Open(); }
+  absl::StatusOr<std::shared_ptr<kv::OrderedStore>> Receive(raft::SnapshotSource&) override {
+    return absl::UnimplementedError("no stores in files");
+  }
   absl::Status Adopt() override { return absl::OkStatus(); }
 };
 

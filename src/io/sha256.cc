@@ -1,10 +1,10 @@
-#include "cli/kv/sha256.h"
+#include "io/sha256.h"
 
 #include <openssl/evp.h>
 
 #include "base/check.h"
 
-namespace trireme::kvcli {
+namespace trireme::io {
 
 Sha256::Sha256() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
   TRIREME_CHECK(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1);
@@ -34,4 +34,4 @@ bool TrailingSha256::EndsWithItself() {
   return hash_.Finish() == tail_;
 }
 
-}  // namespace trireme::kvcli
+}  // namespace trireme::io

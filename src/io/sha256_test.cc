@@ -1,8 +1,8 @@
-#include "cli/kv/sha256.h"
+#include "io/sha256.h"
 
 #include <gtest/gtest.h>
 
-namespace trireme::kvcli {
+namespace trireme::io {
 namespace {
 
 std::string HashOf(const std::string& text) {
@@ -35,4 +35,4 @@ TEST(Sha256Test, FindsItsOwnAtTheEndWhateverThePieces) {
 }
 
 }  // namespace
-}  // namespace trireme::kvcli
+}  // namespace trireme::io

@@ -8,7 +8,7 @@
 
 struct evp_md_ctx_st;
 
-namespace trireme::kvcli {
+namespace trireme::io {
 
 inline constexpr std::size_t kSha256Bytes = 32;
 
@@ -38,4 +38,4 @@ class TrailingSha256 {
   std::uint64_t size_bytes_ = 0;
 };
 
-}  // namespace trireme::kvcli
+}  // namespace trireme::io
