@@ -133,8 +133,7 @@ Arena::~Arena() {
 }
 
 char* Arena::Map(std::size_t bytes) {
-  void* memory =
-      ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();  // as operator new does
   return maps_.emplace_back(static_cast<char*>(memory), bytes).first;
 }
