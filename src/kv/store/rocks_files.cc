@@ -33,6 +33,8 @@ constexpr std::size_t kMergeReadBytes = 1 << 20;
 constexpr std::uint64_t kRocksLogBytes = 1 << 20;
 constexpr std::size_t kRocksLogs = 2;
 constexpr std::array<const char*, kFamilies> kFamilyNames = {"default", "versions", "history"};
+/// A seek costs about as much.
+constexpr int kStepsBeforeSeek = 8;
 /// Files on their way into the store, and copies of the store for others.
 constexpr std::string_view kIncoming = "incoming", kOutgoing = "outgoing";
 constexpr double kPercent = 100;
@@ -446,6 +448,14 @@ void FilesCursor::Seek(std::string_view from) {
   segment_ = SegmentOf(from);
   Total(kSegments[static_cast<std::size_t>(segment_)])->Seek(Slice(from));
   Settle();
+}
+
+void FilesCursor::SeekForward(std::string_view from) {
+  for (int i = 0; i < kStepsBeforeSeek; ++i) {
+    Next();
+    if (!Valid() || key() >= from) return;
+  }
+  Seek(from);
 }
 
 void FilesCursor::Next() {
