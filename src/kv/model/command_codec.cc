@@ -218,9 +218,26 @@ void ReadBody(Reader& reader, std::size_t kind, Command& command, std::index_seq
   ((kind == kKinds ? reader.Read(command.body.emplace<kKinds>()) : void()), ...);
 }
 
+std::size_t SizeGuess(const PutRequest& put) {
+  return kFieldsBytesGuess + put.key.size() + put.value.size();
+}
+
+std::size_t SizeGuess(const TxnRequest& txn) {
+  std::size_t size = kFieldsBytesGuess;
+  for (const Compare& compare : txn.compares)
+    size += kFieldsBytesGuess + compare.key.size() + compare.value.size();
+  for (const auto* ops : {&txn.success, &txn.failure})
+    for (const RequestOp& op : *ops) {
+      const auto* put = std::get_if<PutRequest>(&op.request);
+      size += put != nullptr ? SizeGuess(*put) : kFieldsBytesGuess;
+    }
+  return size;
+}
+
 std::size_t SizeGuess(const Command& command) {
-  const auto* put = std::get_if<PutRequest>(&command.body);
-  return kFieldsBytesGuess + (put != nullptr ? put->key.size() + put->value.size() : 0);
+  if (const auto* put = std::get_if<PutRequest>(&command.body)) return SizeGuess(*put);
+  const auto* txn = std::get_if<TxnRequest>(&command.body);
+  return txn != nullptr ? SizeGuess(*txn) : kFieldsBytesGuess;
 }
 
 }  // namespace

@@ -9,9 +9,6 @@
 namespace trireme::kv::inline engine {
 namespace {
 
-/// Steps over a key's older versions before a seek; a seek costs about as much.
-constexpr int kStepsBeforeSeek = 4;
-
 bool Bounded(const RangeRequest& r) {
   return r.min_mod != 0 || r.max_mod != 0 || r.min_create != 0 || r.max_create != 0;
 }
@@ -139,12 +136,11 @@ bool RangeCursor::InRange() const {
   return iterator_.Valid() && iterator_.key() < end_;
 }
 
-/// To the first entry of the key after the one at hand.
+/// To the first entry of the key after the one at hand: mostly the next one. A store knows best how
+/// to get past what is near by.
 void RangeCursor::PassOlderVersions() {
-  for (int i = 0; i < kStepsBeforeSeek; ++i) {
-    iterator_.Next();
-    if (!InRange() || !iterator_.key().starts_with(prefix_)) return;
-  }
+  iterator_.Next();
+  if (!InRange() || !iterator_.key().starts_with(prefix_)) return;
   std::string last = prefix_;
   AppendNewestFirst(last, {0, 0});
   iterator_.Seek(last);
@@ -258,9 +254,16 @@ absl::Status Reads::Range(const RangeRequest& request, Error* error, RangeResult
   return absl::OkStatus();
 }
 
+/// What is compared, without the value, if no store need be read for it.
+bool Reads::FindKnown(const Compare& compare, Found* found) const {
+  return newest_ != nullptr && compare.end.empty() && compare.target != CompareTarget::kValue &&
+         newest_->Find(compare.key, &found->revision, &found->record);
+}
+
 /// For every key of the range; a range without keys compares as one key that never was, but for its
 /// value, which cannot be compared.
 absl::StatusOr<bool> Reads::Holds(const Compare& compare) {
+  if (Found known; FindKnown(compare, &known)) return HoldsFor(compare, known.View(compare.key));
   RangeCursor cursor(iterator_, compare.key, compare.end, current_);
   bool any = false;
   for (KeyValueView kv;;) {

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "kv/model/layout.h"
+#include "kv/model/newest_cache.h"
 #include "kv/model/ordered_store.h"
 #include "kv/model/requests.h"
 #include "kv/model/results.h"
@@ -74,8 +75,10 @@ using KeyValueSink = absl::FunctionRef<void(const KeyValueView&)>;
 /// Range and compares at one state of a store, whose newest revision is `current`.
 class Reads {
  public:
-  Reads(StoreIterator& iterator, std::int64_t current, std::int64_t compacted)
-      : iterator_(iterator), current_(current), compacted_(compacted) {}
+  /// `newest`: of that state, if there is one; compares that it knows the answer of read no store.
+  Reads(StoreIterator& iterator, std::int64_t current, std::int64_t compacted,
+        const NewestCache* newest = nullptr)
+      : iterator_(iterator), current_(current), compacted_(compacted), newest_(newest) {}
 
   /// Hands the answer's keys to `sink` in its order, each for the duration of the call.
   absl::Status Range(const RangeRequest& request, KeyValueSink sink, RangeSummary* summary);
@@ -93,10 +96,12 @@ class Reads {
                       RangeSummary* summary);
   absl::Status Sorted(const RangeRequest& request, std::int64_t at, KeyValueSink sink,
                       RangeSummary* summary);
+  bool FindKnown(const Compare& compare, Found* found) const;
   absl::StatusOr<bool> Holds(const Compare& compare);
 
   StoreIterator& iterator_;
   std::int64_t current_, compacted_;
+  const NewestCache* newest_;
 };
 
 /// Runs the leaves of a transaction along its path, in order.

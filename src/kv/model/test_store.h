@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <memory>
 #include <string>
@@ -27,23 +28,32 @@ class TestStore final : public OrderedStore {
     return [] { return absl::OkStatus(); };
   }
   std::unique_ptr<StoreIterator> NewIterator() const override {
-    return std::make_unique<Iterator>(entries_);
+    return std::make_unique<Iterator>(entries_, moves_);
   }
   std::shared_ptr<const StoreReader> Snapshot() override {
-    return std::make_shared<Frozen>(std::make_shared<Map>(*entries_));
+    return std::make_shared<Frozen>(std::make_shared<Map>(*entries_), moves_);
   }
   const Map& entries() const { return *entries_; }
+  /// Seeks and steps of all iterators so far, those of snapshots too.
+  std::size_t moves() const { return *moves_; }
 
  private:
   class Iterator final : public StoreIterator {
    public:
-    explicit Iterator(std::shared_ptr<const Map> map) : map_(std::move(map)), it_(map_->end()) {}
-    void Seek(std::string_view from) override { it_ = map_->lower_bound(from); }
+    Iterator(std::shared_ptr<const Map> map, std::shared_ptr<std::size_t> moves)
+        : map_(std::move(map)), moves_(std::move(moves)), it_(map_->end()) {}
+    void Seek(std::string_view from) override {
+      ++*moves_;
+      it_ = map_->lower_bound(from);
+    }
     void SeekWithin(std::string_view from, std::string_view prefix) override {
       Seek(from);
       if (Valid() && !key().starts_with(prefix)) it_ = map_->end();
     }
-    void Next() override { ++it_; }
+    void Next() override {
+      ++*moves_;
+      ++it_;
+    }
     bool Valid() const override { return it_ != map_->end(); }
     std::string_view key() const override { return it_->first; }
     std::string_view value() const override { return it_->second; }
@@ -51,21 +61,25 @@ class TestStore final : public OrderedStore {
 
    private:
     std::shared_ptr<const Map> map_;
+    std::shared_ptr<std::size_t> moves_;
     Map::const_iterator it_;
   };
 
   class Frozen final : public StoreReader {
    public:
-    explicit Frozen(std::shared_ptr<const Map> map) : map_(std::move(map)) {}
+    Frozen(std::shared_ptr<const Map> map, std::shared_ptr<std::size_t> moves)
+        : map_(std::move(map)), moves_(std::move(moves)) {}
     std::unique_ptr<StoreIterator> NewIterator() const override {
-      return std::make_unique<Iterator>(map_);
+      return std::make_unique<Iterator>(map_, moves_);
     }
 
    private:
     std::shared_ptr<const Map> map_;
+    std::shared_ptr<std::size_t> moves_;
   };
 
   std::shared_ptr<Map> entries_ = std::make_shared<Map>();
+  std::shared_ptr<std::size_t> moves_ = std::make_shared<std::size_t>(0);
 };
 
 }  // namespace trireme::kv::inline engine

@@ -36,7 +36,7 @@ class Writer {
 
   /// What a read within the transaction sees as the newest revision.
   std::int64_t current() const { return changes_ > 0 ? begin_ + 1 : begin_; }
-  Reads reads() const { return {work_.iterator, current(), compacted_}; }
+  Reads reads() const { return {work_.iterator, current(), compacted_, &work_.newest}; }
 
  private:
   /// A key to be deleted.

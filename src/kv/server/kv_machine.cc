@@ -132,8 +132,10 @@ absl::Status KvMachine::Publish(bool has_events) {
 
 raft::SnapshotWork KvMachine::Capture() {
   if (auto own = store_->Capture()) {
-    return [store = store_, own = std::move(own)](raft::SnapshotSink& sink) {
-      return own([&sink](std::string_view bytes) { return sink.Append(bytes); });
+    return [store = store_, own = std::move(own)](raft::SnapshotSink& sink) mutable {
+      const auto held = std::exchange(store, nullptr);
+      const auto write = std::exchange(own, nullptr);
+      return write([&sink](std::string_view bytes) { return sink.Append(bytes); });
     };
   }
   return [view = view_](raft::SnapshotSink& sink) -> absl::Status {
@@ -171,10 +173,13 @@ void KvMachine::Skip(raft::LogPosition at) {
   if (!status.ok()) Fail(status);
 }
 
-/// Raft may run it when the store's place has been taken.
+/// Raft may run it when the store's place has been taken. Once run, it holds the store no more.
 raft::FlushWork KvMachine::Flush() {
   if (failed_) return [] { return Failed(); };
-  return [store = store_, wait = store_->StartFlush()] { return wait(); };
+  return [store = store_, wait = store_->StartFlush()]() mutable {
+    const auto held = std::exchange(store, nullptr);
+    return wait();
+  };
 }
 
 /// Reads the first bytes of a source again.

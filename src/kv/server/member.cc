@@ -25,6 +25,9 @@ constexpr int kLeaderlessTimeouts = 3;
 /// What a request waits for a leader beyond two election timeouts, as in etcd.
 constexpr std::chrono::milliseconds kNoLeaderWait{5000};
 
+/// Of the log's last entries in memory; a member that is farther behind is sent what the disk has.
+constexpr std::uint64_t kLogCacheBytes = 16ull << 20;
+
 std::uint64_t Draw() {
   std::random_device device;
   return static_cast<std::uint64_t>(device()) << 32 | device();
@@ -98,6 +101,7 @@ absl::Status Member::StartRaft() {
   node.group.config.election_ticks = static_cast<std::uint32_t>(
       std::max<std::int64_t>(options_.election_timeout / node.host.tick, kTicksPerHeartbeat + 1));
   node.group.config.pre_vote = options_.pre_vote;
+  node.group.config.log_cache_bytes_max = kLogCacheBytes;
   node.group.snapshot_entries = options_.snapshot_count;
   node.group.forward_proposals = true;
   node.group.on_forwarded = [this](SharedBytes entry) {

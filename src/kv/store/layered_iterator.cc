@@ -11,6 +11,7 @@ LayeredIterator::~LayeredIterator() {
 void LayeredIterator::SetLayers(const Roots& roots, std::shared_ptr<const FilesState> files) {
   roots_ = roots;
   at_ = kNone;
+  in_step_ = false;
   if (state_ == files) return;
   if (files_ != nullptr) state_->Give(std::move(files_));
   state_ = std::move(files);
@@ -35,9 +36,19 @@ void LayeredIterator::NextIn(std::size_t layer) {
 }
 
 void LayeredIterator::Seek(std::string_view from) {
+  if (in_step_ && Valid() && key() < from) return SeekForward(from);
   for (std::size_t i = 0; i < kTreesMax; ++i)
     if (roots_[i] != nullptr) trees_[i].Seek(roots_[i], from);
   Files().Seek(from);
+  in_step_ = true;
+  Settle();
+}
+
+/// Layers that are there already, or at their end, stay.
+void LayeredIterator::SeekForward(std::string_view from) {
+  for (std::size_t i = 0; i < kTreesMax; ++i)
+    if (ValidIn(i) && KeyIn(i) < from) trees_[i].SeekForward(roots_[i], from);
+  if (files_->Valid() && files_->key() < from) files_->SeekForward(from);
   Settle();
 }
 
@@ -68,6 +79,7 @@ void LayeredIterator::Next() {
 
 /// The newest layer that has an entry of the prefix has the first one (ordered_store.h).
 void LayeredIterator::SeekWithin(std::string_view from, std::string_view prefix) {
+  in_step_ = false;
   for (std::size_t i = 0; i < kTreesMax; ++i) {
     if (roots_[i] == nullptr) continue;
     trees_[i].Seek(roots_[i], from);

@@ -22,6 +22,7 @@ class LayeredIterator {
   /// All of it must outlive the next call of this.
   void SetLayers(const Roots& roots, std::shared_ptr<const FilesState> files);
 
+  /// To a later entry than the present one it costs little where that is near.
   void Seek(std::string_view from);
   void SeekWithin(std::string_view from, std::string_view prefix);
   void Next();
@@ -38,6 +39,7 @@ class LayeredIterator {
   std::string_view KeyIn(std::size_t layer) const;
   void NextIn(std::size_t layer);
   void Step();
+  void SeekForward(std::string_view from);
   void Settle();
   FilesCursor& Files();
 
@@ -46,6 +48,7 @@ class LayeredIterator {
   std::shared_ptr<const FilesState> state_;
   std::unique_ptr<FilesCursor> files_;  ///< Of state_; taken with the first use.
   std::size_t at_ = kNone;
+  bool in_step_ = false;  ///< Every layer stands on its first entry at or after the one at hand.
 };
 
 }  // namespace trireme::kv::inline engine

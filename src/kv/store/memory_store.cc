@@ -12,7 +12,11 @@ class TreeIterator final : public StoreIterator {
   TreeIterator(const CowTree& tree, const CowTree::Node* root) : tree_(tree), root_(root) {}
 
   void Seek(std::string_view from) override {
-    cursor_.Seek(root_ != nullptr ? root_ : tree_.root(), from);
+    if (root_ != nullptr && valid_ && key() < from) {
+      cursor_.SeekForward(root_, from);
+    } else {
+      cursor_.Seek(root_ != nullptr ? root_ : tree_.root(), from);
+    }
     valid_ = cursor_.Valid();
   }
   void SeekWithin(std::string_view from, std::string_view prefix) override {

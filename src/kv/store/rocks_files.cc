@@ -29,9 +29,12 @@ constexpr double kFilterBitsPerKey = 10;
 constexpr std::size_t kBlockBytes = 8 << 10;
 constexpr std::size_t kUnusedMemtableBytes = 256 << 10;
 constexpr std::uint64_t kBytesPerSync = 1 << 20;
+constexpr std::size_t kMergeReadBytes = 1 << 20;
 constexpr std::uint64_t kRocksLogBytes = 1 << 20;
 constexpr std::size_t kRocksLogs = 2;
 constexpr std::array<const char*, kFamilies> kFamilyNames = {"default", "versions", "history"};
+/// A seek costs about as much.
+constexpr int kStepsBeforeSeek = 8;
 /// Files on their way into the store, and copies of the store for others.
 constexpr std::string_view kIncoming = "incoming", kOutgoing = "outgoing";
 constexpr double kPercent = 100;
@@ -233,6 +236,7 @@ absl::Status RocksFiles::Open() {
   db.create_missing_column_families = true;
   db.max_background_jobs = options_.merge_threads;
   db.avoid_unnecessary_blocking_io = true;
+  db.compaction_readahead_size = kMergeReadBytes;
   db.stats_dump_period_sec = db.stats_persist_period_sec = 0;
   db.info_log_level = rocksdb::WARN_LEVEL;
   db.max_log_file_size = kRocksLogBytes;
@@ -334,8 +338,8 @@ void RocksFiles::Reclaim() {
 }
 
 /// As many changes below the floor as are in history made as many versions unreadable, or nearly:
-/// enough of them are worth writing all others again. History goes last, so that what a crash
-/// leaves undone is found again.
+/// enough of them are worth writing all others again, if there is room for both. History goes last,
+/// so that what a crash leaves undone is found again.
 bool RocksFiles::WorthReclaiming(std::int64_t floor) const {
   const auto number = [this](Family family, const std::string& property) {
     std::uint64_t value = 0;
@@ -348,12 +352,17 @@ bool RocksFiles::WorthReclaiming(std::int64_t floor) const {
   rocksdb::SizeApproximationOptions options;
   if (!db_->GetApproximateSizes(options, Handle(Family::kHistory), &range, 1, &below).ok())
     return false;
-  const double history_bytes = number(Family::kHistory, rocksdb::DB::Properties::kTotalSstFilesSize);
+  const double history_bytes =
+      number(Family::kHistory, rocksdb::DB::Properties::kTotalSstFilesSize);
   if (below == 0 || history_bytes <= 0) return false;
   const double changes = number(Family::kHistory, rocksdb::DB::Properties::kEstimateNumKeys) *
                          static_cast<double>(below) / history_bytes;
   const double versions = number(Family::kVersions, rocksdb::DB::Properties::kEstimateNumKeys);
-  return changes * kPercent >= versions * options_.reclaim_percent;
+  if (changes * kPercent < versions * options_.reclaim_percent) return false;
+  std::error_code error;
+  const auto space = std::filesystem::space(directory_, error);
+  return !error && static_cast<double>(space.available) >
+                       number(Family::kVersions, rocksdb::DB::Properties::kTotalSstFilesSize);
 }
 
 absl::Status RocksFiles::ReclaimBelow(std::int64_t floor) {
@@ -381,9 +390,7 @@ bool RocksFiles::merged() const {
 }
 
 FilesState::FilesState(RocksFiles& files)
-    : files_(files),
-      floor_(files.shared_->floors.Hold()),
-      snapshot_(files.db_->GetSnapshot()) {}
+    : files_(files), floor_(files.shared_->floors.Hold()), snapshot_(files.db_->GetSnapshot()) {}
 
 FilesState::~FilesState() {
   idle_.clear();
@@ -441,6 +448,14 @@ void FilesCursor::Seek(std::string_view from) {
   segment_ = SegmentOf(from);
   Total(kSegments[static_cast<std::size_t>(segment_)])->Seek(Slice(from));
   Settle();
+}
+
+void FilesCursor::SeekForward(std::string_view from) {
+  for (int i = 0; i < kStepsBeforeSeek; ++i) {
+    Next();
+    if (!Valid() || key() >= from) return;
+  }
+  Seek(from);
 }
 
 void FilesCursor::Next() {

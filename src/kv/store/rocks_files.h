@@ -39,6 +39,8 @@ class FilesCursor {
   ~FilesCursor();
 
   void Seek(std::string_view from);
+  /// The same from an entry before it.
+  void SeekForward(std::string_view from);
   void SeekWithin(std::string_view from, std::string_view prefix);
   void Next();
   bool Valid() const { return at_ != nullptr; }

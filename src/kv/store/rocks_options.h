@@ -6,10 +6,11 @@ namespace trireme::kv::inline engine {
 
 struct RocksStoreOptions {
   /// What was applied since the last flush collects in memory up to this size before it is written
-  /// as files. Two such trees at most: one being filled, one being written.
-  std::uint64_t overlay_bytes = 64ull << 20;
+  /// as files. Three such trees at most: one being filled, one being written, one that waits for
+  /// it. A restart applies them again.
+  std::uint64_t overlay_bytes = 16ull << 20;
   /// Blocks of files kept in memory.
-  std::uint64_t block_cache_bytes = 64ull << 20;
+  std::uint64_t block_cache_bytes = 32ull << 20;
   /// All versions are merged when compaction has made so many in a hundred unreadable: what they
   /// take is given back, for writing the others again.
   int reclaim_percent = 25;
