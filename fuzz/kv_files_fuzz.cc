@@ -1,5 +1,5 @@
-// Reads any bytes as the stream of a KV store's files, and as payloads of frames whose checksums are
-// right. Nothing is written outside of the directory, and what is no stream is DATA_LOSS.
+// Reads any bytes as the stream of a KV store's files, and as payloads of frames whose checksums
+// are right. Nothing is written outside of the directory, and what is no stream is DATA_LOSS.
 #include <unistd.h>
 
 #include <algorithm>

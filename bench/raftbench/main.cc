@@ -40,6 +40,10 @@ constexpr Options kQuick{.rounds = 1,
                          .idle_seconds = 0.3,
                          .behind = 20'000};
 
+long Cores() {
+  return ::sysconf(_SC_NPROCESSORS_ONLN);
+}
+
 /// Names of what is measured to the values of each round.
 class Table {
  public:
@@ -52,6 +56,7 @@ class Table {
 
 void MeasureCluster(Cluster& cluster, std::size_t bytes, std::uint64_t in_flight, double seconds,
                     Table& table) {
+  cluster.Run(bytes, in_flight, seconds / 2);  // files that were written before, as the floor's
   const Usage before = cluster.Used();
   const LoadResult load = cluster.Run(bytes, in_flight, seconds);
   const Usage after = cluster.Used();
@@ -67,8 +72,9 @@ void MeasureCluster(Cluster& cluster, std::size_t bytes, std::uint64_t in_flight
             syncs == 0 ? 0 : static_cast<double>(after.written - before.written) / syncs);
   table.Add("cpu", (after.cpu_seconds - before.cpu_seconds) * 1e6 / entries);
   table.Add("copied", static_cast<double>(after.copied_bytes - before.copied_bytes) / entries);
-  table.Add("busy",
-            (after.machine_seconds - before.machine_seconds) / entries * load.entries_per_second);
+  const double all = entries / load.entries_per_second * static_cast<double>(Cores()) / 100;
+  table.Add("processes", (after.cpu_seconds - before.cpu_seconds) / all);
+  table.Add("busy", (after.machine_seconds - before.machine_seconds) / all);
 }
 
 /// Rows of one log mode: by size and number in flight.
@@ -77,18 +83,18 @@ struct Rows {
 };
 
 void PrintHead(const char* title) {
-  fmt::print("\n{}\n{:>6} {:>6} {:>10} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>6}\n", title,
-             "bytes", "flight", "entries/s", "p50 ms", "p99 ms", "p99.9", "syncs/s", "per sync",
-             "cpu s/M", "copied B", "busy");
+  fmt::print("\n{}\n{:>6} {:>6} {:>10} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>6} {:>6}\n",
+             title, "bytes", "flight", "entries/s", "p50 ms", "p99 ms", "p99.9", "syncs/s",
+             "per sync", "cpu s/M", "copied B", "cpu %", "busy %");
 }
 
 void PrintRow(std::size_t bytes, std::uint64_t in_flight, Table& table) {
   fmt::print(
       "{:>6} {:>6} {:>10.0f} {:>8.3f} {:>8.3f} {:>8.3f} {:>8.0f} {:>8.1f} {:>8.2f} {:>8.0f} "
-      "{:>6.2f}\n",
+      "{:>6.0f} {:>6.0f}\n",
       bytes, in_flight, table.Median("rate"), table.Median("p50"), table.Median("p99"),
       table.Median("p999"), table.Median("syncs"), table.Median("per_sync"), table.Median("cpu"),
-      table.Median("copied"), table.Median("busy"));
+      table.Median("copied"), table.Median("processes"), table.Median("busy"));
 }
 
 constexpr std::size_t kSizes[] = {256, 4096};
@@ -111,6 +117,19 @@ void Verdict(std::string_view what, double measured, std::string_view relation, 
              met ? "met" : "MISSED");
 }
 
+/// At least so much of what the floor writes, or no processor time left to do more with.
+void FloorVerdict(std::size_t bytes, Table& many, Table& floor) {
+  constexpr double kShareMin = 0.8;
+  constexpr double kBusyPercentMin = 95;
+  const double share = many.Median("rate") / floor.Median("rate");
+  const double busy = many.Median("busy");
+  const bool met = share >= kShareMin || busy >= kBusyPercentMin;
+  fmt::print(
+      "  {} bytes, 1,000 in flight: entries/s / the floor's: {:.2f}, target >= {:.2f} or CPU-bound "
+      "({:.0f} % of {} cores busy, {:.0f} % by the processes): {}\n",
+      bytes, share, kShareMin, busy, Cores(), many.Median("processes"), met ? "met" : "MISSED");
+}
+
 void PrintTargets(Rows& floors, Rows& durable, Rows& memory) {
   fmt::print("\ntargets\n");
   for (const std::size_t bytes : kSizes) {
@@ -118,11 +137,7 @@ void PrintTargets(Rows& floors, Rows& durable, Rows& memory) {
     Table& one = durable.tables[{bytes, 1}];
     Verdict(fmt::format("{} bytes, 1 in flight: p50 / (2nd of 3 syncs + round trip)", bytes),
             one.Median("p50") / (floor.Median("second") + floor.Median("trip")), "<=", 1.3);
-    Table& many = durable.tables[{bytes, 1000}];
-    Verdict(
-        fmt::format("{} bytes, 1,000 in flight: entries/s / the floor's ({:.2f} of 2 cores busy)",
-                    bytes, many.Median("busy")),
-        many.Median("rate") / floors.tables[{bytes, 1000}].Median("rate"), ">=", 0.8);
+    FloorVerdict(bytes, durable.tables[{bytes, 1000}], floors.tables[{bytes, 1000}]);
   }
   Verdict("memory log, 256 bytes, 1,000 in flight: thousand entries/s",
           memory.tables[{256, 1000}].Median("rate") / 1000, ">=", 500);

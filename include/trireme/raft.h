@@ -253,12 +253,17 @@ struct OpenedLog {
 /// come back under another node id.
 std::unique_ptr<LogStore> MakeMemoryLog();
 
-/// PEM texts. Both ends of a connection show a certificate that `ca_pem` has signed. Certificates
-/// are not bound to node ids: whoever holds one may speak as any member of the cluster.
+/// PEM texts. Both ends of a connection show a certificate that `ca_pem` has signed. Unless one of
+/// the last two says otherwise, whoever holds one may speak as any member of the cluster.
 struct TlsIdentity {
   std::string certificate_chain_pem;
   std::string private_key_pem;
   std::string ca_pem;
+  /// What every peer's certificate must say, of the one that dials and of the one that is dialed:
+  /// exactly this common name, or this subject alternative name (DNS, IP or URI). "{node}" stands
+  /// for the id of the node that the peer says it is. One of them at most; empty: not looked at.
+  std::string allowed_cn;
+  std::string allowed_hostname;
 };
 struct TcpOptions {
   std::uint64_t cluster_id = 0;  ///< Of other clusters' nodes nothing is taken.

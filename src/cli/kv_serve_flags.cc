@@ -167,6 +167,8 @@ void KvServeFlags::SetTls() {
   text("--peer-cert-file", &peer_cert_);
   text("--peer-key-file", &peer_key_);
   text("--peer-trusted-ca-file", &peer_ca_);
+  text("--peer-cert-allowed-cn", &peer_allowed_cn_);
+  text("--peer-cert-allowed-hostname", &peer_allowed_hostname_);
   AddBoolStore("--client-cert-auth", &client_cert_auth_);
   AddBoolStore("--peer-client-cert-auth", &peer_cert_auth_);
 }
@@ -249,7 +251,15 @@ void KvServeFlags::ReadPeerTls() {
     options.peer_tls->certificate_chain_pem = PemIn("--peer-cert-file", peer_cert_);
     options.peer_tls->private_key_pem = PemIn("--peer-key-file", peer_key_);
     options.peer_tls->ca_pem = PemIn("--peer-trusted-ca-file", peer_ca_);
+    options.peer_tls->allowed_cn = peer_allowed_cn_;
+    options.peer_tls->allowed_hostname = peer_allowed_hostname_;
   }
+  if (!peer_allowed_cn_.empty() && !peer_allowed_hostname_.empty())
+    Refuse("--peer-cert-allowed-hostname", peer_allowed_hostname_,
+           "this or --peer-cert-allowed-cn, not both");
+  if (!options.peer_tls && peer_allowed_cn_.size() + peer_allowed_hostname_.size() > 0)
+    Refuse("--peer-cert-allowed-cn or --peer-cert-allowed-hostname",
+           peer_allowed_cn_ + peer_allowed_hostname_, "--peer-cert-file and --peer-key-file too");
 }
 
 /// The scheme of a URL says whether there is TLS, as in etcd.
@@ -268,6 +278,8 @@ void KvServeFlags::CheckSchemes() {
   const auto& peers = options.listen_peer_urls;
   const auto plain = std::ranges::find_if_not(peers, secure);
   if (options.peer_tls && std::ranges::none_of(peers, secure)) {
+    if (peer_allowed_cn_.size() + peer_allowed_hostname_.size() > 0)
+      Refuse("--listen-peer-urls", peers.front(), "https, or nobody's name can be checked");
     warnings.push_back("--peer-cert-file has no effect: no peer URL is https");
     options.peer_tls.reset();
   }

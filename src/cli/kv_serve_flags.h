@@ -50,6 +50,7 @@ class KvServeFlags {
   std::string initial_cluster_, cluster_state_ = "new";
   std::string compaction_mode_ = "periodic", compaction_retention_ = "0";
   std::string cert_, key_, ca_, peer_cert_, peer_key_, peer_ca_;
+  std::string peer_allowed_cn_, peer_allowed_hostname_;
 };
 
 /// Where data is kept when no flag says so.

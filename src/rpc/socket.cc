@@ -134,6 +134,12 @@ bool Socket::ChoseProtocol() {
   return false;
 }
 
+std::optional<PeerCertificate> Socket::peer_certificate() const {
+  X509* const certificate = ssl_ ? SSL_get1_peer_certificate(ssl_.get()) : nullptr;
+  if (certificate == nullptr) return std::nullopt;
+  return PeerCertificate(certificate);
+}
+
 IoResult Socket::Read(char* buffer, std::size_t size, std::size_t* count) {
   if (ssl_) {
     ERR_clear_error();

@@ -4,10 +4,12 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
 #include "rpc/out_queue.h"
+#include "rpc/peer_certificate.h"
 #include "rpc/tls.h"
 
 struct ssl_st;
@@ -38,6 +40,9 @@ class Socket {
   IoResult Write(OutQueue& queue);
   /// Why the last operation came to kClosed.
   const absl::Status& error() const { return error_; }
+  /// After the handshake: the certificate that the other side has shown; nothing without TLS or
+  /// one.
+  std::optional<PeerCertificate> peer_certificate() const;
   /// Whether decrypted bytes wait that no readiness event will announce.
   bool HasBuffered() const;
 

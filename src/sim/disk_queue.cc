@@ -22,7 +22,10 @@ absl::Status DiskQueue::Begin(Storage* storage) {
 }
 
 absl::Status DiskQueue::Write(Storage* storage, Item& item) {
-  if (const auto* batch = std::get_if<raft::Persist>(&item)) {
+  if (auto* batch = std::get_if<raft::Persist>(&item)) {
+    const absl::Status stored = storage->StoreChunks(batch);
+    written_.snapshot_refused |= absl::IsResourceExhausted(stored);
+    if (!absl::IsResourceExhausted(stored)) TRIREME_RETURN_IF_ERROR(stored);
     TRIREME_RETURN_IF_ERROR(storage->Write(*batch));
     written_.token = batch->token;
     return absl::OkStatus();

@@ -24,6 +24,7 @@ class DiskQueue {
   struct Durable {
     raft::Token token;
     std::vector<OwnSnapshot> snapshots;
+    bool snapshot_refused = false;  ///< A leader's, for lack of room.
   };
 
   bool busy() const { return busy_; }

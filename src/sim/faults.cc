@@ -33,7 +33,6 @@ const std::array<Faults::Kind, 16> Faults::kKinds = {{
 namespace {
 
 constexpr std::uint64_t kDiskOperationsMax = 40;
-constexpr std::size_t kCasualtiesMax = 1;
 /// The number of the event at which the operator looks after damaged nodes.
 constexpr std::uint64_t kReplace = 0;
 constexpr Micros kOperatorLooks = 200 * kMillisecond;
@@ -284,15 +283,15 @@ void Faults::PowerOff() {
   AnyNode().storage().PowerOffAfter(random_.Below(kDiskOperationsMax));
 }
 
-/// Of kCasualtiesMax nodes of a world, so that what has committed stands on sound disks too; not of
-/// those who take another's place.
+/// Of a minority of the first voters in all of a world's time, so that what has committed stands on
+/// sound disks too; not of those who take another's place.
 void Faults::Damage() {
   Node& node = AnyNode();
   const auto known = [&](const Casualty& casualty) {
     return casualty.node == &node || casualty.replacement == &node;
   };
   if (!node.up() || std::any_of(casualties_.begin(), casualties_.end(), known)) return;
-  if (casualties_.size() >= kCasualtiesMax) return;
+  if (casualties_.size() >= (around_.options->voters - 1) / 2) return;
   const std::string where = node.storage().Damage(random_);
   if (where.empty()) return;
   around_.trace->Line("{} has damage in {}", Name(node.address()), where);

@@ -59,7 +59,6 @@ LogStorage::LogStorage(const LogStorageOptions& options)
 
 absl::StatusOr<raft::Restored> LogStorage::Open() {
   snapshot_ = Index{};
-  incoming_.clear();
   TRIREME_ASSIGN_OR_RETURN(raft::Log::Opened opened, raft::Log::Open(options_, &disk_));
   log_ = std::move(opened.log);
   if (opened.groups.empty()) {
@@ -78,16 +77,31 @@ absl::Status LogStorage::Begin() {
   return Sync();
 }
 
-absl::Status LogStorage::Write(const raft::Persist& batch) {
-  for (const raft::SnapshotChunk& chunk : batch.chunks) {
-    TRIREME_CHECK(chunk.offset <= incoming_.size());
-    incoming_.resize(chunk.offset);  // a batch that found no room comes again
-    incoming_.append(chunk.data.view());
+absl::Status LogStorage::StoreChunks(raft::Persist* batch) {
+  absl::Status status;
+  for (const raft::SnapshotChunk& chunk : std::exchange(batch->chunks, {})) {
+    status.Update(StoreChunk(chunk));
+    if (!status.ok()) incoming_.reset();
   }
+  return status;
+}
+
+absl::Status LogStorage::StoreChunk(const raft::SnapshotChunk& chunk) {
+  if (chunk.offset == 0) {
+    incoming_.reset();
+    TRIREME_ASSIGN_OR_RETURN(incoming_, log_->CreateSnapshot(kGroup, chunk.meta.last));
+    TRIREME_RETURN_IF_ERROR(incoming_->Reserve(chunk.meta.size_bytes));
+  }
+  if (incoming_ == nullptr) return absl::ResourceExhaustedError("the part before it was refused");
+  TRIREME_CHECK(incoming_->size_bytes() == chunk.offset);
+  TRIREME_RETURN_IF_ERROR(incoming_->Append(chunk.data.view()));
+  if (incoming_->size_bytes() < chunk.meta.size_bytes) return absl::OkStatus();
+  return std::exchange(incoming_, nullptr)->Finish();
+}
+
+absl::Status LogStorage::Write(const raft::Persist& batch) {
   GroupWrite write{.group = kGroup, .hard_state = batch.hard_state};
   if (batch.snapshot) {
-    TRIREME_CHECK(incoming_.size() == batch.snapshot->size_bytes);
-    TRIREME_RETURN_IF_ERROR(WriteSnapshotFile(batch.snapshot->last, incoming_));
     write.snapshot = ToLog(*batch.snapshot);
     write.drop_to = batch.snapshot->last.index;
   }
@@ -155,6 +169,7 @@ absl::StatusOr<SharedBytes> LogStorage::ReadSnapshot(Index snapshot, std::uint64
 }
 
 void LogStorage::Crash(Random& random) {
+  incoming_.reset();  // removes its file, if the disk goes on so long
   const std::uint64_t way = random.Below(8);
   if (disk_.power_is_off() || way > 2) {
     disk_.Crash(random);

@@ -23,6 +23,7 @@ class LogStorage final : public Storage {
   explicit LogStorage(const LogStorageOptions& options);
 
   absl::StatusOr<raft::Restored> Open() override;
+  absl::Status StoreChunks(raft::Persist* batch) override;
   absl::Status Write(const raft::Persist& batch) override;
   absl::Status WriteSnapshot(const raft::SnapshotMeta& meta, std::string_view bytes,
                              raft::Index drop_to) override;
@@ -53,6 +54,7 @@ class LogStorage final : public Storage {
   std::string DamageWithin(Random& random, const Place& place);
 
   absl::Status Begin();
+  absl::Status StoreChunk(const raft::SnapshotChunk& chunk);
   absl::Status WriteSnapshotFile(raft::LogPosition last, std::string_view bytes);
   absl::Status WriteParts(raft::GroupWrite write, std::span<const raft::Entry> entries);
 
@@ -60,7 +62,7 @@ class LogStorage final : public Storage {
   raft::LogOptions options_;
   io::MemoryDisk disk_;
   std::unique_ptr<raft::Log> log_;
-  std::string incoming_;  ///< The part of a leader's snapshot that is there.
+  std::unique_ptr<raft::SnapshotWriter> incoming_;  ///< Of a leader's snapshot.
   raft::Index snapshot_;
   std::uint64_t synced_batch_ = 0;
   bool damaged_ = false;

@@ -349,6 +349,7 @@ void Node::OnDisk(std::uint64_t life) {
   if (around_.trace->on()) {
     around_.trace->Line("{} has synced token {}", Name(address()), durable->token.value);
   }
+  if (durable->snapshot_refused) RefuseSnapshot();
   if (durable->token != raft::kNothing) {
     core_->Persisted(durable->token);
     SendDurable(durable->token);
@@ -358,6 +359,14 @@ void Node::OnDisk(std::uint64_t life) {
     if (answer.ok()) around_.panel->Tell(&Oracle::Compacts, id_, own.meta.last.index);
   }
   Pump();
+}
+
+void Node::RefuseSnapshot() {
+  around_.trace->Line("{} has no room for the leader's snapshot", Name(address()));
+  core_->SnapshotNotStored();
+  std::erase_if(held_, [](const raft::Outgoing& out) {
+    return std::holds_alternative<raft::SnapshotProgress>(out.message);
+  });
 }
 
 /// A client hears at once that nobody listens; a peer does not care.

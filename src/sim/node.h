@@ -91,6 +91,7 @@ class Node : private ServiceHost {
   void AnswerRequestsOfCore();
   void NoticeLeadership();
   void StartDisk();
+  void RefuseSnapshot();
   /// Its storage is of no use any more: it has to start over.
   void Stop(const absl::Status& why);
   /// Stop, as soon as the core's output is done with.

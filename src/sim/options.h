@@ -70,7 +70,8 @@ struct Options {
   Number full_disk_ms = 0;
   Number sync_fails_ms = 0;
   Number power_off_ms = 0;     ///< In the middle of an operation of the disk.
-  Number damage_ms = 0;        ///< One node of a world; it is replaced when it has noticed.
+  Number damage_ms = 0;        ///< A minority of the voters at most; each is replaced when it
+                               ///< has noticed.
   Number fault_mean_ms = 800;  ///< How long each of them lasts.
 
   // The clients.

@@ -23,6 +23,12 @@ class Storage {
   /// What the last life left. DATA_LOSS: it is damaged, and the message says where.
   [[nodiscard]] virtual absl::StatusOr<raft::Restored> Open() = 0;
 
+  /// Stores the chunks of a leader's snapshot that come with `batch`, before its Write, and takes
+  /// them out of it if Write is not to have them. RESOURCE_EXHAUSTED: nothing of the snapshot
+  /// stays.
+  [[nodiscard]] virtual absl::Status StoreChunks(raft::Persist* /*batch*/) {
+    return absl::OkStatus();
+  }
   /// Durable after the next Sync.
   [[nodiscard]] virtual absl::Status Write(const raft::Persist& batch) = 0;
   /// A snapshot of this node's own, behind which the log up to `drop_to` goes: at once or at the

@@ -12,36 +12,6 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import cluster  # noqa: E402
 import ctl  # noqa: E402
 
-VALUE = "v" * 1_000_000
-
-
-def put_large(kv, key):
-    """Whether it was acknowledged; if not, what etcdctl said."""
-    status, _, said = kv.ctl("put", key, check=False, text=VALUE)
-    return status == 0, said
-
-
-class SmallDisk:
-    """A member whose data directory is a file system of its own in memory, seen by it alone."""
-
-    def __init__(self, kv, megabytes):
-        self.kv, self.member = kv, kv.members[0]
-        os.makedirs(self.member.directory)
-        serve = [ctl.TRIREME, "kv", "serve", *self.member.flags(kv.members)]
-        mount = f"mount -t tmpfs -o size={megabytes}m none {self.member.directory}"
-        root = [] if os.getuid() == 0 else ["-r"]
-        with open(self.member.errors, "ab") as errors:
-            self.member.process = subprocess.Popen(
-                ["unshare", "-m", *root, "sh", "-c", f'{mount} && exec "$@"', "sh", *serve],
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors)
-        kv.await_serving()
-
-    def grow(self, megabytes):
-        user = [] if os.getuid() == 0 else ["-U", "--preserve-credentials"]
-        subprocess.run(["nsenter", "-t", str(self.member.process.pid), "-m", *user, "mount", "-o",
-                        f"remount,size={megabytes}m", "none", self.member.directory], check=True)
-
-
 class BadInputClusterTest(unittest.TestCase):
     def start_fails(self, kv, *words):
         """The member ends by itself with one line that has the words."""
@@ -52,25 +22,6 @@ class BadInputClusterTest(unittest.TestCase):
         self.assertEqual((done.returncode, done.stderr.count("\n")), (1, 1), done.stderr)
         for word in words:
             self.assertIn(word, done.stderr)
-
-    def test_full_disk(self):
-        with cluster.Stopped(1) as kv:
-            disk = SmallDisk(kv, megabytes=150)
-            kv.ctl("put", "before", "1")
-            acknowledged, said = [], ""
-            for i in range(200):
-                done, said = put_large(kv, f"large{i}")
-                if not done:
-                    break
-                acknowledged.append(f"large{i}")
-            self.assertIn("etcdserver: mvcc: database space exceeded", said)
-            self.assertEqual(kv.ctl("get", "before", "--print-value-only"), "1\n")
-            cluster.await_true(lambda: "NOSPACE" in kv.ctl("alarm", "list"), "the alarm")
-            disk.grow(megabytes=500)
-            cluster.await_true(lambda: put_large(kv, "after")[0], "puts go on with more room")
-            keys = kv.ctl("get", "large", "--prefix", "--keys-only").split()
-            self.assertEqual(set(acknowledged) - set(keys), set())
-            self.assertEqual(kv.ctl("alarm", "list"), "")
 
     def test_requests_over_the_limits(self):
         with cluster.Cluster(1) as kv:

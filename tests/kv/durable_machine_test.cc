@@ -19,9 +19,7 @@ namespace {
 class Nobody final : public MachineObserver {
  public:
   bool wants_events() const override { return false; }
-  void OnCommitted(std::shared_ptr<const CommittedBatch> batch) override {
-    view_ = batch->view;
-  }
+  void OnCommitted(std::shared_ptr<const CommittedBatch> batch) override { view_ = batch->view; }
   void OnAnswered() override {}
   void OnFailure(const absl::Status& status) override { ADD_FAILURE() << status; }
 

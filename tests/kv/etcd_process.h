@@ -20,6 +20,7 @@ class EtcdCluster {
   ~EtcdCluster();
 
   std::vector<std::string> endpoints() const;
+  const std::string& data_dir(int member) const { return members_[member].data_dir; }
   std::uint16_t client_port(int member) const { return members_[member].client_port; }
   int size() const { return static_cast<int>(members_.size()); }
   /// Waits until some member leads; its index.

@@ -1,10 +1,15 @@
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <csignal>
+#include <cstdlib>
+#include <fstream>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <trireme/kv.h>
@@ -179,6 +184,74 @@ TEST_P(OwnFailoverTest, EachIsStoppedAndStartedAndNoRequestFails) {
   }
   writer.End();
   EXPECT_EQ(NewClient()->Get("k")->version, Version{writer.written()});
+}
+
+std::string FirstLine(const std::string& path) {
+  std::string line;
+  std::ifstream file(path);
+  std::getline(file, line);
+  return line;
+}
+
+/// Puts so many values to one key, most of them at a time; the last is `last`.
+void PutMany(Client& client, int count, const std::string& last) {
+  constexpr int kAtATime = 500;
+  std::mutex mutex;
+  std::condition_variable ended;
+  int running = 0;
+  for (int i = 0; i < count; ++i) {
+    std::unique_lock lock(mutex);
+    ended.wait(lock, [&] { return running < kAtATime; });
+    ++running;
+    lock.unlock();
+    client.PutAsync("k", "v", kAnyVersion, {}, [&](const absl::StatusOr<PutResult>& put) {
+      EXPECT_TRUE(put.ok()) << put.status();
+      const std::lock_guard done(mutex);
+      --running;
+      ended.notify_one();
+    });
+  }
+  std::unique_lock lock(mutex);
+  ended.wait(lock, [&] { return running == 0; });
+  EXPECT_TRUE(client.Put("k", last, kAnyVersion).ok());
+}
+
+/// A member that is farther behind than the log goes back gets the files of the leader's store, and
+/// keeps them.
+TEST(FarBehindTest, AMemberGetsTheStoresFiles) {
+  ::setenv("ETCD_SNAPSHOT_COUNT", "1000", 1);
+  test::EtcdCluster cluster(3, test::Program::kTrireme);
+  const auto client_of = [](std::vector<std::string> endpoints) {
+    ClientOptions options;
+    options.endpoints = std::move(endpoints);
+    options.call_timeout = absl::Seconds(60);
+    return Client::Create(std::move(options)).value();
+  };
+  const auto client = client_of(cluster.endpoints());
+  const int away = (cluster.Leader() + 1) % cluster.size();
+  const auto own = client_of({cluster.endpoints()[away]});
+  const auto has = [&](const std::string& value) {
+    const auto got = own->Get("k", {.serializable = true});
+    return got.ok() && got->value == value;
+  };
+  const std::string current = cluster.data_dir(away) + "/kv/CURRENT";
+  ASSERT_EQ(FirstLine(current), "1");
+  // If the others still had the whole log, it gets that: then once more.
+  std::string value;
+  for (int round = 0; round < 5 && FirstLine(current) == "1"; ++round) {
+    cluster.Kill(away);
+    value = std::to_string(round);
+    PutMany(*client, 13'000, value);
+    cluster.Restart(away);
+    ASSERT_TRUE(WaitUntil([&] { return has(value); }));
+  }
+  EXPECT_EQ(FirstLine(current), "2");
+  cluster.Kill(away);
+  cluster.Restart(away);
+  EXPECT_TRUE(WaitUntil([&] { return has(value); }));
+  EXPECT_EQ(cluster.Terminate(away), 0);
+  cluster.Restart(away);
+  EXPECT_TRUE(WaitUntil([&] { return has(value); }));
 }
 
 }  // namespace

@@ -520,6 +520,80 @@ TEST_F(TlsTransportTest, AnAddressThatLeadsToAStrangerIsNotSpokenTo) {
   EXPECT_EQ(stranger.transport.stats().connections_made, 0u);
 }
 
+/// Two nodes trust each other's certificates and want them to be for the node that shows them.
+class NamedTransportTest : public testing::Test {
+ protected:
+  TcpTransportOptions Options(std::uint64_t node, const test::TlsMaterial& material) {
+    TcpTransportOptions options = TestOptions(node);
+    options.tls = TestTls(material);
+    options.tls->ca_pem = first_.certificate_pem + second_.certificate_pem;
+    return options;
+  }
+  TcpTransportOptions WithCn(TcpTransportOptions options) {
+    options.tls->allowed_cn = "member-{node}";
+    return options;
+  }
+  TcpTransportOptions WithHostname(TcpTransportOptions options, const std::string& name) {
+    options.tls->allowed_hostname = name;
+    return options;
+  }
+  static void ExpectTalk(const TcpTransportOptions& one, const TcpTransportOptions& two) {
+    Node first(one);
+    Node second(two);
+    ASSERT_TRUE(second.Knows(first, 1).ok());
+    ASSERT_TRUE(second.Send(1, "it is me"));
+    EXPECT_TRUE(first.Awaits(2, 1));
+  }
+  const test::TlsMaterial first_ =
+      test::MakeTlsMaterial("member-1", ",DNS:n1.cluster.test,URI:spiffe://test/node/1");
+  const test::TlsMaterial second_ =
+      test::MakeTlsMaterial("member-2", ",DNS:n2.cluster.test,URI:spiffe://test/node/2");
+};
+
+TEST_F(NamedTransportTest, ACertificateOfTheNodeLetsItIn) {
+  ExpectTalk(WithCn(Options(1, first_)), WithCn(Options(2, second_)));
+  for (const std::string name :
+       {"n{node}.cluster.test", "spiffe://test/node/{node}", "127.0.0.1", "localhost"}) {
+    ExpectTalk(WithHostname(Options(1, first_), name), WithHostname(Options(2, second_), name));
+  }
+}
+
+TEST_F(NamedTransportTest, WhoShowsAnotherNodesCertificateIsRefused) {
+  for (const bool by_cn : {true, false}) {
+    const TcpTransportOptions one = Options(1, first_);
+    Node node(by_cn ? WithCn(one) : WithHostname(one, "spiffe://test/node/{node}"));
+    Node impostor(Options(2, first_));  // node 1's
+    ASSERT_TRUE(impostor.Knows(node, 1).ok());
+    impostor.Send(1, "I am the second");
+    node.AwaitStats([](const TransportStats& s) { return s.connections_refused > 0; });
+    EXPECT_EQ(node.transport.stats().connections_made, 0u);
+  }
+}
+
+TEST_F(NamedTransportTest, ADialedNodeThatShowsAnotherNodesCertificateIsNotSpokenTo) {
+  Node impostor(Options(1, second_));
+  Node node(WithCn(Options(2, second_)));
+  ASSERT_TRUE(node.Knows(impostor, 1).ok());
+  node.Send(1, "a secret");
+  node.AwaitStats([](const TransportStats& s) { return s.dials_failed > 0; });
+  EXPECT_EQ(node.transport.stats().connections_made, 0u);
+}
+
+TEST_F(NamedTransportTest, TheCommonNameIsNoAlternativeName) {
+  Node node(WithHostname(Options(1, first_), "member-{node}"));
+  Node other(Options(2, second_));
+  ASSERT_TRUE(other.Knows(node, 1).ok());
+  other.Send(1, "let me in");
+  node.AwaitStats([](const TransportStats& s) { return s.connections_refused > 0; });
+  EXPECT_EQ(node.transport.stats().connections_made, 0u);
+}
+
+TEST_F(NamedTransportTest, OneOfTheTwoNamesIsSet) {
+  TcpTransport both(WithHostname(WithCn(Options(1, first_)), "n{node}.cluster.test"));
+  Witness witness(kPatience);
+  EXPECT_EQ(both.Start(&witness).code(), absl::StatusCode::kInvalidArgument);
+}
+
 TEST_F(TlsTransportTest, BothDial) {
   for (int round = 0; round < 10; ++round) {
     Node one(Options(1, ours_));

@@ -23,7 +23,7 @@ void AddExtension(X509* certificate, int nid, const char* value) {
   X509_EXTENSION_free(extension);
 }
 
-X509* SelfSigned(EVP_PKEY* key) {
+X509* SelfSigned(EVP_PKEY* key, const std::string& common_name, const std::string& more_names) {
   constexpr long kOneDaySeconds = 24 * 3600;
   X509* certificate = X509_new();
   X509_set_version(certificate, 2);
@@ -33,9 +33,11 @@ X509* SelfSigned(EVP_PKEY* key) {
   X509_set_pubkey(certificate, key);
   X509_NAME* name = X509_get_subject_name(certificate);
   X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-                             reinterpret_cast<const unsigned char*>("localhost"), -1, -1, 0);
+                             reinterpret_cast<const unsigned char*>(common_name.c_str()), -1, -1,
+                             0);
   X509_set_issuer_name(certificate, name);
-  AddExtension(certificate, NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1");
+  const std::string names = "DNS:localhost,IP:127.0.0.1" + more_names;
+  AddExtension(certificate, NID_subject_alt_name, names.c_str());
   AddExtension(certificate, NID_basic_constraints, "critical,CA:TRUE");
   X509_sign(certificate, key, EVP_sha256());
   return certificate;
@@ -43,9 +45,9 @@ X509* SelfSigned(EVP_PKEY* key) {
 
 }  // namespace
 
-TlsMaterial MakeTlsMaterial() {
+TlsMaterial MakeTlsMaterial(const std::string& common_name, const std::string& more_names) {
   EVP_PKEY* key = EVP_EC_gen("P-256");
-  X509* certificate = SelfSigned(key);
+  X509* certificate = SelfSigned(key, common_name, more_names);
   BIO* certificate_bio = BIO_new(BIO_s_mem());
   PEM_write_bio_X509(certificate_bio, certificate);
   BIO* key_bio = BIO_new(BIO_s_mem());

@@ -73,6 +73,11 @@ struct RecoveredGroup {
 class SnapshotWriter {
  public:
   virtual ~SnapshotWriter() = default;
+  /// Before the first Append: takes room for exactly `size_bytes`, so that it is known before they
+  /// come whether they fit. RESOURCE_EXHAUSTED: they do not. May do nothing.
+  [[nodiscard]] virtual absl::Status Reserve(std::uint64_t /*size_bytes*/) {
+    return absl::OkStatus();
+  }
   /// RESOURCE_EXHAUSTED when the disk is full: the snapshot is lost, the log is not.
   [[nodiscard]] virtual absl::Status Append(std::string_view bytes) = 0;
   /// What has been appended: the offset of the next byte.

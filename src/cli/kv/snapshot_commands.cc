@@ -3,12 +3,12 @@
 #include "base/status_macros.h"
 #include "cli/kv/command.h"
 #include "cli/kv/failure.h"
-#include "io/sha256.h"
 #include "cli/kv/snapshot_format.h"
 #include "etcd/rpc.trireme.h"
 #include "fmt/format.h"
 #include "fmt/ranges.h"
 #include "io/file.h"
+#include "io/sha256.h"
 
 namespace trireme::kvcli {
 namespace {

@@ -110,23 +110,23 @@ TEST_F(FilesStream, NoDamageIsTaken) {
 
 TEST_F(FilesStream, WhatNoStoreWritesIsRefused) {
   EXPECT_EQ(Read(Framed({Head(1, "1.sst"), "bx", End(1)}), 1 << 20), absl::OkStatus());
-  for (const auto& payloads : std::vector<std::vector<std::string>>{
-           {Head(0, "../1.sst"), End(1)},
-           {Head(0, "/etc/1.sst"), End(1)},
-           {Head(0, "LOG"), End(1)},
-           {Head(0, ".sst"), End(1)},
-           {Head(0, std::string(40, '1') + ".sst"), End(1)},
-           {Head(0, "1.sst"), Head(0, "1.sst"), End(2)},
-           {Head(2, "1.sst"), "bx", End(1)},
-           {Head(2, "1.sst"), "bx", Head(0, "2.sst"), End(2)},
-           {Head(1, "1.sst"), "bxx", End(1)},
-           {"bx", End(0)},
-           {Head(1, "1.sst"), "bx", End(2)},
-           {Head(1, "1.sst"), "bx", End(1), End(1)},
-           {"f", End(0)},
-           {"q", End(0)},
-           {"e"},
-           {}}) {
+  for (const auto& payloads :
+       std::vector<std::vector<std::string>>{{Head(0, "../1.sst"), End(1)},
+                                             {Head(0, "/etc/1.sst"), End(1)},
+                                             {Head(0, "LOG"), End(1)},
+                                             {Head(0, ".sst"), End(1)},
+                                             {Head(0, std::string(40, '1') + ".sst"), End(1)},
+                                             {Head(0, "1.sst"), Head(0, "1.sst"), End(2)},
+                                             {Head(2, "1.sst"), "bx", End(1)},
+                                             {Head(2, "1.sst"), "bx", Head(0, "2.sst"), End(2)},
+                                             {Head(1, "1.sst"), "bxx", End(1)},
+                                             {"bx", End(0)},
+                                             {Head(1, "1.sst"), "bx", End(2)},
+                                             {Head(1, "1.sst"), "bx", End(1), End(1)},
+                                             {"f", End(0)},
+                                             {"q", End(0)},
+                                             {"e"},
+                                             {}}) {
     EXPECT_TRUE(absl::IsDataLoss(Read(Framed(payloads), 1 << 20)));
   }
 }

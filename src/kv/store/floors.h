@@ -28,7 +28,7 @@ class Floors {
 
   mutable std::mutex mutex_;
   std::condition_variable moved_;
-  std::int64_t floor_ = 0;           // Guarded by mutex_, as what follows.
+  std::int64_t floor_ = 0;  // Guarded by mutex_, as what follows.
   std::multiset<std::int64_t> held_;
   bool stopped_ = false;
 };

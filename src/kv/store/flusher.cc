@@ -116,8 +116,7 @@ void Flusher::WriteOne(std::unique_lock<std::mutex>& lock) {
 absl::Status Flusher::Write(const Job& job) {
   if (job.tree != nullptr) TRIREME_RETURN_IF_ERROR(files_.Ingest(job.tree->root()));
   files_.SetFloor(job.drop_below);
-  if (job.checkpoint != nullptr)
-    job.checkpoint->status = files_.Copy(&job.checkpoint->directory);
+  if (job.checkpoint != nullptr) job.checkpoint->status = files_.Copy(&job.checkpoint->directory);
   return absl::OkStatus();
 }
 

@@ -338,8 +338,8 @@ void RocksFiles::Reclaim() {
 }
 
 /// As many changes below the floor as are in history made as many versions unreadable, or nearly:
-/// enough of them are worth writing all others again. History goes last, so that what a crash
-/// leaves undone is found again.
+/// enough of them are worth writing all others again, if there is room for both. History goes last,
+/// so that what a crash leaves undone is found again.
 bool RocksFiles::WorthReclaiming(std::int64_t floor) const {
   const auto number = [this](Family family, const std::string& property) {
     std::uint64_t value = 0;
@@ -352,12 +352,17 @@ bool RocksFiles::WorthReclaiming(std::int64_t floor) const {
   rocksdb::SizeApproximationOptions options;
   if (!db_->GetApproximateSizes(options, Handle(Family::kHistory), &range, 1, &below).ok())
     return false;
-  const double history_bytes = number(Family::kHistory, rocksdb::DB::Properties::kTotalSstFilesSize);
+  const double history_bytes =
+      number(Family::kHistory, rocksdb::DB::Properties::kTotalSstFilesSize);
   if (below == 0 || history_bytes <= 0) return false;
   const double changes = number(Family::kHistory, rocksdb::DB::Properties::kEstimateNumKeys) *
                          static_cast<double>(below) / history_bytes;
   const double versions = number(Family::kVersions, rocksdb::DB::Properties::kEstimateNumKeys);
-  return changes * kPercent >= versions * options_.reclaim_percent;
+  if (changes * kPercent < versions * options_.reclaim_percent) return false;
+  std::error_code error;
+  const auto space = std::filesystem::space(directory_, error);
+  return !error && static_cast<double>(space.available) >
+                       number(Family::kVersions, rocksdb::DB::Properties::kTotalSstFilesSize);
 }
 
 absl::Status RocksFiles::ReclaimBelow(std::int64_t floor) {
@@ -385,9 +390,7 @@ bool RocksFiles::merged() const {
 }
 
 FilesState::FilesState(RocksFiles& files)
-    : files_(files),
-      floor_(files.shared_->floors.Hold()),
-      snapshot_(files.db_->GetSnapshot()) {}
+    : files_(files), floor_(files.shared_->floors.Hold()), snapshot_(files.db_->GetSnapshot()) {}
 
 FilesState::~FilesState() {
   idle_.clear();

@@ -56,7 +56,7 @@ class RocksStore final : public OrderedStore {
   Flusher::Layers below_;  ///< What active_ lies over.
   std::int64_t drop_below_ = 0;
   std::int64_t told_ = 0;  ///< drop_below_ as the files know it, or will.
-  bool written_ = false;  ///< Since the last snapshot.
+  bool written_ = false;   ///< Since the last snapshot.
   mutable std::vector<Pending*> pending_;
   std::weak_ptr<const Frozen> last_;
   Flusher flusher_;  ///< Last: its thread uses the files.

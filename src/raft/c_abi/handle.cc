@@ -27,10 +27,10 @@ SharedBytes SnapshotStore::Part(std::uint64_t offset, std::uint64_t bytes_max) c
 
 namespace {
 
-/// What one Output followed by the other comes to. Nothing was fed in between, so there is nothing
-/// more to persist.
+/// What one Output followed by the other comes to; at most one of them has something to persist.
 void Append(Output&& later, Output* output) {
-  TRIREME_CHECK(later.persist.empty());
+  TRIREME_CHECK(later.persist.empty() || output->persist.empty());
+  if (!later.persist.empty()) output->persist = std::move(later.persist);
   const auto move_all = [](auto& from, auto& to) {
     std::move(from.begin(), from.end(), std::back_inserter(to));
   };
@@ -42,6 +42,11 @@ void Append(Output&& later, Output* output) {
   output->committed.last = later.committed.last;
   move_all(later.committed.entries, output->committed.entries);
   move_all(later.committed.mine, output->committed.mine);
+}
+
+bool HoldsOnlyChunks(const Persist& persist) {
+  return !persist.chunks.empty() && !persist.hard_state && !persist.snapshot &&
+         persist.entries.empty();
 }
 
 }  // namespace
@@ -170,14 +175,24 @@ int tr_raft_core::TakeReady(tr_raft_ready* ready) {
   return 1;
 }
 
-/// The core asks the shell for parts of a snapshot; this shell has them at hand.
+/// The core asks the shell for parts of a snapshot, and gives it those it receives; this shell has
+/// them in memory.
 bool tr_raft_core::TakeOutput() {
   if (!core->TakeOutput(&output)) return false;
   for (const SnapshotChunk& chunk : output.persist.chunks) snapshots.Receive(chunk);
+  if (c_abi::HoldsOnlyChunks(output.persist)) EndChunks();
   if (output.persist.snapshot) snapshots.Install(output.persist.snapshot->last.index);
   if (!output.snapshot_reads.empty()) AnswerSnapshotReads();
   CollectReads();
   return true;
+}
+
+/// The caller has nothing to make durable: what follows from the chunks is in the same batch.
+void tr_raft_core::EndChunks() {
+  durable = std::exchange(output.persist, {}).token;
+  core->Persisted(durable);
+  Output later;
+  if (core->TakeOutput(&later)) c_abi::Append(std::move(later), &output);
 }
 
 void tr_raft_core::AnswerSnapshotReads() {

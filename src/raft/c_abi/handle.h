@@ -98,6 +98,7 @@ struct tr_raft_core {
   bool IsPeer(std::int64_t peer) const { return peer >= 0 && peer < n_peers; }
   bool TakeOutput();
   void AnswerSnapshotReads();
+  void EndChunks();
   void CollectReads();
   bool HasWork() const;
 };

@@ -24,7 +24,7 @@ bool IsOneOf(const Message& message) {
 
 std::uint32_t FlagsOf(const Message& message) {
   if (IsOneOf<PreVoteResponse, VoteResponse, AppendAccepted, AppendRejected, HeartbeatResponse,
-              SnapshotProgress, ReadIndexResponse>(message)) {
+              SnapshotProgress, SnapshotRefused, ReadIndexResponse>(message)) {
     return TR_RAFT_MSG_RESPONSE;
   }
   if (IsOneOf<SnapshotChunk>(message)) return TR_RAFT_MSG_SNAPSHOT;

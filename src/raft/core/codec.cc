@@ -94,6 +94,10 @@ template <class A>
 void Fields(A& archive, Removed& m) {
   archive(m.term, m.configuration);
 }
+template <class A>
+void Fields(A& archive, SnapshotRefused& m) {
+  archive(m.term, m.snapshot, m.round);
+}
 
 namespace {
 

@@ -51,6 +51,9 @@ Answer Core::Campaign() {
 void Core::Persisted(Token token) {
   state_->Persisted(token);
 }
+void Core::SnapshotNotStored() {
+  state_->SnapshotNotStored();
+}
 void Core::Applied(Index index) {
   state_->Applied(index);
 }
@@ -135,6 +138,8 @@ void Core::State::Persisted(Token token) {
     CountVotes();
   } else if (leader() != nullptr) {
     MaybeCommit();
+  } else if (auto* following = std::get_if<Follower>(&role_); following != nullptr) {
+    InstallStored(*following);
   }
   Evict();
 }
@@ -171,7 +176,8 @@ void Core::State::PersistTo(Persist* persist) {
   const Index first = durability_.unsealed_first();
   const Index last = log_.last().index;
   if (first <= last) log_.CopyTo(&persist->entries, first, last, ~0ull, ~0ull);
-  if (persist->hard_state || !persist->chunks.empty() || !persist->entries.empty()) {
+  if (persist->hard_state || !persist->chunks.empty() || persist->snapshot ||
+      !persist->entries.empty()) {
     persist->token = durability_.Seal(last);
   }
 }

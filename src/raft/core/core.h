@@ -115,6 +115,10 @@ class Core {
 
   /// All batches up to `token` are durable.
   void Persisted(Token token);
+  /// There is no room for the snapshot that a leader sends: nothing of the chunks handed out so far
+  /// is kept. Before Persisted of the first batch whose chunks are not stored. The log goes on as
+  /// it is, and the leader offers the snapshot again, later each time.
+  void SnapshotNotStored();
   /// The state machine has everything up to `index`.
   void Applied(Index index);
   /// A snapshot of the state at `at` (handed out as committed) of so many bytes is durable and from

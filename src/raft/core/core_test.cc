@@ -280,6 +280,52 @@ void SendSnapshotToThird(Shell* shell, std::uint64_t bytes) {
   EXPECT_EQ(shell->snapshot_reads[0].snapshot, Index{1});
 }
 
+/// A follower without room keeps its log and says so; the leader offers the snapshot again after
+/// one election timeout, then after two.
+TEST(Core, ARefusedSnapshotIsOfferedAgainLaterEachTime) {
+  const Config config = MakeConfig();
+  Shell shell(config);
+  SendSnapshotToThird(&shell, 100);
+  for (std::uint64_t refusals = 0; refusals < 3; ++refusals) {
+    ASSERT_EQ(shell.snapshot_reads.size(), refusals + 1);
+    shell.Give(kThird, SnapshotRefused{Term{1}, Index{1}, 2});
+    const std::uint64_t wait = std::uint64_t{config.election_ticks} << refusals;
+    for (std::uint64_t tick = 0; tick < wait; ++tick) {
+      EXPECT_EQ(shell.snapshot_reads.size(), refusals + 1) << "after " << tick << " ticks";
+      shell.core.Tick();
+      shell.Pump();
+      shell.Give(kSecond, HeartbeatResponse{Term{1}, 2 + tick / config.heartbeat_ticks});
+    }
+  }
+  EXPECT_EQ(shell.snapshot_reads.size(), 4u);
+}
+
+TEST(Core, AFollowerInstallsASnapshotOnlyWhenItsLastPartIsStored) {
+  Shell shell;
+  const SnapshotMeta meta{{Index{9}, Term{1}}, MakeRestored({}).snapshot.configuration, 20};
+  const auto chunk = [&](std::uint64_t offset) {
+    return SnapshotChunk{Term{1}, 1, meta, offset, SharedBytes::Copy(std::string(10, 's'))};
+  };
+  Output output;
+  for (const std::uint64_t offset : {0, 10}) {
+    ASSERT_TRUE(shell.core.Step(kSecond, chunk(offset)).ok());
+    ASSERT_TRUE(shell.core.TakeOutput(&output));
+    EXPECT_FALSE(output.persist.snapshot);
+    if (offset == 0) shell.core.Persisted(output.persist.token);
+  }
+  shell.core.SnapshotNotStored();
+  shell.core.Persisted(output.persist.token);
+  EXPECT_EQ(shell.core.Status().last, LogPosition{});
+  shell.Pump();
+  EXPECT_EQ(shell.Sent<SnapshotRefused>(kSecond).back().snapshot, Index{9});
+  EXPECT_EQ(shell.core.Status().commit, Index{});
+
+  shell.Give(kSecond, chunk(0));
+  shell.Give(kSecond, chunk(10));
+  EXPECT_EQ(shell.core.Status().last, meta.last);
+  EXPECT_EQ(shell.Sent<AppendAccepted>(kSecond).back().match, Index{9});
+}
+
 TEST(Core, SnapshotsAreThrottledByTheTick) {
   Config config = MakeConfig();
   config.snapshot_chunk_bytes_max = 10;

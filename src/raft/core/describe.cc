@@ -63,6 +63,9 @@ std::string Body(const TimeoutNow&) {
 std::string Body(const Removed& m) {
   return "you were removed at " + Text(m.configuration.value);
 }
+std::string Body(const SnapshotRefused& m) {
+  return "no room for the snapshot at " + Text(m.snapshot.value);
+}
 
 }  // namespace
 

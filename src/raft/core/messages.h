@@ -93,6 +93,14 @@ struct SnapshotProgress {
   std::uint64_t round = 0;
   friend bool operator==(const SnapshotProgress&, const SnapshotProgress&) = default;
 };
+/// There is no room for this snapshot: nothing of it is kept, and the follower goes on with what it
+/// has. The leader offers it again later.
+struct SnapshotRefused {
+  Term term;
+  Index snapshot;
+  std::uint64_t round = 0;
+  friend bool operator==(const SnapshotRefused&, const SnapshotRefused&) = default;
+};
 
 /// A follower asks for an index at which its reads are linearizable (thesis, 6.4).
 struct ReadIndexRequest {
@@ -122,9 +130,9 @@ struct Removed {
   friend bool operator==(const Removed&, const Removed&) = default;
 };
 
-using Message =
-    std::variant<PreVoteRequest, PreVoteResponse, VoteRequest, VoteResponse, AppendRequest,
-                 AppendAccepted, AppendRejected, Heartbeat, HeartbeatResponse, SnapshotChunk,
-                 SnapshotProgress, ReadIndexRequest, ReadIndexResponse, TimeoutNow, Removed>;
+using Message = std::variant<PreVoteRequest, PreVoteResponse, VoteRequest, VoteResponse,
+                             AppendRequest, AppendAccepted, AppendRejected, Heartbeat,
+                             HeartbeatResponse, SnapshotChunk, SnapshotProgress, ReadIndexRequest,
+                             ReadIndexResponse, TimeoutNow, Removed, SnapshotRefused>;
 
 }  // namespace trireme::raft

@@ -14,10 +14,11 @@ namespace trireme::raft {
 struct Persist {
   Token token;  ///< kNothing: there is nothing to write.
   std::optional<HardState> hard_state;
-  /// Parts of a snapshot that a leader sends; the part at offset 0 begins a new one.
+  /// Parts of a snapshot that a leader sends; the part at offset 0 begins a new one, and the one
+  /// that ends at meta.size_bytes is the last. Without room for them: Core::SnapshotNotStored.
   std::vector<SnapshotChunk> chunks;
-  /// These chunks complete this snapshot. It replaces the log up to its last entry; entries above
-  /// it stay only when the log holds exactly that entry.
+  /// All chunks of this snapshot are durable. It replaces the log up to its last entry; entries
+  /// above it stay only when the log holds exactly that entry.
   std::optional<SnapshotMeta> snapshot;
   /// Without gaps. What the log has from entries[0].index on is dropped first.
   std::vector<Entry> entries;

@@ -19,6 +19,7 @@ void Progress::BecomeProbe(Index next_guess) {
 
 void Progress::BecomeReplicate() {
   state = Replicate{};
+  snapshot_refusals = 0;
   next = match + 1;
   inflight.clear();
   log_read_pending = log_read_failed = false;

@@ -75,6 +75,8 @@ struct Progress {
   bool tail_check_due = false;  ///< Send an empty append at `next`: did the tail arrive?
   bool log_read_pending = false;
   bool log_read_failed = false;  ///< The answer was of no use: ask again at the next heartbeat.
+  std::uint32_t snapshot_refusals = 0;    ///< In a row, for lack of room.
+  std::uint64_t snapshot_not_before = 0;  ///< The tick at which it may be offered one again.
   /// Until then it keeps up, having lacked nothing or stored something an election timeout before.
   std::uint64_t level_until = 0;
 

@@ -143,7 +143,7 @@ class Cluster {
     } else if (dice < 65) {
       TickSome();
     } else if (dice < 83) {
-      if (!server.writing.empty()) server.CompleteWrite();
+      if (!server.writing.empty()) CompleteWrite(server);
     } else if (dice < 91) {
       Client(server);
     } else if (dice < 94) {
@@ -152,6 +152,11 @@ class Cluster {
       Disturb(server);
     }
     for (SimulatedServer& each : servers_) Settle(each);
+  }
+
+  void CompleteWrite(SimulatedServer& server) {
+    const bool room = server.writing.front().chunks.empty() || !random_.OneIn(4);
+    room ? server.CompleteWrite() : server.CompleteWriteWithoutRoom();
   }
 
   /// Leases rely on a drift bound: with them, ticks come to all servers at once. They come rarely,

@@ -16,12 +16,15 @@
 namespace trireme::raft {
 
 /// A snapshot that is being received: everything below next_offset is in the batches up to
-/// `stored`.
+/// `stored`. When all of it is durable there, it is installed.
 struct IncomingSnapshot {
   NodeId from;
   SnapshotMeta meta;
   std::uint64_t next_offset = 0;
   Token stored;
+  std::uint64_t round = 0;  ///< Of the latest chunk.
+
+  bool whole() const { return next_offset == meta.size_bytes; }
 };
 
 struct Follower {

@@ -141,6 +141,15 @@ struct SimulatedServer {
     }
     waiting = std::move(later);
   }
+  /// The same on a disk that has no room for chunks of a snapshot.
+  void CompleteWriteWithoutRoom() {
+    writing.front().chunks.clear();
+    core->SnapshotNotStored();
+    std::erase_if(waiting, [](const Outgoing& out) {
+      return std::holds_alternative<SnapshotProgress>(out.message);
+    });
+    CompleteWrite();
+  }
   void CompleteWrites() {
     for (Pump(); !writing.empty(); Pump()) CompleteWrite();
   }

@@ -30,6 +30,14 @@ Answer Core::State::Compact(Index at, std::uint64_t size_bytes, Index drop_to) {
   return {};
 }
 
+namespace {
+
+/// A follower without room is offered the snapshot after an election timeout, then after two,
+/// four, ... and at last after so many doublings each time.
+constexpr std::uint32_t kRefusalDoublingsMax = 5;
+
+}  // namespace
+
 /// The entry before `next`, by which the follower would check the append, is gone.
 bool Core::State::NeedsSnapshot(const Progress& peer) const {
   return peer.next <= log_.base().index;
@@ -39,7 +47,7 @@ void Core::State::StartSnapshot(Leader& leading, Progress& peer) {
   const auto streams =
       std::count_if(leading.peers.begin(), leading.peers.end(),
                     [](const Progress& other) { return other.sending_snapshot(); });
-  if (streams >= config_.snapshot_streams_max) return;
+  if (streams >= config_.snapshot_streams_max || now_ < peer.snapshot_not_before) return;
   peer.BecomeSendSnapshot(SnapshotFor(peer.id));
 }
 
@@ -102,16 +110,25 @@ void Core::State::Receive(NodeId from, SnapshotProgress& message) {
   sending.wanted = true;
 }
 
+void Core::State::Receive(NodeId from, SnapshotRefused& message) {
+  if (!FromFollower(message.term)) return;
+  Progress* peer = Heard(from, message.round);
+  if (peer == nullptr || !peer->sending_snapshot()) return;
+  if (message.snapshot != std::get<SendSnapshot>(peer->state).meta.last.index) return;
+  const std::uint32_t doublings = std::min(peer->snapshot_refusals++, kRefusalDoublingsMax);
+  peer->snapshot_not_before = now_ + (std::uint64_t{config_.election_ticks} << doublings);
+  peer->BecomeProbe(peer->next);
+}
+
 void Core::State::Receive(NodeId from, SnapshotChunk& message) {
   if (!FromLeader(from, message.term)) return;
   if (message.meta.last.index <= commit_) {
     return SendAfter(durability_.AfterLog(commit_), from,
                      AppendAccepted{term(), commit_, message.round});
   }
-  // A batch installs one snapshot, after its chunks: those of another wait until they are sent
-  // again.
-  if (output_.persist.snapshot) return;
   auto& incoming = std::get<Follower>(role_).incoming;
+  // One snapshot at a time: the chunks of another wait until they are sent again.
+  if (output_.persist.snapshot || (incoming && incoming->whole())) return;
   const bool known = incoming && incoming->from == from && incoming->meta == message.meta;
   const std::uint64_t expected = known ? incoming->next_offset : 0;
   if (message.offset != expected) {
@@ -133,16 +150,26 @@ void Core::State::StoreChunk(NodeId from, SnapshotChunk& message) {
   const SnapshotMeta meta = message.meta;
   const Token after = durability_.building();
   const std::uint64_t round = message.round;
-  incoming = IncomingSnapshot{from, meta, next_offset, after};
-  if (next_offset < meta.size_bytes) {
-    SendSnapshotProgress(from, message, next_offset, after);
-    output_.persist.chunks.push_back(std::move(message));
-    return;
-  }
+  incoming = IncomingSnapshot{from, meta, next_offset, after, round};
+  if (!incoming->whole()) SendSnapshotProgress(from, message, next_offset, after);
   output_.persist.chunks.push_back(std::move(message));
-  incoming.reset();
-  Install(meta);
-  SendAfter(after, from, AppendAccepted{term(), meta.last.index, round});
+}
+
+/// Not before: without room for it the follower must still have what it had.
+void Core::State::InstallStored(Follower& following) {
+  const std::optional<IncomingSnapshot>& incoming = following.incoming;
+  if (!incoming || !incoming->whole() || !durability_.IsComplete(incoming->stored)) return;
+  const IncomingSnapshot stored = *std::exchange(following.incoming, std::nullopt);
+  const Index last = stored.meta.last.index;
+  if (last > commit_) Install(stored.meta);
+  SendAfter(durability_.AfterLog(last), stored.from, AppendAccepted{term(), last, stored.round});
+}
+
+void Core::State::SnapshotNotStored() {
+  auto* following = std::get_if<Follower>(&role_);
+  if (following == nullptr || !following->incoming) return;
+  const IncomingSnapshot refused = *std::exchange(following->incoming, std::nullopt);
+  Send(refused.from, SnapshotRefused{term(), refused.meta.last.index, refused.round});
 }
 
 /// The log up to the snapshot's last entry makes way; what follows it stays only when the log holds

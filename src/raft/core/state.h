@@ -55,6 +55,7 @@ class Core::State {
   Answer Compact(Index at, std::uint64_t size_bytes, Index drop_to);
   std::optional<SnapshotMeta> MetaAt(Index at) const;
   void SnapshotRead(NodeId peer, Index snapshot, std::uint64_t offset, SharedBytes data);
+  void SnapshotNotStored();
 
   // replication.cc
   void LogRead(NodeId peer, std::vector<Entry> entries);
@@ -184,11 +185,13 @@ class Core::State {
   // snapshots.cc
   void Receive(NodeId from, SnapshotChunk& message);
   void Receive(NodeId from, SnapshotProgress& message);
+  void Receive(NodeId from, SnapshotRefused& message);
   bool NeedsSnapshot(const Progress& peer) const;
   void StartSnapshot(Leader& leader, Progress& peer);
   void PumpSnapshot(Leader& leader, Progress& peer);
   void SendChunk(Leader& leader, Progress& peer, SharedBytes data);
   void StoreChunk(NodeId from, SnapshotChunk& message);
+  void InstallStored(Follower& following);
   void Install(const SnapshotMeta& meta);
   void SendSnapshotProgress(NodeId to, const SnapshotChunk& message, std::uint64_t next_offset,
                             Token after);

@@ -57,6 +57,10 @@ class Writer final : public SnapshotWriter {
     return Write(header_);
   }
 
+  absl::Status Reserve(std::uint64_t size_bytes) override {
+    return file_->Allocate(SnapshotFileBytes(size_bytes));
+  }
+
   absl::Status Append(std::string_view bytes) override {
     TRIREME_CHECK(file_ != nullptr);
     size_bytes_ += bytes.size();

@@ -43,7 +43,7 @@ void HostLoop::CarryOut() {
     if (to_write_.empty()) return;
     wal_->Push(std::exchange(to_write_, {}));
     if (options_.store->waits()) return;
-    for (const auto& [group, token] : std::exchange(persisted_here_, {})) Persisted(group, token);
+    for (const WalProgress& one : std::exchange(persisted_here_, {})) Persisted(one);
   } while (!dirty_.empty());
 }
 

@@ -334,10 +334,12 @@ TEST(CourseInRealTime, Count3B) {
   leader.replica->Propose(twelve);
   ASSERT_TRUE(Eventually([&] { return AllApplied(cluster, 11); }));
   EXPECT_LE(calls() - before, 42u);
-  // What a second costs in which nothing is asked for.
+  // What a second costs in which nothing is asked for; a busy machine may make it longer.
   const std::uint64_t idle = calls();
+  const auto from = steady_clock::now();
   std::this_thread::sleep_for(seconds(1));
-  EXPECT_LE(calls() - idle, 60u);
+  const std::uint64_t came = calls() - idle;
+  EXPECT_LE(came, 60 * std::chrono::duration<double>(steady_clock::now() - from).count());
 }
 
 TEST(CourseInRealTime, RPCBytes3B) {

@@ -83,12 +83,12 @@ HostLoop::HostLoop(HostOptions options)
       options_.store, options_.frame_bytes_max,
       Wal::Callbacks{
           [this](TurnOutbox& outbox) { SendAll(outbox); },
-          [this](const std::vector<std::pair<GroupId, Token>>& tokens) {
+          [this](const std::vector<WalProgress>& progress) {
             if (!options_.store->waits()) {  // in a turn, which goes on with them
-              persisted_here_.insert(persisted_here_.end(), tokens.begin(), tokens.end());
+              persisted_here_.insert(persisted_here_.end(), progress.begin(), progress.end());
               return;
             }
-            inbox_.Persisted(tokens);
+            inbox_.Persisted(progress);
             TurnHere();
           },
           [this] { Housekeep(); },

@@ -111,7 +111,7 @@ class HostLoop final : public Host, private Transport::Receiver {
   void TakeProposals();
   void TakeReads();
   void TakeApplied();
-  void Persisted(GroupId group, Token token);
+  void Persisted(const WalProgress& progress);
 
   void MarkDirty(Group& group);
   void CarryOut();
@@ -199,7 +199,7 @@ class HostLoop final : public Host, private Transport::Receiver {
   absl::flat_hash_map<std::uint64_t, std::uint64_t> addresses_told_;  // revision, by peer
   absl::flat_hash_map<std::uint64_t, MemberPeer> member_peers_;
   std::vector<WalItem> to_write_;
-  std::vector<std::pair<GroupId, Token>> persisted_here_;  // by a store that does not wait
+  std::vector<WalProgress> persisted_here_;  // by a store that does not wait
   std::vector<ApplyItem> to_apply_;
   std::chrono::nanoseconds ticked_{};
   std::chrono::nanoseconds housekept_{};

@@ -71,8 +71,10 @@ void Inbox::Unreachable(NodeId peer) {
   Wake();
 }
 
-void Inbox::Persisted(const std::vector<std::pair<GroupId, Token>>& tokens) {
-  Put([&] { contents_.persisted.insert(contents_.persisted.end(), tokens.begin(), tokens.end()); });
+void Inbox::Persisted(const std::vector<WalProgress>& progress) {
+  Put([&] {
+    contents_.persisted.insert(contents_.persisted.end(), progress.begin(), progress.end());
+  });
 }
 
 void Inbox::Applied(const std::vector<Applier::Report>& reports) {

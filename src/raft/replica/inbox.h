@@ -10,6 +10,7 @@
 #include <trireme/raft.h>
 #include "raft/core/types.h"
 #include "raft/replica/applier.h"
+#include "raft/replica/wal.h"
 
 namespace trireme::raft {
 
@@ -40,7 +41,7 @@ class Inbox {
     std::vector<ReadItem> reads;
     std::vector<FrameItem> frames;
     std::vector<NodeId> unreachable;
-    std::vector<std::pair<GroupId, Token>> persisted;
+    std::vector<WalProgress> persisted;
     std::vector<Applier::Report> applied;
     std::vector<absl::AnyInvocable<void()>> tasks;
 
@@ -70,7 +71,7 @@ class Inbox {
   Refusal Read(Group* group, ReadCallback& done);
   /// False: too much waits.
   bool Receive(NodeId from, SharedBytes& frame);
-  void Persisted(const std::vector<std::pair<GroupId, Token>>& tokens);
+  void Persisted(const std::vector<WalProgress>& progress);
   void Applied(const std::vector<Applier::Report>& reports);
 
   // ---- These wake the loop.

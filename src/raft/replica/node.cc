@@ -35,6 +35,8 @@ std::optional<TcpTransportTls> TlsOf(const std::optional<TlsIdentity>& identity)
   tls.certificate_chain_pem = identity->certificate_chain_pem;
   tls.private_key_pem = identity->private_key_pem;
   tls.ca_pem = identity->ca_pem;
+  tls.allowed_cn = identity->allowed_cn;
+  tls.allowed_hostname = identity->allowed_hostname;
   return tls;
 }
 

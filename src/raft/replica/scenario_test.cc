@@ -449,6 +449,49 @@ TEST(Disk, AFullFollowerStillVotes) {
   ASSERT_TRUE(Eventually([&] { return cluster.node(third).replica->leads(); }));
 }
 
+/// What a leader's snapshot has no room for is refused, and all else goes on; it is taken when
+/// there is room.
+TEST(Disk, AFollowerWithoutRoomForASnapshotGoesOnAndTakesItLater) {
+  TestOptions options{.durable = true};
+  options.group = [](GroupOptions& group) {
+    group.snapshot_log_bytes = 0;
+    group.config.snapshot_chunk_bytes_max = 100'000;
+  };
+  TestCluster cluster(options);
+  cluster.Add(1);
+  for (std::uint64_t id = 1; id <= 3; ++id) {
+    cluster.node(id).machine->snapshot_pad_bytes = 1'000'000;
+  }
+  TestNode& leader = cluster.AwaitLeader();
+  TestNode& full = cluster.node(leader.id == NodeId{1} ? 2 : 1);
+  ASSERT_TRUE(Eventually([&] { return full.replica->Status().applied.value >= 2; }));
+  cluster.network().Isolate(full.id);
+  for (int i = 0; i < 50; ++i) cluster.Add(1);
+  std::promise<absl::StatusOr<Index>> taken;
+  leader.replica->TakeSnapshot([&](absl::StatusOr<Index> at) { taken.set_value(std::move(at)); });
+  ASSERT_TRUE(taken.get_future().get().ok());
+  // The log's segments are there, but nothing beyond half of the snapshot.
+  std::uint64_t used = 0;
+  const auto files = full.disk.List("log");
+  ASSERT_TRUE(files.ok());
+  for (const io::DiskEntry& file : *files) used += file.size_bytes;
+  full.disk.SetCapacity(used + 500'000);
+  cluster.network().Heal();
+
+  ASSERT_TRUE(Eventually(
+      [&] { return MetricOf(*full.host, "trireme_raft_snapshots_refused_total") >= 2; }));
+  EXPECT_TRUE(full.replica->Status().failure.ok()) << full.replica->Status().failure;
+  EXPECT_EQ(full.machine->sum, 1);
+  EXPECT_EQ(full.machine->restored, 0u);
+  const std::uint64_t third = 6 - leader.id.value - full.id.value;
+  cluster.Stop(third);  // so that its vote is needed
+  ASSERT_TRUE(Eventually([&] { return full.replica->leader() == cluster.AwaitLeader().id; }));
+
+  full.disk.SetCapacity(1u << 30);
+  EXPECT_EQ(cluster.Sum(full), 51);
+  EXPECT_EQ(full.machine->restored, 1u);
+}
+
 TEST(Disk, AFailedSyncStopsTheHostAndSaysWhy) {
   TestOptions options{.nodes = 1, .durable = true};
   std::atomic<int> fatal{0};

@@ -133,6 +133,8 @@ constexpr OfLog kOfLog[] = {
     {"trireme_raft_log_entries_total", "Entries written.", &WalStats::entries},
     {"trireme_raft_log_entry_bytes_total", "Their data.", &WalStats::bytes},
     {"trireme_raft_log_disk_full_total", "Writes that found no room.", &WalStats::disk_full},
+    {"trireme_raft_snapshots_refused_total", "Snapshots of leaders for which there was no room.",
+     &WalStats::snapshots_refused},
 };
 
 struct OfGroup {

@@ -78,7 +78,7 @@ void HostLoop::Turn() {
   counters_.turns.fetch_add(1, std::memory_order_relaxed);
   inbox_.Take(&taken_);
   TakeTicks();
-  for (const auto& [group, token] : taken_.persisted) Persisted(group, token);
+  for (const WalProgress& progress : taken_.persisted) Persisted(progress);
   TakeApplied();
   for (const NodeId peer : taken_.unreachable) {
     addresses_told_.erase(peer.value);
@@ -125,10 +125,11 @@ void HostLoop::TakeTicks() {
   }
 }
 
-void HostLoop::Persisted(GroupId id, Token token) {
-  Group* const group = FindGroup(id);
+void HostLoop::Persisted(const WalProgress& progress) {
+  Group* const group = FindGroup(progress.group);
   if (group == nullptr || !group->failure.ok()) return;
-  group->core->Persisted(token);
+  if (progress.snapshot_refused) group->core->SnapshotNotStored();
+  group->core->Persisted(progress.token);
   MarkDirty(*group);
 }
 

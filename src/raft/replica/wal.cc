@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/status_macros.h"
+#include "io/log.h"
 #include "raft/core/configuration.h"
 
 namespace trireme::raft {
@@ -202,14 +203,13 @@ absl::Status Wal::WriteWaiting(std::size_t* written) {
   for (std::size_t i = 0; i < waiting_.size() && status.ok(); ++i) {
     WalItem& item = waiting_[i];
     if (WritesNothing(item)) continue;
-    if (status = StoreChunks(item.group, item.persist); !status.ok()) {
+    if (status = StoreChunks(item); !status.ok()) {
       callbacks_.group_failed(item.group, status);
       status = absl::OkStatus();
       item.persist = Persist{};
       item.messages.clear();
       continue;
     }
-    item.persist.chunks.clear();
     if (!batch.HasRoomFor(item)) status = flush(i);
     if (!status.ok()) break;
     for (next = batch.Add(item, 0); next < item.persist.entries.size() && status.ok();) {
@@ -223,13 +223,17 @@ absl::Status Wal::WriteWaiting(std::size_t* written) {
   return status;
 }
 
-absl::Status Wal::StoreChunks(GroupId group, const Persist& persist) {
-  for (const SnapshotChunk& chunk : persist.chunks) {
-    TRIREME_RETURN_IF_ERROR(StoreChunk(group, chunk));
+absl::Status Wal::StoreChunks(WalItem& item) {
+  for (const SnapshotChunk& chunk : item.persist.chunks) {
+    const absl::Status status = StoreChunk(item.group, chunk);
+    if (absl::IsResourceExhausted(status)) {
+      RefuseSnapshot(item, chunk, status);
+    } else if (!status.ok()) {
+      return status;
+    }
   }
-  if (persist.chunks.empty() || !persist.snapshot) return absl::OkStatus();
-  const std::unique_ptr<SnapshotWriter> writer = std::exchange(incoming_[group], nullptr);
-  return writer->Finish();
+  item.persist.chunks.clear();
+  return absl::OkStatus();
 }
 
 absl::Status Wal::StoreChunk(GroupId group, const SnapshotChunk& chunk) {
@@ -237,11 +241,33 @@ absl::Status Wal::StoreChunk(GroupId group, const SnapshotChunk& chunk) {
   if (chunk.offset == 0) {
     writer = nullptr;
     TRIREME_ASSIGN_OR_RETURN(writer, store_->CreateSnapshot(group, chunk.meta.last));
+    TRIREME_RETURN_IF_ERROR(writer->Reserve(chunk.meta.size_bytes));
   }
-  if (writer == nullptr || writer->size_bytes() != chunk.offset) {
+  if (writer == nullptr) {
+    return absl::ResourceExhaustedError("the part before it was refused");
+  }
+  if (writer->size_bytes() != chunk.offset) {
     return absl::InternalError("a part of a snapshot does not follow on the one before it");
   }
-  return writer->Append(chunk.data.view());
+  TRIREME_RETURN_IF_ERROR(writer->Append(chunk.data.view()));
+  if (writer->size_bytes() < chunk.meta.size_bytes) return absl::OkStatus();
+  return std::exchange(writer, nullptr)->Finish();
+}
+
+/// Nothing of it stays, so that there is room for the log. The core, which hears of it together
+/// with the batch, goes on with what it has.
+void Wal::RefuseSnapshot(WalItem& item, const SnapshotChunk& chunk, const absl::Status& why) {
+  incoming_[item.group] = nullptr;
+  std::erase_if(item.messages, [](const Outgoing& out) {
+    return std::holds_alternative<SnapshotProgress>(out.message);
+  });
+  if (std::exchange(item.snapshot_refused, true)) return;
+  stats_.snapshots_refused.fetch_add(1, std::memory_order_relaxed);
+  io::Log(io::LogLevel::kWarn, "raft_snapshot_refused",
+          {{"group", std::to_string(item.group.value)},
+           {"entry", std::to_string(chunk.meta.last.index.value)},
+           {"bytes", std::to_string(chunk.meta.size_bytes)},
+           {"why", why.ToString()}});
 }
 
 /// Terms, votes and compactions do not wait for entries. They may overtake: a later term or vote
@@ -301,11 +327,13 @@ absl::Status Wal::Sync() {
 
 void Wal::Complete(std::size_t count) {
   if (count == 0) return;
-  std::vector<std::pair<GroupId, Token>> durable;
+  std::vector<WalProgress> durable;
   for (std::size_t i = 0; i < count; ++i) {
     WalItem& item = waiting_[i];
     for (const Outgoing& out : item.messages) outbox_.Add(out.to, item.group, out.message);
-    if (!item.persist.empty()) durable.emplace_back(item.group, item.persist.token);
+    if (!item.persist.empty()) {
+      durable.push_back({item.group, item.persist.token, item.snapshot_refused});
+    }
   }
   callbacks_.send(outbox_);
   if (!durable.empty()) callbacks_.persisted(durable);

@@ -26,6 +26,7 @@ struct WalItem {
   Persist persist;  ///< Of the group's core; empty: none.
   /// Sent when `persist`, and all items of the group before it, are durable.
   std::vector<Outgoing> messages;
+  bool snapshot_refused = false;  ///< There was no room for the chunks of `persist`.
 
   /// Instead of `persist`, something of the Host's own: a first configuration, a snapshot of its
   /// own with what it lets go, the end of a group.
@@ -36,12 +37,20 @@ struct WalItem {
   absl::AnyInvocable<void(const absl::Status&)> done;
 };
 
+/// Of one group: all up to `token` is durable.
+struct WalProgress {
+  GroupId group;
+  Token token;
+  bool snapshot_refused = false;  ///< But for a leader's snapshot, for which there is no room.
+};
+
 struct WalStats {
   std::atomic<std::uint64_t> writes{0};
   std::atomic<std::uint64_t> syncs{0};
   std::atomic<std::uint64_t> entries{0};
   std::atomic<std::uint64_t> bytes{0};
-  std::atomic<std::uint64_t> disk_full{0};  ///< Writes that found no room.
+  std::atomic<std::uint64_t> disk_full{0};          ///< Writes that found no room.
+  std::atomic<std::uint64_t> snapshots_refused{0};  ///< Of leaders, for which there was no room.
   io::DurationHistogram syncing;
 };
 
@@ -50,14 +59,15 @@ struct WalStats {
 ///
 /// A full disk (RESOURCE_EXHAUSTED of a Write) stops nothing for good: what could not be written
 /// stays in line and is tried again by Retry; meanwhile terms, votes and compactions go past it,
-/// for which the store keeps a reserve, and with them the messages that need no log.
+/// for which the store keeps a reserve, and with them the messages that need no log. A leader's
+/// snapshot that finds no room is refused: nothing of it stays, and all else goes on.
 class Wal {
  public:
   struct Callbacks {
     /// Sends the messages, at once.
     std::function<void(TurnOutbox&)> send;
     /// One call for all that a round made durable.
-    std::function<void(const std::vector<std::pair<GroupId, Token>>&)> persisted;
+    std::function<void(const std::vector<WalProgress>&)> persisted;
     /// The store should be tidied up now.
     std::function<void()> housekeep;
     /// The group cannot go on.
@@ -85,8 +95,9 @@ class Wal {
   void Run();
   void Round();
   void Take(std::vector<WalItem> items);
-  absl::Status StoreChunks(GroupId group, const Persist& persist);
+  absl::Status StoreChunks(WalItem& item);
   absl::Status StoreChunk(GroupId group, const SnapshotChunk& chunk);
+  void RefuseSnapshot(WalItem& item, const SnapshotChunk& chunk, const absl::Status& why);
   /// How many items from the front are written. Not OK: the others are not, for lack of room or
   /// because the store is of no more use.
   absl::Status WriteWaiting(std::size_t* written);

@@ -89,6 +89,11 @@ void Connection::SendHello(const std::string& hello) {
   Send({&piece, 1}, piece.size());
 }
 
+std::optional<rpc::PeerCertificate> Connection::peer_certificate() {
+  const std::lock_guard lock(mutex_);
+  return socket_.peer_certificate();
+}
+
 Connection::Sent Connection::Send(std::span<const SharedBytes> pieces, std::size_t body_bytes) {
   bool watch = false;
   absl::Status status;

@@ -72,6 +72,8 @@ class Connection final : public rpc::Loop::Watcher,
   /// That this side's hello has been sent.
   bool hello_sent() const { return hello_sent_; }
   void SendHello(const std::string& hello);
+  /// What the other side has shown; nothing without TLS or one.
+  std::optional<rpc::PeerCertificate> peer_certificate();
 
  private:
   void OnReady(std::uint32_t events) override;

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_replace.h"
 #include "base/status_macros.h"
 #include "fmt/format.h"
 #include "io/log.h"
@@ -55,6 +56,11 @@ absl::Status Hub::CheckOptions() const {
       options_.silence_max < 2 * options_.keepalive_interval) {
     return OutOfRange("silence_max", static_cast<std::uint64_t>(options_.silence_max.count()),
                       "at least twice keepalive_interval, which has to be positive");
+  }
+  if (options_.tls && !options_.tls->allowed_cn.empty() &&
+      !options_.tls->allowed_hostname.empty()) {
+    return absl::InvalidArgumentError(
+        "TcpTransportTls::allowed_cn and allowed_hostname are both set; give one of them");
   }
   if (options_.reconnect_delay_min.count() <= 0) {
     return OutOfRange("reconnect_delay_min", 0, "at least 1 ms");
@@ -279,6 +285,22 @@ absl::Status Hub::Judge(const Hello& hello, const Peer* dialed) const {
   return absl::OkStatus();
 }
 
+/// That it is of this cluster's authority, the handshake has seen; here whether it is this node's.
+absl::Status Hub::JudgeCertificate(Connection& connection, NodeId from) const {
+  if (!options_.tls) return absl::OkStatus();
+  const bool by_cn = !options_.tls->allowed_cn.empty();
+  const std::string& allowed = by_cn ? options_.tls->allowed_cn : options_.tls->allowed_hostname;
+  if (allowed.empty()) return absl::OkStatus();
+  const std::string wanted = absl::StrReplaceAll(allowed, {{"{node}", std::to_string(from.value)}});
+  const auto shown = connection.peer_certificate();
+  if (shown && (by_cn ? shown->CommonName() == wanted : shown->Bears(wanted))) {
+    return absl::OkStatus();
+  }
+  return absl::PermissionDeniedError(fmt::format("the certificate of {} does not name {} as its {}",
+                                                 NameOf(from), wanted,
+                                                 by_cn ? "common name" : "alternative name"));
+}
+
 absl::StatusOr<std::shared_ptr<Peer>> Hub::PeerOf(NodeId id) {
   const std::lock_guard lock(mutex_);
   if (const auto found = peers_.find(id); found != peers_.end()) return found->second;
@@ -299,6 +321,9 @@ void Hub::OnHello(const std::shared_ptr<Connection>& connection, absl::StatusOr<
   const std::shared_ptr<Peer> peer = connection->peer();
   const Peer* const dialed = connection->dialed() ? peer.get() : nullptr;
   if (absl::Status bad = Judge(*hello, dialed); !bad.ok()) return Refuse(connection, bad);
+  if (absl::Status bad = JudgeCertificate(*connection, hello->from); !bad.ok()) {
+    return Refuse(connection, bad);
+  }
   if (dialed == nullptr) return OnAcceptedHello(connection, *hello);
   counters_.connections_made.fetch_add(1, std::memory_order_relaxed);
   peer->Adopt(connection, *hello);

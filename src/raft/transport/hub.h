@@ -70,6 +70,7 @@ class Hub final : public Connection::Owner, public std::enable_shared_from_this<
   void End();
   void OnAccepted(rpc::OwnedDescriptor descriptor, std::string remote);
   /// Why a connection whose other side says `hello` must not be; OK when it may.
+  absl::Status JudgeCertificate(Connection& connection, NodeId from) const;
   absl::Status Judge(const Hello& hello, const Peer* dialed) const;
   absl::StatusOr<std::shared_ptr<Peer>> PeerOf(NodeId id);
   void OnAcceptedHello(const std::shared_ptr<Connection>& connection, const Hello& hello);

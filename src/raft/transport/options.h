@@ -27,6 +27,12 @@ struct TcpTransportTls {
   bool mutual = true;
   /// The name that a dialed node's certificate must bear; empty: the host of its address.
   std::string server_name;
+  /// What a peer's certificate must say, whoever has dialed: exactly this common name, or this
+  /// subject alternative name (DNS, IP or URI). "{node}" in it stands for the id of the node that
+  /// the peer says it is, which binds certificates to nodes. One of them at most; empty: any
+  /// certificate that `ca_pem` has signed will do.
+  std::string allowed_cn;
+  std::string allowed_hostname;
 };
 
 /// Every number the transport decides by; docs/raft-transport.md has them as a table.
