@@ -1,6 +1,8 @@
 """What an operator or a machine can do to a member that is not right: each has etcd's error, or one
 line that names the thing and the remedy; nothing acknowledged is lost."""
+import base64
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -12,6 +14,40 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import cluster  # noqa: E402
 import ctl  # noqa: E402
 
+VALUE = base64.b64encode(random.Random(1).randbytes(750_000)).decode()  # Hard to compress.
+
+
+def put_large(kv, key):
+    """Whether it was acknowledged; if not, what etcdctl said."""
+    status, _, said = kv.ctl("put", key, check=False, text=VALUE)
+    return status == 0, said
+
+
+class SmallDisk:
+    """A member whose data directory is a file system of its own in memory, seen by it alone."""
+
+    def __init__(self, kv, megabytes):
+        self.kv, self.member = kv, kv.members[0]
+        os.makedirs(self.member.directory)
+        serve = [ctl.TRIREME, "kv", "serve", *self.member.flags(kv.members)]
+        mount = f"mount -t tmpfs -o size={megabytes}m none {self.member.directory}"
+        root = [] if os.getuid() == 0 else ["-r"]
+        with open(self.member.errors, "ab") as errors:
+            self.member.process = subprocess.Popen(
+                ["unshare", "-m", *root, "sh", "-c", f'{mount} && exec "$@"', "sh", *serve],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors)
+        kv.await_serving()
+
+    def megabytes_used(self):
+        disk = os.statvfs(f"/proc/{self.member.process.pid}/root{self.member.directory}")
+        return (disk.f_blocks - disk.f_bfree) * disk.f_frsize // 2**20
+
+    def resize(self, megabytes):
+        user = [] if os.getuid() == 0 else ["-U", "--preserve-credentials"]
+        subprocess.run(["nsenter", "-t", str(self.member.process.pid), "-m", *user, "mount", "-o",
+                        f"remount,size={megabytes}m", "none", self.member.directory], check=True)
+
+
 class BadInputClusterTest(unittest.TestCase):
     def start_fails(self, kv, *words):
         """The member ends by itself with one line that has the words."""
@@ -22,6 +58,26 @@ class BadInputClusterTest(unittest.TestCase):
         self.assertEqual((done.returncode, done.stderr.count("\n")), (1, 1), done.stderr)
         for word in words:
             self.assertIn(word, done.stderr)
+
+    def test_full_disk(self):
+        with cluster.Stopped(1) as kv:
+            disk = SmallDisk(kv, megabytes=600)
+            kv.ctl("put", "before", "1")
+            disk.resize(disk.megabytes_used() + 8)
+            acknowledged, said = [], ""
+            for i in range(300):
+                done, said = put_large(kv, f"large{i}")
+                if not done:
+                    break
+                acknowledged.append(f"large{i}")
+            self.assertIn("etcdserver: mvcc: database space exceeded", said)
+            self.assertEqual(kv.ctl("get", "before", "--print-value-only"), "1\n")
+            cluster.await_true(lambda: "NOSPACE" in kv.ctl("alarm", "list"), "the alarm")
+            disk.resize(megabytes=1200)
+            cluster.await_true(lambda: put_large(kv, "after")[0], "puts go on with more room")
+            keys = kv.ctl("get", "large", "--prefix", "--keys-only").split()
+            self.assertEqual(set(acknowledged) - set(keys), set())
+            self.assertEqual(kv.ctl("alarm", "list"), "")
 
     def test_requests_over_the_limits(self):
         with cluster.Cluster(1) as kv:
