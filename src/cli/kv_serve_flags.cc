@@ -278,6 +278,8 @@ void KvServeFlags::CheckSchemes() {
   const auto& peers = options.listen_peer_urls;
   const auto plain = std::ranges::find_if_not(peers, secure);
   if (options.peer_tls && std::ranges::none_of(peers, secure)) {
+    if (peer_allowed_cn_.size() + peer_allowed_hostname_.size() > 0)
+      Refuse("--listen-peer-urls", peers.front(), "https, or nobody's name can be checked");
     warnings.push_back("--peer-cert-file has no effect: no peer URL is https");
     options.peer_tls.reset();
   }

@@ -1,6 +1,8 @@
 """What an operator or a machine can do to a member that is not right: each has etcd's error, or one
 line that names the thing and the remedy; nothing acknowledged is lost."""
+import base64
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -12,7 +14,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import cluster  # noqa: E402
 import ctl  # noqa: E402
 
-VALUE = "v" * 1_000_000
+VALUE = base64.b64encode(random.Random(1).randbytes(750_000)).decode()  # Hard to compress.
 
 
 def put_large(kv, key):
@@ -36,7 +38,11 @@ class SmallDisk:
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors)
         kv.await_serving()
 
-    def grow(self, megabytes):
+    def megabytes_used(self):
+        disk = os.statvfs(f"/proc/{self.member.process.pid}/root{self.member.directory}")
+        return (disk.f_blocks - disk.f_bfree) * disk.f_frsize // 2**20
+
+    def resize(self, megabytes):
         user = [] if os.getuid() == 0 else ["-U", "--preserve-credentials"]
         subprocess.run(["nsenter", "-t", str(self.member.process.pid), "-m", *user, "mount", "-o",
                         f"remount,size={megabytes}m", "none", self.member.directory], check=True)
@@ -55,10 +61,11 @@ class BadInputClusterTest(unittest.TestCase):
 
     def test_full_disk(self):
         with cluster.Stopped(1) as kv:
-            disk = SmallDisk(kv, megabytes=150)
+            disk = SmallDisk(kv, megabytes=600)
             kv.ctl("put", "before", "1")
+            disk.resize(disk.megabytes_used() + 8)
             acknowledged, said = [], ""
-            for i in range(200):
+            for i in range(300):
                 done, said = put_large(kv, f"large{i}")
                 if not done:
                     break
@@ -66,7 +73,7 @@ class BadInputClusterTest(unittest.TestCase):
             self.assertIn("etcdserver: mvcc: database space exceeded", said)
             self.assertEqual(kv.ctl("get", "before", "--print-value-only"), "1\n")
             cluster.await_true(lambda: "NOSPACE" in kv.ctl("alarm", "list"), "the alarm")
-            disk.grow(megabytes=500)
+            disk.resize(megabytes=1200)
             cluster.await_true(lambda: put_large(kv, "after")[0], "puts go on with more room")
             keys = kv.ctl("get", "large", "--prefix", "--keys-only").split()
             self.assertEqual(set(acknowledged) - set(keys), set())

@@ -244,6 +244,27 @@ TEST_P(Reliable, PutConcurrent) {
   EXPECT_EQ(history.perhaps(), 0u);
 }
 
+/// The server keeps nothing of a client that has gone, though each put wrote an operation id.
+TEST_P(Reliable, MemPutManyClients) {
+  constexpr int kClients = 200;
+  const std::string value(1000, 'v');
+  for (int i = 0; i < kClients; ++i) {
+    const auto put = NewClient()->Put("k", value, Version{i}, {.certain = true});
+    ASSERT_TRUE(put.ok()) << put.status();
+    ASSERT_EQ(put->code, PutCode::kOk);
+  }
+  const auto client = NewClient();
+  const auto until = Clock::now() + std::chrono::seconds(60);
+  std::int64_t keys = 0;
+  do {
+    const auto all = client->Range({.range = KeyRange::All()});
+    ASSERT_TRUE(all.ok()) << all.status();
+    keys = all->count;
+  } while (keys > 1 && Clock::now() < until);
+  EXPECT_EQ(keys, 1) << "of clients that have gone";
+  EXPECT_EQ(client->Get("k")->version, Version{kClients});
+}
+
 TEST(CourseTest, PutConcurrentUnreliable) {
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
     const Cluster cluster(Network::kUnreliable, seed);

@@ -43,6 +43,8 @@ class StoreReader {
   /// The store would let go of memory or files if a new snapshot took this one's place, after a
   /// commit. Any thread.
   virtual bool Outdated() const { return false; }
+  /// What is committed does not become durable for lack of room. Any thread.
+  virtual bool disk_full() const { return false; }
 };
 
 /// One writer. As a reader it shows what is pending too; an iterator got from it may be kept over

@@ -21,6 +21,11 @@ inline constexpr std::chrono::milliseconds kAdminTimeout{7000};
 
 void FillHeader(Member& member, etcdserverpb::ResponseHeader* header);
 
+/// etcd's Cluster service says nothing of revisions.
+inline bool IsOfCluster(std::string_view method) {
+  return method.starts_with("/etcdserverpb.Cluster/");
+}
+
 /// Sends the call as it came to the leader, and its answer back; waits for a leader while there is
 /// none or the one known does not take it, kAdminTimeout at most. False: this member leads by now,
 /// and is to answer itself. `method`: a literal.
@@ -43,6 +48,7 @@ void AddAdminCall(rpc::Server& server, Member& member, const char* method, bool 
           if (absl::Status status = handle(request, &response); !status.ok())
             return call->Finish(std::move(status));
           FillHeader(member, response.mutable_header());
+          if (IsOfCluster(method)) response.mutable_header()->clear_revision();
           call->FinishWith(response.SerializeAsString());
         });
     if (!taken) call->Finish(TooManyRequests());

@@ -96,7 +96,8 @@ void Housekeeper::Round() {
   auto alarms = AlarmsIn(*view);
   if (!roster.ok() || !alarms.ok())
     return member_.Fail(roster.ok() ? alarms.status() : roster.status());
-  if (status.disk_full) alarms->push_back({member_.id(), AlarmKind::kNoSpace});
+  NoteRoom(status.disk_full || view->store().disk_full());
+  if (disk_full_) alarms->push_back({member_.id(), AlarmKind::kNoSpace});
   no_space_ = std::ranges::find(*alarms, AlarmKind::kNoSpace, &Alarm::kind) != alarms->end();
   {
     const std::lock_guard lock(mutex_);
@@ -142,6 +143,14 @@ void Housekeeper::NoteLeader(const raft::ReplicaStatus& status) {
   if (status.leader == leader_) return;
   leader_ = status.leader;
   if (leader_ != raft::kNobody) ++leader_changes_;
+}
+
+void Housekeeper::NoteRoom(bool disk_full) {
+  if (disk_full_.exchange(disk_full) == disk_full) return;
+  const auto level = disk_full ? io::LogLevel::kWarn : io::LogLevel::kInfo;
+  io::Log(level, disk_full ? "the disk is full" : "the disk has room again",
+          {{"data_dir", member_.options().data_dir},
+           {"puts", disk_full ? "refused until there is room" : "taken"}});
 }
 
 absl::Status Housekeeper::PublishSelf(const std::vector<RosterEntry>& roster) {

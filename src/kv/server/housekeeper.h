@@ -37,6 +37,8 @@ class Housekeeper {
   std::string Answer(std::string_view question) const;
   /// An alarm NOSPACE is raised: nothing that grows is taken.
   bool no_space() const { return no_space_.load(std::memory_order_relaxed); }
+  /// This member has no room for what it is told to keep.
+  bool disk_full() const { return disk_full_; }
   /// Alarms as the newest round found them.
   std::vector<Alarm> alarms() const;
   std::uint64_t leader_changes() const { return leader_changes_; }
@@ -51,6 +53,7 @@ class Housekeeper {
   void Round();
   void AskWhetherRemoved(const raft::ReplicaStatus& status, const std::vector<RosterEntry>& roster);
   void NoteLeader(const raft::ReplicaStatus& status);
+  void NoteRoom(bool disk_full);
   absl::Status PublishSelf(const std::vector<RosterEntry>& roster);
   void PromoteOne(const raft::ReplicaStatus& status, const std::vector<RosterEntry>& roster);
   void FindPeers(const std::vector<RosterEntry>& roster);
@@ -59,7 +62,7 @@ class Housekeeper {
   std::int64_t CompactionTarget(std::int64_t revision);
 
   Member& member_;
-  std::atomic<bool> no_space_{false};
+  std::atomic<bool> no_space_{false}, disk_full_{false};
   std::atomic<std::uint64_t> leader_changes_{0}, store_bytes_{0};
   std::mutex membership_;
   std::thread thread_;

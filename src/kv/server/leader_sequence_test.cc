@@ -23,9 +23,10 @@ class LeaderSequenceTest : public testing::Test {
     ASSERT_TRUE(model_->Apply(++index_, 1, bytes, &outcome).ok());
     Commit();
     if (paused_) return;
-    for (const Event& event : outcome.events)
-      if (event.kv.key.starts_with("e/"))
-        ASSERT_TRUE(sequence_.OnEvent(event.type, KeyValue::Of(event.kv), *view_).ok());
+    for (const Event& event : outcome.events) {
+      if (!event.kv.key.starts_with("e/")) continue;
+      ASSERT_TRUE(sequence_.OnEvent(event.type, KeyValue::Of(event.kv), *view_).ok());
+    }
   }
   void Put(const std::string& key, const std::string& value) {
     Apply({.body = PutRequest{.key = key, .value = value}});

@@ -83,8 +83,11 @@ absl::Status MaintenanceService::Alarm(const etcdserverpb::AlarmRequest& request
   const kv::Alarm asked = {request.memberid() == 0 ? member_.id() : request.memberid(),
                            static_cast<AlarmKind>(request.alarm())};
   TRIREME_RETURN_IF_ERROR(member_.AwaitReadBarrier(kAdminTimeout));
-  TRIREME_ASSIGN_OR_RETURN(const auto raised, AlarmsIn(*member_.published().view()));
+  TRIREME_ASSIGN_OR_RETURN(auto raised, AlarmsIn(*member_.published().view()));
   if (request.action() == pb::GET) {
+    const kv::Alarm own = {member_.id(), AlarmKind::kNoSpace};
+    const bool told = std::ranges::find(raised, own) != raised.end();
+    if (member_.housekeeper().disk_full() && !told) raised.push_back(own);
     for (const kv::Alarm& alarm : raised)
       if (asked.kind == AlarmKind::kNone || alarm.kind == asked.kind)
         Fill(alarm, response->add_alarms());

@@ -268,7 +268,7 @@ void WatchHub::SendCompacted(WatchId id, std::int64_t compacted) {
   Stream& stream = streams_[watch.stream];
   const std::int64_t name = watch.id;
   Drop(id);
-  Send(stream, {.revision = std::max(revision_, stream.told),
+  Send(stream, {.revision = 0,  // as etcd has it
                 .watch_id = name,
                 .canceled = true,
                 .compact_revision = compacted,

@@ -18,40 +18,29 @@ using Inner = CowTree::Inner;
 constexpr int kLeafSparse = CowTree::kFanout / 4;
 constexpr int kLeafMerged = CowTree::kFanout * 3 / 4;
 
-std::uint64_t NumberAt(std::string_view bytes) {
-  std::uint64_t number = 0;
-  std::memcpy(&number, bytes.data(), std::min(bytes.size(), sizeof number));
-  return __builtin_bswap64(number);
+std::uint64_t HeadOf(std::string_view key) {
+  std::uint64_t head = 0;
+  std::memcpy(&head, key.data(), std::min(key.size(), sizeof head));
+  return __builtin_bswap64(head);
 }
 
-/// Of a key that begins with the node's shared bytes.
-CowTree::Head HeadOf(const Node& node, std::string_view key) {
-  key.remove_prefix(node.shared);
-  return {NumberAt(key), NumberAt(key.substr(std::min(key.size(), sizeof(std::uint64_t))))};
-}
+/// A key to be looked for.
+struct Wanted {
+  explicit Wanted(std::string_view k) : head(HeadOf(k)), key(k) {}
+  std::uint64_t head;
+  std::string_view key;
+};
 
-std::size_t CommonBytes(std::string_view a, std::string_view b) {
-  return static_cast<std::size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
-}
-
-std::string_view SharedOf(const Node& node) {
-  return {node.prefix.data(), node.shared};
-}
-
-/// How many of the sorted keys from `from` to `count` are before `key`, or with `or_equal` not
-/// after it. `blobs` are the node's.
-template <typename AnyNode, typename Blobs>
-int CountBefore(const AnyNode& node, const Blobs& blobs, int from, std::string_view key,
+/// How many of the `count` sorted keys are before `wanted`, or with `or_equal` not after it.
+template <typename Heads, typename Blobs>
+int CountBefore(const Heads& heads, const Blobs& blobs, int from, int count, const Wanted& wanted,
                 bool or_equal) {
-  int to = node.count;
-  const std::string_view start = key.substr(0, node.shared);
-  if (const int order = start.compare(SharedOf(node)); order != 0) return order < 0 ? from : to;
-  const CowTree::Head head = HeadOf(node, key);
+  int to = count;
   while (from < to) {
     const int middle = from + (to - from) / 2;
-    bool before = node.heads[middle] < head;
-    if (node.heads[middle] == head) {
-      const int order = blobs[middle]->key().compare(key);
+    bool before = heads[middle] < wanted.head;
+    if (heads[middle] == wanted.head) {
+      const int order = blobs[middle]->key().compare(wanted.key);
       before = order < 0 || (or_equal && order == 0);
     }
     if (before) {
@@ -63,50 +52,14 @@ int CountBefore(const AnyNode& node, const Blobs& blobs, int from, std::string_v
   return from;
 }
 
-/// The first entry at or after `key`.
-int LowerBound(const Leaf& leaf, std::string_view key) {
-  return CountBefore(leaf, leaf.entries, 0, key, /*or_equal=*/false);
+/// The first entry at or after `wanted`.
+int LowerBound(const Leaf& leaf, const Wanted& wanted) {
+  return CountBefore(leaf.heads, leaf.entries, 0, leaf.count, wanted, /*or_equal=*/false);
 }
 
-/// The child that holds `key` if any does.
-int ChildFor(const Inner& inner, std::string_view key) {
-  return CountBefore(inner, inner.separators, 1, key, /*or_equal=*/true) - 1;
-}
-
-/// A leaf's keys are its entries', an inner node's its separators', of which the first is none.
-const std::array<Blob*, CowTree::kFanout>& KeysOf(const Leaf& leaf) {
-  return leaf.entries;
-}
-const std::array<Blob*, CowTree::kFanout>& KeysOf(const Inner& inner) {
-  return inner.separators;
-}
-int FirstKeyOf(const Node& node) {
-  return node.leaf ? 0 : 1;
-}
-
-/// All keys of the node begin with `shared`.
-template <typename AnyNode>
-void SetShared(AnyNode& node, std::string_view shared) {
-  node.shared = static_cast<std::uint8_t>(std::min(shared.size(), CowTree::kSharedMax));
-  std::memcpy(node.prefix.data(), shared.data(), node.shared);
-  for (int i = FirstKeyOf(node); i < node.count; ++i)
-    node.heads[i] = HeadOf(node, KeysOf(node)[i]->key());
-}
-
-/// As much is shared as can be: what the first key and the last have in common, all have.
-template <typename AnyNode>
-void ShareMost(AnyNode& node) {
-  if (node.count <= FirstKeyOf(node)) return;
-  const std::string_view first = KeysOf(node)[FirstKeyOf(node)]->key();
-  SetShared(node, first.substr(0, CommonBytes(first, KeysOf(node)[node.count - 1]->key())));
-}
-
-/// A key is about to come into the node.
-template <typename AnyNode>
-void ShareWith(AnyNode& node, std::string_view key) {
-  if (node.count <= FirstKeyOf(node)) return SetShared(node, key);
-  const std::size_t common = CommonBytes(SharedOf(node), key);
-  if (common < node.shared) SetShared(node, key.substr(0, common));
+/// The child that holds `wanted` if any does.
+int ChildFor(const Inner& inner, const Wanted& wanted) {
+  return CountBefore(inner.heads, inner.separators, 1, inner.count, wanted, /*or_equal=*/true) - 1;
 }
 
 /// The shortest bytes after `left` and not after `right`.
@@ -157,24 +110,10 @@ CowTree::~CowTree() {
   FreeBelow(root_);
 }
 
-template <>
-std::vector<std::unique_ptr<CowTree::Leaf>>& CowTree::SpareOf<Leaf>() {
-  return spare_leaves_;
-}
-template <>
-std::vector<std::unique_ptr<CowTree::Inner>>& CowTree::SpareOf<Inner>() {
-  return spare_inners_;
-}
-
 template <typename T>
 T* CowTree::Make(const T& like) {
   node_bytes_ += sizeof(T);
-  auto& spare = SpareOf<T>();
-  if (spare.empty()) return new T(like);
-  T* node = spare.back().release();
-  spare.pop_back();
-  *node = like;
-  return node;
+  return new T(like);
 }
 
 Blob* CowTree::MakeBlob(std::string_view key, std::string_view value, bool tombstone) {
@@ -194,14 +133,12 @@ void CowTree::Free(Blob* blob) {
 }
 
 void CowTree::Free(Node* node) {
-  node->leaf ? Spare(static_cast<Leaf*>(node)) : Spare(static_cast<Inner*>(node));
-}
-
-template <typename T>
-void CowTree::Spare(T* node) {
-  node_bytes_ -= sizeof(T);
-  std::unique_ptr<T> freed(node);
-  if (auto& spare = SpareOf<T>(); spare.size() < kSpareMax) spare.push_back(std::move(freed));
+  node_bytes_ -= node->leaf ? sizeof(Leaf) : sizeof(Inner);
+  if (node->leaf) {
+    delete static_cast<Leaf*>(node);
+  } else {
+    delete static_cast<Inner*>(node);
+  }
 }
 
 void CowTree::FreeBelow(Node* node) {
@@ -259,10 +196,9 @@ void CowTree::Split(Inner& parent, int child, std::string_view key) {
     const bool appending = left->entries[kFanout - 1]->key() < key;
     const int keep = appending ? kFanout - 1 : kFanout / 2;
     auto* leaf = Make(Leaf{{epoch_, static_cast<std::uint16_t>(kFanout - keep), true}, {}, {}});
+    std::copy(left->heads.begin() + keep, left->heads.end(), leaf->heads.begin());
     std::copy(left->entries.begin() + keep, left->entries.end(), leaf->entries.begin());
     left->count = static_cast<std::uint16_t>(keep);
-    ShareMost(*left);
-    ShareMost(*leaf);
     separator = MakeBlob(Separator(left->entries[keep - 1]->key(), leaf->entries[0]->key()), {},
                          /*tombstone=*/false);
     right = leaf;
@@ -270,16 +206,14 @@ void CowTree::Split(Inner& parent, int child, std::string_view key) {
     auto* left = Writable<Inner>(parent.children[child]);
     constexpr int kKeep = kFanout / 2;
     auto* inner = Make(Inner{{epoch_, kFanout - kKeep, false}, {}, {}, {}});
+    std::copy(left->heads.begin() + kKeep, left->heads.end(), inner->heads.begin());
     std::copy(left->separators.begin() + kKeep, left->separators.end(), inner->separators.begin());
     std::copy(left->children.begin() + kKeep, left->children.end(), inner->children.begin());
     left->count = kKeep;
-    ShareMost(*left);
-    ShareMost(*inner);
     separator = inner->separators[0];
     right = inner;
   }
-  ShareWith(parent, separator->key());
-  InsertAt(parent.heads, parent.count, child + 1, HeadOf(parent, separator->key()));
+  InsertAt(parent.heads, parent.count, child + 1, HeadOf(separator->key()));
   InsertAt(parent.separators, parent.count, child + 1, separator);
   InsertAt(parent.children, parent.count, child + 1, right);
   ++parent.count;
@@ -301,33 +235,34 @@ void CowTree::PutTombstone(std::string_view key) {
 
 /// Splits full nodes on the way down, so that there is always room above.
 void CowTree::Insert(std::string_view key, std::string_view value, bool tombstone) {
+  const Wanted wanted(key);
   if (root_->count == kFanout) GrowRoot();
   Node** at = &root_;
   while (!(*at)->leaf) {
     auto* inner = Writable<Inner>(*at);
-    int child = ChildFor(*inner, key);
+    int child = ChildFor(*inner, wanted);
     if (inner->children[child]->count == kFanout) {
       Split(*inner, child, key);
-      child = ChildFor(*inner, key);
+      child = ChildFor(*inner, wanted);
     }
     at = &inner->children[child];
   }
   auto* leaf = Writable<Leaf>(*at);
-  const int place = LowerBound(*leaf, key);
+  const int place = LowerBound(*leaf, wanted);
   Blob* entry = MakeBlob(key, value, tombstone);
-  ShareWith(*leaf, key);
-  const Head head = HeadOf(*leaf, key);
-  if (place < leaf->count && leaf->heads[place] == head && leaf->entries[place]->key() == key) {
+  if (place < leaf->count && leaf->heads[place] == wanted.head &&
+      leaf->entries[place]->key() == key) {
     Retire(std::exchange(leaf->entries[place], entry));
     return;
   }
-  InsertAt(leaf->heads, leaf->count, place, head);
+  InsertAt(leaf->heads, leaf->count, place, wanted.head);
   InsertAt(leaf->entries, leaf->count, place, entry);
   ++leaf->count;
   ++size_;
 }
 
 void CowTree::Erase(std::string_view key) {
+  const Wanted wanted(key);
   Cursor cursor;
   cursor.Seek(root_, key);
   if (!cursor.Valid() || cursor.entry().key() != key) return;
@@ -335,11 +270,11 @@ void CowTree::Erase(std::string_view key) {
   Node** at = &root_;
   while (!(*at)->leaf) {
     auto* inner = Writable<Inner>(*at);
-    path.emplace_back(inner, ChildFor(*inner, key));
+    path.emplace_back(inner, ChildFor(*inner, wanted));
     at = &inner->children[path.back().second];
   }
   auto* leaf = Writable<Leaf>(*at);
-  const int place = LowerBound(*leaf, key);
+  const int place = LowerBound(*leaf, wanted);
   Retire(leaf->entries[place]);
   RemoveAt(leaf->heads, leaf->count, place);
   RemoveAt(leaf->entries, leaf->count, place);
@@ -371,9 +306,9 @@ void CowTree::MergeWithNext(Inner& parent, int child) {
   const auto* right = static_cast<Leaf*>(parent.children[child + 1]);
   if (parent.children[child]->count + right->count > kLeafMerged) return;
   auto* left = Writable<Leaf>(parent.children[child]);
+  std::copy_n(right->heads.begin(), right->count, left->heads.begin() + left->count);
   std::copy_n(right->entries.begin(), right->count, left->entries.begin() + left->count);
   left->count = static_cast<std::uint16_t>(left->count + right->count);
-  ShareMost(*left);
   RemoveChild(parent, child + 1);
 }
 
@@ -389,23 +324,26 @@ void CowTree::RemoveChild(Inner& parent, int child) {
 }
 
 void CowTree::Cursor::Seek(const Node* root, std::string_view from) {
+  const Wanted wanted(from);
   depth_ = 0;
   const Node* node = root;
   while (!node->leaf) {
     const auto* inner = static_cast<const Inner*>(node);
-    const int child = ChildFor(*inner, from);
+    const int child = ChildFor(*inner, wanted);
     TRIREME_CHECK(depth_ < kHeightMax);
     path_[depth_++] = {inner, child};
     node = inner->children[child];
   }
   leaf_ = static_cast<const Leaf*>(node);
-  at_ = static_cast<std::size_t>(LowerBound(*leaf_, from));
+  at_ = static_cast<std::size_t>(LowerBound(*leaf_, wanted));
   if (at_ == leaf_->count) NextLeaf();
 }
 
 void CowTree::Cursor::SeekForward(const Node* root, std::string_view from) {
+  const Wanted wanted(from);
   const auto after = static_cast<int>(at_) + 1;
-  const int place = CountBefore(*leaf_, leaf_->entries, after, from, /*or_equal=*/false);
+  const int place = CountBefore(leaf_->heads, leaf_->entries, after, leaf_->count, wanted,
+                                /*or_equal=*/false);
   if (place == leaf_->count) return Seek(root, from);
   at_ = static_cast<std::size_t>(place);
 }

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <array>
-#include <compare>
 #include <cstdint>
 #include <cstring>
 #include <deque>
@@ -60,33 +59,23 @@ class Arena {
 /// which it was, and epochs end with a freeze: it is seen by frozen roots of earlier epochs only.
 class CowTree {
  public:
-  static constexpr int kFanout = 32;
+  static constexpr int kFanout = 64;
   static constexpr int kHeightMax = 16;
-  static constexpr std::size_t kSharedMax = 36;
-  /// Nodes of either kind that are kept when they are freed: most live for one epoch only.
-  static constexpr std::size_t kSpareMax = 512;
 
   struct Node {
     std::uint64_t epoch;  ///< When it was made; written in place while that lasts.
     std::uint16_t count;
     bool leaf;
-    std::uint8_t shared;  ///< All keys in it begin with so many bytes of `prefix`.
-    std::array<char, kSharedMax> prefix;
   };
-  /// What follows the shared bytes of a key: its first 16 bytes as a number, zeros after a shorter
-  /// one.
-  struct Head {
-    std::uint64_t high, low;
-    friend auto operator<=>(const Head&, const Head&) = default;
-  };
-  /// heads[i] is that of an entry's key: nearly all comparisons end there and touch no entry.
+  /// heads[i]: the first 8 bytes of an entry's key as a number, zeros after a shorter one: most
+  /// comparisons end there and touch no entry.
   struct Leaf : Node {
-    std::array<Head, kFanout> heads;
+    std::array<std::uint64_t, kFanout> heads;
     std::array<Blob*, kFanout> entries;
   };
   /// All keys below children[i] are at or after separators[i], for i > 0, and before the next.
   struct Inner : Node {
-    std::array<Head, kFanout> heads;
+    std::array<std::uint64_t, kFanout> heads;
     std::array<Blob*, kFanout> separators;
     std::array<Node*, kFanout> children;
   };
@@ -151,15 +140,11 @@ class CowTree {
   template <typename T>
   T* Make(const T& like);
   template <typename T>
-  std::vector<std::unique_ptr<T>>& SpareOf();
-  template <typename T>
   T* Writable(Node*& at);
   Blob* MakeBlob(std::string_view key, std::string_view value, bool tombstone);
   void Insert(std::string_view key, std::string_view value, bool tombstone);
   void Free(Node* node);
   void Free(Blob* blob);
-  template <typename T>
-  void Spare(T* node);
   void FreeBelow(Node* node);
   void Split(Inner& parent, int child, std::string_view key);
   void GrowRoot();
@@ -172,9 +157,7 @@ class CowTree {
   Freeing freeing_;
   Arena arena_;  ///< Of blobs that are freed together.
   std::size_t node_bytes_ = 0;
-  std::vector<std::unique_ptr<Leaf>> spare_leaves_;
-  std::vector<std::unique_ptr<Inner>> spare_inners_;
-  Node* root_;  ///< Made of the members above.
+  Node* root_;
   std::uint64_t epoch_ = 1;
   std::size_t size_ = 0;
   std::deque<Retired> retired_;

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <chrono>
 #include <filesystem>
 #include <utility>
 
@@ -9,6 +10,12 @@
 #include "base/status_macros.h"
 
 namespace trireme::kv::inline engine {
+namespace {
+
+/// Between two tries on a full disk.
+constexpr std::chrono::milliseconds kDiskFullPause{200};
+
+}  // namespace
 
 Checkpoint::~Checkpoint() {
   std::error_code gone;
@@ -53,7 +60,7 @@ bool Flusher::idle() const {
 
 absl::Status Flusher::status() const {
   const std::scoped_lock lock(mutex_);
-  return status_.ok() ? files_.background_error() : status_;
+  return failed() ? status_ : files_.background_error();
 }
 
 absl::Status Flusher::WaitForRoom(std::size_t jobs_max) {
@@ -86,9 +93,10 @@ void Flusher::Run() {
   ::pthread_setname_np(::pthread_self(), "kv-flush");
   std::unique_lock lock(mutex_);
   for (;;) {
-    wake_.wait(lock, [this] { return stop_ || (!jobs_.empty() && status_.ok()); });
-    if (jobs_.empty() || !status_.ok()) return;
+    wake_.wait(lock, [this] { return stop_ || (!jobs_.empty() && !failed()); });
+    if (jobs_.empty() || failed()) return;
     WriteOne(lock);
+    if (disk_full_ && wake_.wait_for(lock, kDiskFullPause, [this] { return stop_; })) return;
   }
 }
 
@@ -100,6 +108,7 @@ void Flusher::WriteOne(std::unique_lock<std::mutex>& lock) {
   auto state = status.ok() ? files_.State() : nullptr;
   lock.lock();
   status_ = status;
+  disk_full_ = absl::IsResourceExhausted(status);
   if (status.ok()) {
     jobs_.pop_front();
     state_.swap(state);

@@ -40,7 +40,7 @@ class Flusher {
   };
 
   explicit Flusher(RocksFiles& files);
-  /// Finishes the trees at hand.
+  /// Finishes the trees at hand, unless the disk is full.
   ~Flusher();
 
   struct Job {
@@ -50,10 +50,12 @@ class Flusher {
   };
   /// Lets it be done behind those there are, fewer than kTreesMax. Returns its number.
   std::uint64_t Start(Job job);
-  /// Waits until there are at most so many jobs. The first failure is final, but for checkpoints'.
+  /// Waits until there are at most so many jobs. The first failure is final, but for checkpoints'
+  /// and RESOURCE_EXHAUSTED: the disk is full, and the job is tried again until it is not.
   absl::Status WaitForRoom(std::size_t jobs_max);
-  /// Waits until job `number` is done, and so all before it.
+  /// Waits until job `number` is done, and so all before it. Fails likewise.
   absl::Status WaitFor(std::uint64_t number);
+  bool disk_full() const { return disk_full_; }
   absl::Status status() const;
   /// Nothing is to be written.
   bool idle() const;
@@ -69,6 +71,7 @@ class Flusher {
   /// Of the oldest job; `lock` is of mutex_.
   void WriteOne(std::unique_lock<std::mutex>& lock);
   absl::Status Write(const Job& job);
+  bool failed() const { return !status_.ok() && !disk_full_; }
 
   RocksFiles& files_;
   mutable std::mutex mutex_;
@@ -76,8 +79,9 @@ class Flusher {
   std::deque<Job> jobs_;                     // Guarded by mutex_, as what follows. Oldest first.
   std::shared_ptr<const FilesState> state_;  ///< Has what was written.
   std::uint64_t written_ = 0;                ///< How many jobs are done.
-  absl::Status status_;
+  absl::Status status_;                      ///< Of the last try.
   bool stop_ = false;
+  std::atomic<bool> disk_full_ = false;
   std::atomic<bool> changed_ = false;
   std::thread thread_;
 };

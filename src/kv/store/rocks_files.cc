@@ -52,7 +52,7 @@ absl::Status Failed(std::string_view what, const std::string& directory,
       fmt::format("{} the store in {}: {}", what, directory, status.ToString());
   if (status.IsCorruption())
     return absl::DataLossError(text + "; restore this member from a snapshot or from the others");
-  if (status.IsNoSpace()) return absl::ResourceExhaustedError(text + "; free space and restart");
+  if (status.IsNoSpace()) return absl::ResourceExhaustedError(text + "; free space");
   return absl::UnavailableError(text);
 }
 
@@ -91,7 +91,12 @@ class KeyOfVersion final : public rocksdb::SliceTransform {
 }  // namespace
 
 struct RocksFiles::Shared {
+  /// What only lacks room is tried again.
   void Fail(const absl::Status& status) {
+    if (absl::IsResourceExhausted(status)) {
+      lacks_room = true;
+      return;
+    }
     const std::scoped_lock lock(mutex);
     error.Update(status);
   }
@@ -100,6 +105,7 @@ struct RocksFiles::Shared {
   absl::Status error;  // Guarded by mutex.
   Floors floors;
   std::atomic<bool> merged = false;
+  std::atomic<bool> lacks_room = false;  ///< RocksDB stands still for it.
   std::shared_ptr<rocksdb::Cache> cache;
 };
 
@@ -282,7 +288,23 @@ absl::Status RocksFiles::Copy(std::string* directory) {
   return absl::OkStatus();
 }
 
+absl::Status RocksFiles::Resume() {
+  if (!shared_->lacks_room.exchange(false)) return absl::OkStatus();
+  const rocksdb::Status status = db_->Resume();
+  if (status.ok()) return absl::OkStatus();
+  shared_->lacks_room = true;
+  return Failed("cannot go on with", directory_, status);
+}
+
 absl::Status RocksFiles::Ingest(const CowTree::Node* root) {
+  TRIREME_RETURN_IF_ERROR(Resume());
+  const absl::Status status = TryIngest(root);
+  // What a failure leaves takes room that the next try needs.
+  if (!status.ok()) (void)EmptyFolder(kIncoming);
+  return status;
+}
+
+absl::Status RocksFiles::TryIngest(const CowTree::Node* root) {
   std::vector<Builder> builders;
   for (int i = 0; i < kFamilies; ++i) {
     builders.emplace_back(fmt::format("{}/{}/{}.sst", directory_, kIncoming, files_made_++),

@@ -94,7 +94,8 @@ class RocksFiles {
   ~RocksFiles();
 
   /// Writes the entries of a tree over what there is, tombstones included. All of them survive a
-  /// crash after it, or none. One thread at a time.
+  /// crash after it, or none. RESOURCE_EXHAUSTED: the disk is full; nothing has changed, and it may
+  /// be tried again. One thread at a time.
   absl::Status Ingest(const CowTree::Node* root);
   std::shared_ptr<const FilesState> State();
   /// Copies what the files are now, by links, into `directory`, a new one, which the caller deletes
@@ -121,6 +122,8 @@ class RocksFiles {
 
   RocksFiles(std::string directory, const RocksStoreOptions& options);
   absl::Status Open();
+  absl::Status TryIngest(const CowTree::Node* root);
+  absl::Status Resume();
   absl::Status TakeIn(std::array<std::string, kFamilies> files);
   absl::Status EmptyFolder(std::string_view name) const;
   void Reclaim();

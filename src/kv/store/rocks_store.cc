@@ -15,6 +15,8 @@ std::shared_ptr<SharedTree> NewTree() {
 
 /// Full trees that may wait to be written, beside the one that is being filled.
 constexpr std::size_t kFullTreesMax = 2;
+/// While the disk is full a tree may become so many times as large as one that is written.
+constexpr std::uint64_t kFullDiskTrees = 4;
 static_assert(kFullTreesMax < Flusher::kTreesMax, "one is for StartFlush");
 
 LayeredIterator::Roots RootsOf(const CowTree::Node* active, const Flusher::Layers& below) {
@@ -72,6 +74,7 @@ class RocksStore::Frozen final : public StoreReader {
     return std::make_unique<OfFrozen>(*this);
   }
   bool Outdated() const override { return flusher_.changed(); }
+  bool disk_full() const override { return flusher_.disk_full(); }
 
  private:
   class OfFrozen final : public Iterator {
@@ -136,7 +139,13 @@ absl::Status RocksStore::Commit() {
   active_->Reclaim();
   if (flusher_.changed()) CatchUp();
   const bool full = active_->tree().bytes() >= options_.overlay_bytes;
-  if (full) TRIREME_RETURN_IF_ERROR(flusher_.WaitForRoom(kFullTreesMax - 1));
+  if (full) {
+    const absl::Status room = flusher_.WaitForRoom(kFullTreesMax - 1);
+    // The tree grows on until the disk has room; who serves lets little come meanwhile.
+    const bool may_grow = active_->tree().bytes() < options_.overlay_bytes * kFullDiskTrees;
+    if (absl::IsResourceExhausted(room) && may_grow) return absl::OkStatus();
+    TRIREME_RETURN_IF_ERROR(room);
+  }
   // What a compaction made unreadable may go once the compaction is durable.
   if (full || (drop_below_ > told_ && flusher_.idle())) Rotate();
   return absl::OkStatus();
