@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <memory>
@@ -246,6 +247,8 @@ TEST(FarBehindTest, AMemberGetsTheStoresFiles) {
     ASSERT_TRUE(WaitUntil([&] { return has(value); }));
   }
   EXPECT_EQ(FirstLine(current), "2");
+  const std::string replaced = cluster.data_dir(away) + "/kv/1";
+  EXPECT_TRUE(WaitUntil([&] { return !std::filesystem::exists(replaced); })) << replaced;
   cluster.Kill(away);
   cluster.Restart(away);
   EXPECT_TRUE(WaitUntil([&] { return has(value); }));

@@ -53,7 +53,9 @@ void Gateway::EndReads(const absl::StatusOr<raft::Index>& granted) {
   std::vector<Read> reads = std::exchange(reads_at_work_, {});
   const View view = granted.ok() ? published_->view() : nullptr;
   for (Read& read : reads) {
-    if (granted.ok()) {
+    if (granted.ok() && published_->failed()) {
+      read.answer(Stopped());
+    } else if (granted.ok()) {
       read.answer(view);
     } else if (absl::IsUnavailable(granted.status()) && MayRetry(read.patience, &read.until)) {
       read_retries_.push_back(std::move(read));

@@ -136,7 +136,8 @@ absl::Status Member::ProposeAndWait(const Command& command, std::chrono::millise
       replica().ProposeAndWait(SharedBytes::Own(std::move(entry)), timeout);
   if (result.state != raft::ProposalState::kCommitted) return StatusOf(result);
   const auto parsed = ParseEntryResult(result.result);
-  return parsed && parsed->error != Error::kNone ? StatusOf(parsed->error) : absl::OkStatus();
+  if (!parsed) return TimedOut();
+  return parsed->error == Error::kNone ? absl::OkStatus() : StatusOf(parsed->error);
 }
 
 absl::Status Member::AwaitReadBarrier(std::chrono::milliseconds timeout) {
@@ -313,6 +314,7 @@ LeaseId Member::DrawLeaseId() {
 }
 
 void Member::Fail(const absl::Status& status) {
+  published_.Fail();
   const std::lock_guard lock(mutex_);
   if (!failure_.ok()) return;
   failure_ = status;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -22,8 +23,12 @@ class Published {
     }
     // The former one ends here, outside of the lock.
   }
+  /// The state cannot go on: the view is not the newest any more.
+  void Fail() { failed_ = true; }
+  bool failed() const { return failed_; }
 
  private:
+  std::atomic<bool> failed_ = false;
   mutable std::mutex mutex_;
   std::shared_ptr<const ReadView> view_;  // Guarded by mutex_.
 };

@@ -1,10 +1,13 @@
 #include "kv/server/stores.h"
 
+#include <atomic>
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
+#include <memory>
 #include <utility>
 
 #include "base/status_macros.h"
@@ -46,8 +49,8 @@ absl::StatusOr<std::uint64_t> ReadNumber(const fs::path& path) {
 constexpr std::uint64_t kReadBytes = 1u << 20;
 
 /// A store of the files of a stream, in an empty directory.
-absl::StatusOr<std::shared_ptr<OrderedStore>> ReceiveInto(const fs::path& directory,
-                                                          raft::SnapshotSource& from) {
+absl::StatusOr<std::unique_ptr<RocksStore>> ReceiveInto(const fs::path& directory,
+                                                        raft::SnapshotSource& from) {
   FilesReader reader(directory.string());
   while (true) {
     TRIREME_ASSIGN_OR_RETURN(const SharedBytes bytes, from.Read(kReadBytes));
@@ -55,8 +58,7 @@ absl::StatusOr<std::shared_ptr<OrderedStore>> ReceiveInto(const fs::path& direct
     TRIREME_RETURN_IF_ERROR(reader.Feed(bytes.view()));
   }
   TRIREME_RETURN_IF_ERROR(reader.Finish());
-  TRIREME_ASSIGN_OR_RETURN(std::unique_ptr<RocksStore> store, RocksStore::Open(directory.string()));
-  return std::shared_ptr<OrderedStore>(std::move(store));
+  return RocksStore::Open(directory.string());
 }
 
 absl::Status MakeEmpty(const fs::path& directory) {
@@ -144,11 +146,13 @@ class RocksStores final : public StoreProvider {
   absl::StatusOr<std::shared_ptr<OrderedStore>> Receive(raft::SnapshotSource& from) override {
     filling_ = current_ + 1;
     TRIREME_RETURN_IF_ERROR(MakeEmpty(PathOf(filling_)));
-    return ReceiveInto(PathOf(filling_), from);
+    TRIREME_ASSIGN_OR_RETURN(auto store, ReceiveInto(PathOf(filling_), from));
+    return Hold(std::move(store), filling_);
   }
 
   absl::Status Adopt() override {
     TRIREME_RETURN_IF_ERROR(WriteNumber(directory_ / "CURRENT", filling_));
+    if (const auto old = replaced_.extract(current_)) *old.mapped() = true;
     current_ = filling_;
     return absl::OkStatus();
   }
@@ -173,12 +177,23 @@ class RocksStores final : public StoreProvider {
   absl::StatusOr<std::shared_ptr<OrderedStore>> OpenNumber(std::uint64_t number) {
     TRIREME_ASSIGN_OR_RETURN(std::unique_ptr<RocksStore> store,
                              RocksStore::Open(PathOf(number).string()));
-    return std::shared_ptr<OrderedStore>(std::move(store));
+    return Hold(std::move(store), number);
+  }
+  /// Its files go with its last holder, once another has taken its place.
+  std::shared_ptr<OrderedStore> Hold(std::unique_ptr<RocksStore> store, std::uint64_t number) {
+    const auto replaced = std::make_shared<std::atomic<bool>>(false);
+    replaced_[number] = replaced;
+    return {store.release(), [replaced, path = PathOf(number)](const RocksStore* held) {
+              delete held;
+              std::error_code error;
+              if (*replaced) fs::remove_all(path, error);
+            }};
   }
   fs::path PathOf(std::uint64_t number) const { return directory_ / std::to_string(number); }
 
   const fs::path directory_;
   std::uint64_t current_ = 1, filling_ = 0;
+  std::map<std::uint64_t, std::shared_ptr<std::atomic<bool>>> replaced_;  ///< By number.
 };
 
 }  // namespace

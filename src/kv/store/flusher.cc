@@ -75,12 +75,19 @@ absl::Status Flusher::WaitFor(std::uint64_t number) {
   return written_ >= number ? absl::OkStatus() : status_;
 }
 
+std::uint64_t Flusher::WrittenNow() const {
+  const std::scoped_lock lock(mutex_);
+  return written_;
+}
+
 Flusher::Layers Flusher::Current() {
+  const std::uint64_t written = WrittenNow();
   std::shared_ptr<const FilesState> merged;
   if (files_.merged()) merged = files_.State();
   const std::scoped_lock lock(mutex_);
   changed_ = false;
-  if (merged != nullptr) state_.swap(merged);
+  // A tree that was written meanwhile may not be in it.
+  if (merged != nullptr && written == written_) state_.swap(merged);
   Layers layers{{}, state_};
   std::size_t trees = 0;
   for (auto job = jobs_.rbegin(); job != jobs_.rend(); ++job)

@@ -71,6 +71,7 @@ class Flusher {
   /// Of the oldest job; `lock` is of mutex_.
   void WriteOne(std::unique_lock<std::mutex>& lock);
   absl::Status Write(const Job& job);
+  std::uint64_t WrittenNow() const;
   bool failed() const { return !status_.ok() && !disk_full_; }
 
   RocksFiles& files_;

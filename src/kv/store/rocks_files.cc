@@ -52,7 +52,9 @@ absl::Status Failed(std::string_view what, const std::string& directory,
       fmt::format("{} the store in {}: {}", what, directory, status.ToString());
   if (status.IsCorruption())
     return absl::DataLossError(text + "; restore this member from a snapshot or from the others");
-  if (status.IsNoSpace()) return absl::ResourceExhaustedError(text + "; free space");
+  // Busy, too large a merge: what becomes of a lack of room.
+  if (status.IsNoSpace() || status.IsBusy() || status.IsCompactionTooLarge())
+    return absl::ResourceExhaustedError(text + "; free space");
   return absl::UnavailableError(text);
 }
 
@@ -270,8 +272,11 @@ absl::Status RocksFiles::Open() {
 absl::Status RocksFiles::EmptyFolder(std::string_view name) const {
   const std::filesystem::path folder = std::filesystem::path(directory_) / name;
   std::error_code error;
-  std::filesystem::remove_all(folder, error);
-  if (!error) std::filesystem::create_directory(folder, error);
+  std::filesystem::create_directory(folder, error);
+  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end;) {
+    std::filesystem::remove_all(at->path(), error);
+    if (!error) at.increment(error);
+  }
   if (!error) return absl::OkStatus();
   return absl::UnavailableError(
       fmt::format("cannot empty {}: {}", folder.string(), error.message()));

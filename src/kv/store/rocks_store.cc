@@ -168,7 +168,9 @@ FlushWait RocksStore::StartFlush() {
 
 std::function<absl::Status(const ByteSink&)> RocksStore::Capture() {
   (void)StartFlush();
-  const absl::Status room = flusher_.WaitForRoom(Flusher::kTreesMax - 1);
+  absl::Status room = flusher_.WaitForRoom(Flusher::kTreesMax - 1);
+  if (room.ok() && active_->tree().size() > 0)
+    room = absl::ResourceExhaustedError("the store could not begin to write what is in memory");
   if (!room.ok()) return [room](const ByteSink&) { return room; };
   auto files = std::make_shared<Checkpoint>();
   const std::uint64_t number = flusher_.Start({nullptr, drop_below_, files});
