@@ -154,12 +154,8 @@ raft::SnapshotWork KvMachine::Capture() {
 /// The new store counts only once it is whole and durable.
 absl::Status KvMachine::Restore(raft::SnapshotSource& from) {
   if (model_->applied_index() >= from.last().index.value) return store_->Flush();
-  bool exact = false;
-  TRIREME_ASSIGN_OR_RETURN(std::shared_ptr<OrderedStore> store, Receive(from, &exact));
+  TRIREME_ASSIGN_OR_RETURN(std::shared_ptr<OrderedStore> store, Receive(from));
   TRIREME_ASSIGN_OR_RETURN(std::unique_ptr<Model> model, Model::Open(*store));
-  if (exact && model->applied_index() != from.last().index.value)
-    return absl::DataLossError(fmt::format("a snapshot of entries up to {} has those up to {}",
-                                           from.last().index.value, model->applied_index()));
   // The snapshot may end with entries that are Raft's own.
   while (model->applied_index() < from.last().index.value)
     model->Skip(model->applied_index() + 1, from.last().term.value);
@@ -217,14 +213,10 @@ class KvMachine::Peeked final : public raft::SnapshotSource {
 };
 
 /// What a member sends depends on its store: its files, or every entry.
-absl::StatusOr<std::shared_ptr<OrderedStore>> KvMachine::Receive(raft::SnapshotSource& from,
-                                                                 bool* exact) {
+absl::StatusOr<std::shared_ptr<OrderedStore>> KvMachine::Receive(raft::SnapshotSource& from) {
   Peeked source(from);
   TRIREME_ASSIGN_OR_RETURN(const std::string_view begin, source.Peek(kFilesMagic.size()));
-  if (begin.starts_with(kFilesMagic)) {
-    *exact = true;
-    return stores_->Receive(source);
-  }
+  if (begin.starts_with(kFilesMagic)) return stores_->Receive(source);
   TRIREME_ASSIGN_OR_RETURN(std::shared_ptr<OrderedStore> store, stores_->OpenEmpty());
   StateReader reader(*store);
   while (true) {

@@ -119,8 +119,7 @@ class KvMachine final : public raft::StateMachine {
   void KeepEvents(const raft::Entry& entry, Outcome& outcome);
   absl::Status Publish(bool has_events);
   void TakeView();
-  /// `exact`: the state is that of the snapshot's last entry, also when that is Raft's own.
-  absl::StatusOr<std::shared_ptr<OrderedStore>> Receive(raft::SnapshotSource& from, bool* exact);
+  absl::StatusOr<std::shared_ptr<OrderedStore>> Receive(raft::SnapshotSource& from);
   void Fail(const absl::Status& status);
 
   const Options options_;
