@@ -12,10 +12,6 @@ namespace trireme::mapreduce::cluster {
 
 std::string OverviewPage(const v1::ListJobsReply& jobs, const v1::ListWorkersReply& workers);
 std::string JobPage(const v1::Timeline& timeline);
-/// Prometheus' text format.
-std::string MetricsPage(const v1::ListJobsReply& jobs, const v1::ListWorkersReply& workers,
-                        std::uint32_t epoch, std::uint64_t journal_bytes);
-
 /// The number in "/jobs/NUMBER".
 std::optional<std::uint64_t> JobOfPath(std::string_view path);
 /// mapping, reducing, succeeded, failed, cancelled.
