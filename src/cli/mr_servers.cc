@@ -12,12 +12,14 @@
 #include <utility>
 
 #include "CLI/CLI.hpp"
+#include "cli/command_table.h"
 #include "cli/flags.h"
 #include "cli/interrupts.h"
 #include "cli/run_command.h"
 #include "cli/say.h"
 #include "fmt/format.h"
 #include "io/process.h"
+#include "io/service_manager.h"
 #include "mapreduce/cluster/coordinator.h"
 #include "mapreduce/cluster/slot_pool.h"
 #include "mapreduce/cluster/worker.h"
@@ -42,28 +44,51 @@ rpc::Address AddressOf(const char* flag, const std::string& text) {
 /// A lease shorter than a few heartbeats and scheduling hiccups loses workers that are well.
 constexpr std::int64_t kWorkerLeaseMinMs = 100;
 
-/// Calls `on_interrupt` for each interrupt, until it is destroyed.
+/// Calls `on_interrupt` for each interrupt, until it is destroyed. Meanwhile it tells the service
+/// manager that all is well whenever `turns` has grown: a server whose owner thread hangs is not.
 class InterruptWatch {
  public:
-  explicit InterruptWatch(std::function<void()> on_interrupt)
-      : thread_([this, on_interrupt = std::move(on_interrupt), count = CatchInterrupts()] {
-          int seen = 0;
-          while (!over_) {
-            for (; seen < *count; ++seen) on_interrupt();
-            std::this_thread::sleep_for(std::chrono::milliseconds(20));
-          }
-        }) {}
+  InterruptWatch(std::function<void()> on_interrupt, std::function<std::uint64_t()> turns,
+                 io::ServiceManager* service)
+      : on_interrupt_(std::move(on_interrupt)),
+        turns_(std::move(turns)),
+        service_(service),
+        thread_([this, count = CatchInterrupts()] { Run(count); }) {}
   ~InterruptWatch() {
     over_ = true;
     thread_.join();
   }
 
  private:
+  void Run(const std::atomic<int>* count) {
+    int seen = 0;
+    std::uint64_t turned = 0;
+    while (!over_) {
+      for (; seen < *count; ++seen) {
+        if (seen == 0) service_->Stopping();
+        on_interrupt_();
+      }
+      if (std::exchange(turned, turns_()) != turned) service_->Alive();
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+  }
+
+  const std::function<void()> on_interrupt_;
+  const std::function<std::uint64_t()> turns_;
+  io::ServiceManager* const service_;
   std::atomic<bool> over_{false};
   std::thread thread_;
 };
 
+std::string Listed(const std::vector<rpc::Address>& addresses) {
+  std::string text;
+  for (const rpc::Address& address : addresses)
+    text += (text.empty() ? "" : ", ") + address.ToString();
+  return text;
+}
+
 int Serve(CoordinatorOptions options) {
+  io::ServiceManager service = io::ServiceManager::FromEnvironment();
   mapreduce::LocalFileSystem files;
   options.files = &files;
   auto started = Coordinator::Start(std::move(options));
@@ -79,7 +104,9 @@ int Serve(CoordinatorOptions options) {
     Say(stdout, "pages on http://{}/\n", coordinator.http_address()->ToString());
   }
   std::fflush(stdout);
-  const InterruptWatch watch([&coordinator] { coordinator.Stop(); });
+  service.Ready(fmt::format("serving workers and users on {}", Listed(coordinator.addresses())));
+  const InterruptWatch watch([&coordinator] { coordinator.Stop(); },
+                             [&coordinator] { return coordinator.turns(); }, &service);
   const absl::Status status = coordinator.Wait();
   if (status.ok()) return kDone;
   Say(stderr, "trireme: the coordinator stops: {}\n", std::string(status.message()));
@@ -104,6 +131,7 @@ absl::StatusOr<rpc::Address> CoordinatorOf(const std::string& given) {
 }
 
 std::optional<int> ParseArguments(CLI::App& app, std::vector<std::string> arguments) {
+  if (Describe(app)) return kDone;
   std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
   try {
     app.parse(std::move(arguments));
@@ -165,6 +193,9 @@ int RunWorker(std::vector<std::string> arguments) {
   AddTime(app, "--drain",
           "on SIGTERM: how long to finish attempts and serve map outputs (default 30s)", 0,
           [&](std::int64_t ms) { options.drain_patience_ms = ms; });
+  app.add_option_function<std::string>(
+      "--http", [&](const std::string& text) { options.http = AddressOf("--http", text); },
+      "/metrics and /healthz");
   app.add_flag("--always-fetch", options.always_fetch,
                "fetch over the network even what lies on this machine");
   AddLogLevel(app);
@@ -173,11 +204,17 @@ int RunWorker(std::vector<std::string> arguments) {
   if (!address.ok()) return WrongUse(address.status());
   options.coordinator = *address;
   io::RaiseFileLimit();
+  io::ServiceManager service = io::ServiceManager::FromEnvironment();
   auto started = Worker::Start(std::move(options));
   if (!started.ok()) return WrongUse(started.status());
-  Say(stdout, "serving map outputs on {}\n", (*started)->shuffle_address().ToString());
+  Worker& worker = **started;
+  Say(stdout, "serving map outputs on {}\n", worker.shuffle_address().ToString());
+  if (worker.http_address())
+    Say(stdout, "pages on http://{}/\n", worker.http_address()->ToString());
   std::fflush(stdout);
-  const InterruptWatch watch([&worker = **started] { worker.Drain(); });
+  service.Ready("working for " + address->ToString());
+  const InterruptWatch watch([&worker] { worker.Drain(); }, [&worker] { return worker.turns(); },
+                             &service);
   bool hung = false;
   const absl::Status status = (*started)->Wait(&hung);
   if (!status.ok()) Say(stderr, "trireme: {}\n", std::string(status.message()));
