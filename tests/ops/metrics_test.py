@@ -200,7 +200,7 @@ class MetricsClusterTest(ClusterTest):
         output = sum(len(part) for name, part in self.parts(self.path("out")).items())
         jobs = self.numbers(self.get(coordinator))
         self.assertEqual(jobs("trireme_mr_jobs", state="succeeded"), 1)
-        self.assertEqual(jobs("trireme_mr_job_states_entered_total", state="succeeded"), 1)
+        self.assertEqual(jobs("trireme_mr_jobs_ended_total", state="succeeded"), 1)
         self.assertEqual(jobs("trireme_mr_workers", health="well"), 2)
         self.assertEqual(jobs("trireme_mr_slots"), 2)
         self.assertEqual(jobs("trireme_mr_attempts_succeeded_total", phase="map"), 8)
@@ -241,6 +241,22 @@ class MetricsClusterTest(ClusterTest):
             self.assertTrue(found, f"{name} {labels}")
             return sum(found)
         return of
+
+    def test_a_restarted_coordinator_counts_nothing_twice(self):
+        self.start_mapreduce()
+        self.coordinator.kill()
+        self.start_coordinator("--http", "127.0.0.1:0", address=self.address, state="journal")
+        jobs = self.numbers(self.get(self.http + "metrics"))
+        self.assertEqual(jobs("trireme_mr_jobs", state="succeeded"), 1)
+        self.assertEqual(jobs("trireme_mr_jobs_ended_total"), 0)
+        self.assertEqual(jobs("trireme_mr_bytes_total"), 0)
+        self.assertEqual(jobs("trireme_mr_epoch"), 2)
+        self.trireme("run", "wordcount", "--input", self.path("in"), "--output",
+                     self.path("again"), "--reduces", "1", "--quiet", "--coordinator", self.address)
+        output = sum(len(part) for part in self.parts(self.path("again")).values())
+        jobs = self.numbers(self.get(self.http + "metrics"))
+        self.assertEqual(jobs("trireme_mr_jobs_ended_total", state="succeeded"), 1)
+        self.assertEqual(jobs("trireme_mr_bytes_total", phase="output"), output)
 
     def test_a_worker_that_has_lost_its_coordinator_says_so(self):
         coordinator, pages = self.start_mapreduce()

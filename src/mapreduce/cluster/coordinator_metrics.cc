@@ -87,12 +87,12 @@ void AppendWorkers(MetricsPage& page, const v1::ListWorkersReply& workers) {
 
 // ---- Counting
 
-void CoordinatorCounts::OfJobs::Add(const OfJobs& other) {
-  map_output_bytes += other.map_output_bytes;
-  output_bytes += other.output_bytes;
-  backups_won += other.backups_won;
-  outputs_lost += other.outputs_lost;
-  skipped_records += other.skipped_records;
+void CoordinatorCounts::OfJobs::Add(const OfJobs& now, const OfJobs& first) {
+  map_output_bytes += now.map_output_bytes - first.map_output_bytes;
+  output_bytes += now.output_bytes - first.output_bytes;
+  backups_won += now.backups_won - first.backups_won;
+  outputs_lost += now.outputs_lost - first.outputs_lost;
+  skipped_records += now.skipped_records - first.skipped_records;
 }
 
 void CoordinatorCounts::OnMessage(const v1::WorkerMessage& message) {
@@ -122,8 +122,17 @@ void CoordinatorCounts::OnAction(const plan::Action& action) {
     ++At(At(started_, assigned->attempt.task.phase), assigned->kind);
   } else if (const auto* cancelled = std::get_if<plan::CancelAttempt>(&action)) {
     ++At(cancelled_, cancelled->reason);
-  } else if (const auto* changed = std::get_if<plan::JobStateChanged>(&action)) {
-    ++At(entered_, changed->state);
+  }
+}
+
+void CoordinatorCounts::OnRecord(const plan::JournalRecord& record) {
+  if (std::holds_alternative<plan::JobAdmitted>(record)) {
+    ++submitted_;
+  } else if (const auto* ended = std::get_if<plan::JobEnded>(&record)) {
+    ++At(ended_, ended->state);
+  } else if (const auto* forgotten = std::get_if<plan::JobForgotten>(&record)) {
+    const auto known = jobs_.extract(forgotten->job);
+    if (!known.empty()) forgotten_.Add(known.mapped().now, known.mapped().first);
   }
 }
 
@@ -132,18 +141,16 @@ void CoordinatorCounts::OnJournalWrite(std::size_t bytes) {
   journal_bytes_ += bytes;
 }
 
-void CoordinatorCounts::See(std::uint64_t job, const v1::JobStats& stats) {
-  jobs_[job] = {stats.map_output_bytes(), stats.output_bytes(), stats.backups_won(),
-                stats.outputs_lost(), stats.skipped_records()};
-}
-
-void CoordinatorCounts::Forget(std::uint64_t job) {
-  if (const auto known = jobs_.extract(job); !known.empty()) forgotten_.Add(known.mapped());
+void CoordinatorCounts::See(plan::JobId job, const plan::JobStats& stats) {
+  const OfJobs now = {stats.map_output_bytes, stats.output_bytes, stats.backups_won,
+                      stats.outputs_lost, stats.skipped_records};
+  const auto [known, is_new] = jobs_.try_emplace(job, Known{now, now});
+  known->second.now = now;
 }
 
 CoordinatorCounts::OfJobs CoordinatorCounts::Total() const {
   OfJobs total = forgotten_;
-  for (const auto& [job, numbers] : jobs_) total.Add(numbers);
+  for (const auto& [job, known] : jobs_) total.Add(known.now, known.first);
   return total;
 }
 
@@ -182,10 +189,10 @@ void CoordinatorCounts::AppendAttempts(MetricsPage& page) const {
 
 void CoordinatorCounts::AppendJobs(MetricsPage& page) const {
   const OfJobs total = Total();
-  page.Family("trireme_mr_job_states_entered_total", "counter",
-              "Jobs that came into a state; after a restart each remembered job does so again.");
-  for (std::size_t state = 0; state < kStates; ++state)
-    page.Sample({{"state", kStateNames[state]}}, Number(entered_[state]));
+  page.Counter("trireme_mr_jobs_submitted_total", "Jobs admitted.", Number(submitted_));
+  page.Family("trireme_mr_jobs_ended_total", "counter", "Jobs that ended, and how.");
+  for (std::size_t state = kStates - 3; state < kStates; ++state)
+    page.Sample({{"state", kStateNames[state]}}, Number(ended_[state]));
   page.Family("trireme_mr_bytes_total", "counter",
               "Of tasks that succeeded: input that maps read, their output for reduces, what "
               "reduces fetched and merged, output of jobs.");

@@ -11,6 +11,7 @@
 #include "io/metrics_page.h"
 #include "mapreduce/plan/actions.h"
 #include "mapreduce/plan/events.h"
+#include "mapreduce/plan/journal.h"
 #include "trireme/mapreduce/v1/control.pb.h"
 
 /// What a coordinator's /metrics shows; docs/metrics.md says what each family means.
@@ -25,10 +26,11 @@ class CoordinatorCounts {
   void OnJournalWrite(std::size_t bytes);
   void OnCompaction() { ++compactions_; }
 
-  /// A job's numbers, as of now.
-  void See(std::uint64_t job, const v1::JobStats& stats);
-  /// The job is known no more; what was seen of it still counts.
-  void Forget(std::uint64_t job);
+  void OnRecord(const plan::JournalRecord& record);
+
+  /// A job's numbers, as of now. What they were when it was first seen does not count: of a job
+  /// that an earlier life had, that life has counted it.
+  void See(plan::JobId job, const plan::JobStats& stats);
 
   void AppendTo(io::MetricsPage& page) const;
 
@@ -36,10 +38,13 @@ class CoordinatorCounts {
   struct OfJobs {
     std::uint64_t map_output_bytes = 0, output_bytes = 0, backups_won = 0, outputs_lost = 0,
                   skipped_records = 0;
-    void Add(const OfJobs& other);
+    void Add(const OfJobs& now, const OfJobs& first);
+  };
+  struct Known {
+    OfJobs first, now;
   };
   static constexpr std::size_t kPhases = 2, kKinds = 3, kFailureKinds = 7, kReasons = 5,
-                               kStates = 5;
+                               kStates = 5;  ///< of jobs
   using ByFailure = std::array<std::uint64_t, kFailureKinds>;
 
   OfJobs Total() const;
@@ -51,11 +56,12 @@ class CoordinatorCounts {
   std::array<std::uint64_t, kPhases> succeeded_{};
   std::array<ByFailure, kPhases> failed_{};
   std::array<std::uint64_t, kReasons> cancelled_{};
-  std::array<std::uint64_t, kStates> entered_{};  ///< jobs, by the state
+  std::uint64_t submitted_ = 0;
+  std::array<std::uint64_t, kStates> ended_{};
   std::uint64_t input_bytes_ = 0, shuffle_bytes_ = 0;
   std::uint64_t workers_attached_ = 0, fetch_failures_ = 0;
   std::uint64_t journal_writes_ = 0, journal_bytes_ = 0, compactions_ = 0;
-  std::map<std::uint64_t, OfJobs> jobs_;  ///< that are known
+  std::map<plan::JobId, Known> jobs_;
   OfJobs forgotten_;
 };
 

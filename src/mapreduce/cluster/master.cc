@@ -198,9 +198,9 @@ absl::Status Master::EndTurn() {
 
 absl::Status Master::Write(const std::vector<plan::JournalRecord>& records) {
   for (const plan::JournalRecord& record : records) {
+    counts_.OnRecord(record);
     if (const auto* forgotten = std::get_if<plan::JobForgotten>(&record)) {
       book_.Forget(forgotten->job);
-      counts_.Forget(static_cast<std::uint64_t>(forgotten->job));
     }
   }
   v1::JournalBatch batch;
@@ -320,13 +320,13 @@ void Master::Do(const plan::MapOutputMoved& action) {
 void Master::Do(const plan::JobStateChanged& action) {
   JobEntry* entry = book_.Find(action.job);
   if (entry == nullptr) return;
+  if (const auto job = planner_.Snapshot(action.job)) counts_.See(action.job, job->stats);
   if (!plan::HasEnded(action.state)) {
     if (action.state == plan::JobState::kMapping && !entry->output_ready) MakeOutput(action.job);
     return;
   }
   held_.erase(action.job);
   book_.Close(action.job);
-  counts_.See(static_cast<std::uint64_t>(action.job), ToWire(planner_.Snapshot(action.job)->stats));
   if (!entry->finished) Finish(action.job, action.state == plan::JobState::kSucceeded);
 }
 

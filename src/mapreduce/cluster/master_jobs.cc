@@ -210,7 +210,7 @@ v1::ListWorkersReply Master::Workers() const {
 
 void Master::AppendMetrics(io::MetricsPage& page) {
   const v1::ListJobsReply jobs = Jobs();
-  for (const v1::JobStatus& job : jobs.jobs()) counts_.See(job.job(), job.stats());
+  for (const v1::JobStatus& job : jobs.jobs()) counts_.See(JobId{job.job()}, FromWire(job.stats()));
   AppendState(page, jobs, Workers());
   page.Gauge("trireme_mr_epoch", "Lives of this coordinator's state.", epoch());
   page.Gauge("trireme_mr_journal_bytes", "Size of the journal.",
