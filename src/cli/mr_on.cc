@@ -65,9 +65,16 @@ class LogDirectory {
     std::error_code ignored;
     std::filesystem::remove(path_, ignored);
   }
-  void Conclude(bool succeeded) const {
-    if (!succeeded) Notice(fmt::format("what the workers printed is in {}", path_));
-    if (!succeeded || keep_) return;
+  /// At its end: what may explain a failure is kept, and the user is told where it is.
+  void Conclude(bool failed) const {
+    std::error_code error;
+    if (failed && !std::filesystem::is_empty(path_, error) && !error)
+      return Notice(fmt::format("what the workers printed is in {}", path_));
+    if (!keep_) RemoveLogs();
+  }
+
+ private:
+  void RemoveLogs() const {
     std::error_code ignored;
     for (const auto& entry : std::filesystem::directory_iterator(path_, ignored)) {
       const std::string name = entry.path().filename().string();
@@ -76,8 +83,6 @@ class LogDirectory {
     }
     Leave();
   }
-
- private:
   static std::string BesideOutput(std::string output) {
     while (output.size() > 1 && output.ends_with('/')) output.pop_back();
     // An output elsewhere than in files: here, by its last name.
@@ -105,10 +110,13 @@ class Crew {
     if (thread_.joinable()) thread_.join();
     return failure_;
   }
+  /// After End: whether the workers could be started at all.
+  bool began() const { return began_; }
 
  private:
   void Run() {
     failure_ = launcher_->Start();
+    began_ = failure_.ok();
     while (failure_.ok() && !over_) {
       std::this_thread::sleep_for(std::chrono::milliseconds(launch::kLaunchCheckMs));
       failure_ = launcher_->Check();
@@ -120,6 +128,7 @@ class Crew {
   const std::unique_ptr<launch::Launcher> launcher_;
   std::atomic<bool> over_{false};
   absl::Status failure_;
+  bool began_ = false;
   std::thread thread_;
 };
 
@@ -236,6 +245,24 @@ absl::StatusOr<std::unique_ptr<launch::Launcher>> LauncherFor(const RunOptions& 
                   target));
 }
 
+/// Runs the job with its workers; they have left when it returns.
+int RunWithCrew(const RunOptions& options, const rpc::Address& coordinator,
+                const LogDirectory& logs, std::unique_ptr<launch::Launcher> launcher) {
+  Crew crew(std::move(launcher));
+  const auto report = RunJobAt(coordinator, options, [&crew](std::uint64_t) { crew.Begin(); });
+  const absl::Status failure = crew.End();
+  if (!report.ok()) {
+    logs.Leave();
+    return WrongUse(report.status());
+  }
+  const int status = ExitStatusOf(*report);
+  const bool without_workers = !failure.ok() && status == kInterrupted;
+  logs.Conclude(without_workers || status == kFailed);
+  if (!without_workers) return ShowReport(options, *report, status);
+  const int wrong_use = WrongUse(failure);
+  return crew.began() ? kFailed : wrong_use;
+}
+
 }  // namespace
 
 int RunJobOn(const RunOptions& options) {
@@ -245,24 +272,9 @@ int RunJobOn(const RunOptions& options) {
   const auto logs = LogDirectory::Make(options);
   if (!logs.ok()) return WrongUse(logs.status());
   auto launcher = LauncherFor(options, *logs, CommandOf(options, meeting->address));
-  if (!launcher.ok()) {
-    logs->Leave();
-    return WrongUse(launcher.status());
-  }
-  Crew crew(*std::move(launcher));
-  const auto report = RunJobAt(meeting->address, options, [&crew](std::uint64_t) { crew.Begin(); });
-  const absl::Status failure = crew.End();
-  if (!report.ok()) {
-    logs->Leave();
-    return WrongUse(report.status());
-  }
-  const int status = ExitStatusOf(*report);
-  logs->Conclude(status == kDone);
-  if (!failure.ok() && status == kInterrupted) {
-    (void)WrongUse(failure);
-    return kFailed;
-  }
-  return ShowReport(options, *report, status);
+  if (launcher.ok()) return RunWithCrew(options, meeting->address, *logs, *std::move(launcher));
+  logs->Leave();
+  return WrongUse(launcher.status());
 }
 
 }  // namespace trireme::cli

@@ -94,6 +94,18 @@ class OnTest(ClusterTest):
                 text += file.read()
         return text
 
+    def worker_pids(self):
+        return [pid for pid, line in self.workers_left() if line.startswith(TRIREME)]
+
+    def check_end_of_held(self, client, said):
+        """That the job of `held_job` ends well, has counted every word, and said so."""
+        _, err = client.communicate(timeout=DEADLINE * 2)
+        self.assertEqual(client.returncode, 0, err)
+        self.assertIn(said, err)
+        counted = b"".join(self.parts(self.path("out")).values()).count(b"\t1\n")
+        self.assertEqual(counted, 4 * 100 * 8)
+        self.assert_nothing_left()
+
     # ---- What every way of starting workers must do
 
     def check_word_count(self):
@@ -127,6 +139,7 @@ class OnTest(ClusterTest):
         client.communicate(timeout=DEADLINE)
         self.assertEqual(client.returncode, 130)
         self.assertFalse(os.path.exists(self.path("out")))
+        self.assertFalse(os.path.exists(self.path("out.workers")))
         self.assert_nothing_left()
 
     def check_killed_client(self):

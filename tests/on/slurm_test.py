@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from on_cluster import OnTest, processes_with
-from cluster import DEADLINE, TRIREME, main, wait_until
+from cluster import DEADLINE, main, wait_until
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from free_ports import free_ports  # noqa: E402
@@ -125,9 +125,6 @@ class SlurmClusterTest(OnTest):
         return [t for t, state in self.slurm.tasks().items()
                 if state not in ("COMPLETED", "CANCELLED", "FAILED")]
 
-    def worker_pids(self):
-        return [pid for pid, line in self.workers_left() if line.startswith(TRIREME)]
-
     def test_word_count(self):
         self.more = ["--slots", "1", "--memory", "200M", "--slurm-arg=--comment=trireme"]
         self.check_word_count()
@@ -152,7 +149,7 @@ class SlurmClusterTest(OnTest):
         job = ["wordcount", "--input", self.make_input(files=1), "--output", self.path("out")]
         self.more = ["--slurm-arg=--partition=nowhere"]
         done = self.run_on(*job, check=2)
-        self.assertRegex(done.stderr, "sbatch refuses the workers: .*invalid partition")
+        self.assertRegex(done.stderr, "sbatch refuses the workers: .*Invalid partition name")
         self.assertFalse(os.path.exists(self.path("out")))
         done = self.run_on(*job, check=2, env={"PATH": self.root})
         self.assertIn("there is no program sbatch in $PATH", done.stderr)
@@ -173,34 +170,27 @@ class SlurmClusterTest(OnTest):
                               "both workers run"):
             os.kill(pid, signal.SIGTERM)
             os.kill(pid, signal.SIGTERM)
-        wait_until(lambda: any(task.startswith("2_") for task in self.slurm.tasks()),
+        wait_until(lambda: any(not task.startswith("1_") for task in self.slurm.tasks()),
                    "others take their place")
         self.open_gate()
-        self.check_end_of(client, "another takes its place")
+        self.check_end_of_held(client, "another takes its place")
+        self.assertEqual(self.alive(), [])
 
     def test_preempted_workers_come_back(self):
         client = self.held_job()
         wait_until(lambda: len(self.worker_pids()) == 2, "both workers run")
         before = self.worker_pids()
-        self.slurm.run("sbatch", "--partition=urgent", f"--cpus-per-task={CPUS}",
-                       f"--output={self.path('urgent')}", "--wrap=exec sleep 600")
-        wait_until(lambda: self.slurm.tasks().get("2") == "RUNNING", "the urgent job runs")
+        urgent = self.slurm.run("sbatch", "--parsable", "--partition=urgent",
+                                f"--cpus-per-task={CPUS}", f"--output={self.path('urgent')}",
+                                "--wrap=exec sleep 600").strip()
+        wait_until(lambda: self.slurm.tasks().get(urgent) == "RUNNING", "the urgent job runs")
         wait_until(lambda: not set(before) & set(self.worker_pids()), "the workers are preempted")
-        self.slurm.run("scancel", "2")
+        self.slurm.run("scancel", urgent)
         # Slurm lets requeued tasks wait for two minutes.
         self.slurm.run("scontrol", "update", "JobId=1", "StartTime=now")
         wait_until(lambda: len(self.worker_pids()) == 2, "the workers are back")
         self.open_gate()
-        self.check_end_of(client, "")
-
-    def check_end_of(self, client, said):
-        _, err = client.communicate(timeout=DEADLINE * 2)
-        self.assertEqual(client.returncode, 0, err)
-        self.assertIn(said, err)
-        self.assertEqual(sum(int(line.split(b"\t")[1])
-                             for part in self.parts(self.path("out")).values()
-                             for line in part.splitlines()), 4 * 100 * 8)
-        self.assert_nothing_left()
+        self.check_end_of_held(client, "")
         self.assertEqual(self.alive(), [])
 
 

@@ -1,6 +1,7 @@
 """`mr run --on ssh:HOSTS` through a real sshd, on loopback, with keys and configuration of its own."""
 import os
 import pwd
+import signal
 import socket
 import subprocess
 import sys
@@ -111,6 +112,15 @@ class SshClusterTest(OnTest):
         done = self.check_word_count()
         self.assertRegex(done.stderr, r"trireme: down: ssh: connect to host .*refused.*"
                                       r"the job goes on without this host")
+
+    def test_a_worker_that_is_killed_is_started_again(self):
+        client = self.held_job()
+        wait_until(lambda: len(self.worker_pids()) == 2, "both workers run")
+        for pid in (killed := self.worker_pids()):
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: set(self.worker_pids()) - set(killed), "workers are back")
+        self.open_gate()
+        self.check_end_of_held(client, "its worker is started again")
 
     def test_no_host_at_all(self):
         self.hosts = "down"

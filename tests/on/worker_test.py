@@ -1,4 +1,5 @@
 """What a worker does that was started for one job: it leaves by itself."""
+import os
 import signal
 import subprocess
 import time
@@ -49,6 +50,29 @@ class WorkerClusterTest(OnTest):
         worker.stdin.close()
         self.assertEqual(worker.wait(timeout=DEADLINE), 0)
         self.assertFalse(self.attached())
+
+
+class WrongUseClusterTest(OnTest):
+    def refused(self, said, *arguments):
+        done = self.trireme("run", "wordcount", "--input", self.path("in"), "--output",
+                            self.path("out"), *arguments, check=2)
+        self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+        self.assertIn(said, done.stderr)
+        self.assertFalse([n for n in os.listdir(self.root) if n.startswith("out.")])
+
+    def test_wrong_use_is_one_line_and_leaves_nothing(self):
+        self.make_input(files=1)
+        listen = ("--on-listen", "127.0.0.1:0")
+        self.refused("--on 'torque': give slurm", "--on", "torque", *listen)
+        self.refused("host '-x' begins with '-'", "--on", "ssh:-x", *listen)
+        self.refused("cannot read the file of hosts", "--on", "ssh:@" + self.path("none"), *listen)
+        self.refused("--workers is for Slurm", "--on", "ssh:a", "--workers", "2", *listen)
+        self.refused("--on slurm: '--x' is no option", "--on", "slurm:--x", *listen)
+        self.refused("--on-listen: address 'here'", "--on", "ssh:a", "--on-listen", "here")
+        self.refused("--workers '0': give", "--on", "slurm", "--workers", "0")
+        os.mkdir(self.path("out"))
+        self.write("out/old", "")
+        self.refused("out", "--on", "ssh:a", *listen)
 
 
 if __name__ == "__main__":
