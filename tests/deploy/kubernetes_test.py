@@ -195,6 +195,15 @@ class ManifestsClusterTest(ClusterTest):
         self.assertEqual(self.flag(pod, "slots"), resources["requests"]["cpu"])
         self.assertLess(int(self.flag(pod, "drain").rstrip("s")), pod["terminationGracePeriodSeconds"])
 
+    def test_the_image_is_what_the_pods_expect(self):
+        with open(os.path.join(FOLDER, "Dockerfile")) as file:
+            steps = dict(line.split(" ", 1) for line in file.read().splitlines()
+                         if re.match("[A-Z]+ ", line))
+        self.assertEqual(json.loads(steps["ENTRYPOINT"]), ["/usr/bin/trireme"])
+        for workload in [*self.workloads, self.job]:
+            context = self.pod_of(workload)["securityContext"]
+            self.assertEqual(steps["USER"], f"{context['runAsUser']}:{context['runAsGroup']}")
+
     # ---- Running
 
     def start_pods(self, workload, count):

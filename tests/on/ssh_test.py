@@ -82,7 +82,7 @@ class SshClusterTest(OnTest):
     def setUp(self):
         super().setUp()
         self.sshd = Sshd(self)
-        self.hosts = "one,two*2"
+        self.hosts, self.more = "one,two*2", []
 
     def remove(self):
         super().remove()
@@ -90,12 +90,13 @@ class SshClusterTest(OnTest):
 
     def on(self):
         return ["--on", "ssh:" + self.hosts, "--on-listen", "127.0.0.1:0",
-                "--ssh-arg=-F" + self.sshd.config]
+                "--ssh-arg=-F" + self.sshd.config, *self.more]
 
     def test_word_count(self):
         self.check_word_count()
 
     def test_own_program(self):
+        self.hosts = "@" + self.write("hosts", "# the rack\nthree\nfour*2\n")
         self.check_own_program()
 
     def test_existing_coordinator(self):
@@ -109,7 +110,12 @@ class SshClusterTest(OnTest):
 
     def test_a_host_that_is_down_is_named_and_done_without(self):
         self.hosts = "down,one"
+        self.more = ["--worker-logs", self.path("logs")]
         done = self.check_word_count()
+        with open(self.path("logs", "workers.log")) as log:
+            text = log.read()
+        self.assertIn("one: serving map outputs on 127.0.0.1:", text)
+        self.assertIn("down: ssh: connect to host", text)
         self.assertRegex(done.stderr, r"trireme: down: ssh: connect to host .*refused.*"
                                       r"the job goes on without this host")
 
