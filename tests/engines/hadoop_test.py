@@ -17,7 +17,7 @@ class HadoopClusterTest(EngineTest):
                    "-input", self.text(), "-output", output]
         for role, program in roles.items():
             command += ["-" + role, program]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=110)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=280)
         self.assertEqual(done.returncode, 0, done.stderr[-4000:] + done.stdout[-4000:])
         names = sorted(n for n in os.listdir(output) if not n.startswith("."))
         self.assertEqual(names, ["_SUCCESS", *("part-%05d" % n for n in range(reduces))])

@@ -11,7 +11,7 @@ class SparkClusterTest(EngineTest):
                    str(reduces)]
         for name, (mapper, reducer) in jobs.items():
             command += [mapper, reducer, self.path(name)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=115,
+        done = subprocess.run(command, capture_output=True, text=True, timeout=280,
                               env={**os.environ, "SPARK_LOCAL_DIRS": self.path("local"),
                                    "PYSPARK_PYTHON": os.environ["SPARK_PYTHON"]})
         self.assertEqual(done.returncode, 0, done.stderr[-4000:])

@@ -169,12 +169,19 @@ class SlurmClusterTest(OnTest):
         for pid in wait_until(lambda: len(self.worker_pids()) == 2 and self.worker_pids(),
                               "both workers run"):
             os.kill(pid, signal.SIGTERM)
+            wait_until(lambda: not self.waits_for(pid, signal.SIGTERM), "it has taken the signal")
             os.kill(pid, signal.SIGTERM)
         wait_until(lambda: any(not task.startswith("1_") for task in self.slurm.tasks()),
                    "others take their place")
         self.open_gate()
         self.check_end_of_held(client, "another takes its place")
         self.assertEqual(self.alive(), [])
+
+    def waits_for(self, pid, number):
+        """Whether a signal was sent to the process that it has not taken yet."""
+        with open(f"/proc/{pid}/status") as file:
+            pending = [int(line.split()[1], 16) for line in file if "Pnd:" in line]
+        return any(mask >> (number - 1) & 1 for mask in pending)
 
     def test_preempted_workers_come_back(self):
         client = self.held_job()
