@@ -18,7 +18,7 @@
 #include "fmt/format.h"
 #include "mapreduce/cluster/client.h"
 #include "mapreduce/cluster/wire.h"
-#include "mapreduce/fs/local.h"
+#include "mapreduce/fs/files.h"
 
 namespace trireme::cli {
 namespace {
@@ -150,7 +150,7 @@ int Submit(std::vector<std::string> arguments) {
   const RunOptions& options = std::get<RunOptions>(*parsed);
   const auto client = Connect(options.coordinator);
   if (!client.ok()) return WrongUse(client.status());
-  mapreduce::LocalFileSystem files;
+  mapreduce::Files files(options.s3);
   const auto prepared = mapreduce::PrepareJob(options.request, files);
   if (!prepared.ok()) return WrongUse(prepared.status());
   const auto job = (*client)->Submit(*prepared);
@@ -178,7 +178,7 @@ int RunJobOnCluster(const RunOptions& options) {
   const auto address = CoordinatorOf(options.coordinator);
   if (!address.ok()) return WrongUse(address.status());
   cluster.coordinator = *address;
-  mapreduce::LocalFileSystem files;
+  mapreduce::Files files(options.s3);
   const auto prepared = mapreduce::PrepareJob(options.request, files);
   if (!prepared.ok()) return WrongUse(prepared.status());
   cluster.interrupts = CatchInterrupts();

@@ -15,13 +15,14 @@
 #include "cli/flags.h"
 #include "cli/interrupts.h"
 #include "cli/run_command.h"
+#include "cli/s3_flags.h"
 #include "cli/say.h"
 #include "fmt/format.h"
 #include "io/process.h"
 #include "mapreduce/cluster/coordinator.h"
 #include "mapreduce/cluster/slot_pool.h"
 #include "mapreduce/cluster/worker.h"
-#include "mapreduce/fs/local.h"
+#include "mapreduce/fs/files.h"
 
 namespace trireme::cli {
 namespace {
@@ -63,8 +64,8 @@ class InterruptWatch {
   std::thread thread_;
 };
 
-int Serve(CoordinatorOptions options) {
-  mapreduce::LocalFileSystem files;
+int Serve(CoordinatorOptions options, mapreduce::S3Options s3) {
+  mapreduce::Files files(std::move(s3));
   options.files = &files;
   auto started = Coordinator::Start(std::move(options));
   if (!started.ok()) return WrongUse(started.status());
@@ -132,13 +133,15 @@ int RunCoordinator(std::vector<std::string> arguments) {
   app.add_option_function<std::string>(
       "--http", [&](const std::string& text) { options.http = AddressOf("--http", text); },
       "status pages, /metrics and /healthz");
+  mapreduce::S3Options s3;
+  AddS3Flags(app, &s3);
   AddTime(app, "--worker-lease", "a worker not heard of for so long is lost (default 3s)",
           kWorkerLeaseMinMs, [&](std::int64_t ms) { options.limits.worker_lease_ms = ms; });
   AddLogLevel(app);
   if (const auto status = ParseArguments(app, std::move(arguments))) return *status;
   options.limits.attempt_unlisted_ms = options.limits.worker_lease_ms / 2;
   io::RaiseFileLimit();
-  return Serve(std::move(options));
+  return Serve(std::move(options), std::move(s3));
 }
 
 int RunWorker(std::vector<std::string> arguments) {
@@ -165,6 +168,7 @@ int RunWorker(std::vector<std::string> arguments) {
   AddTime(app, "--drain",
           "on SIGTERM: how long to finish attempts and serve map outputs (default 30s)", 0,
           [&](std::int64_t ms) { options.drain_patience_ms = ms; });
+  AddS3Flags(app, &options.s3);
   app.add_flag("--always-fetch", options.always_fetch,
                "fetch over the network even what lies on this machine");
   AddLogLevel(app);
