@@ -39,6 +39,7 @@ bool Unreachable(const absl::Status& status) {
 }
 
 std::string Absolute(const std::string& path) {
+  if (io::IsObjectPath(path)) return path;
   std::error_code error;
   const auto absolute = std::filesystem::absolute(path, error);
   return error ? path : absolute.lexically_normal().string();
@@ -62,6 +63,12 @@ v1::JobDefinition DefinitionOf(const PreparedJob& prepared) {
   setup.working_directory = here;
   v1::JobDefinition definition;
   definition.set_submission(RandomWord());
+  if (!prepared.spec.durable_outputs) setup.intermediate.clear();
+  if (!setup.intermediate.empty()) {
+    const char* slash = setup.intermediate.ends_with('/') ? "" : "/";
+    setup.intermediate += fmt::format("{}trireme-{:016x}", slash, definition.submission());
+    definition.set_intermediate_directory(setup.intermediate);
+  }
   definition.set_setup(Encode(setup));
   for (const Split& split : prepared.splits) *definition.add_splits() = ToWire(split);
   definition.set_output_directory(Absolute(prepared.output));

@@ -217,7 +217,8 @@ Master::Hands Coordinator::Core::MakeHands() {
     work([=]() -> absl::Status { return open(directory).Prepare(/*overwrite=*/true); },
          std::move(done));
   };
-  hands.finish_output = [=, this](std::string directory, bool keep, auto done) {
+  hands.finish_output = [=, this](std::string directory, std::string intermediate, bool keep,
+                                  auto done) {
     work(
         [=, this]() -> absl::Status {
           OutputDirectory& output = open(directory);
@@ -228,6 +229,7 @@ Master::Hands Coordinator::Core::MakeHands() {
             output.Abandon();
           }
           outputs_.erase(directory);
+          if (!intermediate.empty()) files->RemoveTree(intermediate).IgnoreError();
           return status;
         },
         std::move(done));

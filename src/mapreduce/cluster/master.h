@@ -60,7 +60,8 @@ class Master {
         check_output;
     std::function<void(std::string directory, absl::AnyInvocable<void(absl::Status)> done)>
         make_output;
-    std::function<void(std::string directory, bool keep,
+    /// `intermediate` is removed, unless it is empty.
+    std::function<void(std::string directory, std::string intermediate, bool keep,
                        absl::AnyInvocable<void(absl::Status)> done)>
         finish_output;
   };
