@@ -51,7 +51,7 @@ const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 export function bytes(value, digits = 1) {
   let unit = 0;
   while (value >= 1023.95 && unit < UNITS.length - 1) { value /= 1024; ++unit; }
-  return value.toFixed(unit === 0 || value >= 100 ? 0 : digits) + " " + UNITS[unit];
+  return value.toFixed(unit === 0 || value >= 100 ? 0 : digits).replace(/\.0+$/, "") + " " + UNITS[unit];
 }
 export const count = value => Math.round(value).toLocaleString("en");
 export function short(value) {

@@ -19,7 +19,7 @@ export class Chart {
     this.inner = svg("svg", {width: "100%", height: HEIGHT, viewBox: "0 0 1000 " + HEIGHT, preserveAspectRatio: "none"});
     this.lines = series.map(s => svg("polyline", {class: "curve " + s.look, points: ""}));
     this.inner.append(...this.lines);
-    this.grid = svg("g"); this.cursor = svg("line", {class: "cursor", y1: 0, y2: HEIGHT, x1: -9, x2: -9});
+    this.grid = svg("g"); this.cursor = svg("line", {class: "cursor", y1: 0, y2: HEIGHT, visibility: "hidden"});
     this.labels = svg("g");
     this.plot = svg("svg", {class: "plot", height: HEIGHT + 20, role: "img", tabindex: "0"},
       this.grid, this.inner, this.cursor, this.labels);
@@ -80,7 +80,8 @@ export class Chart {
 
   tell() {
     const last = this.times.length - 1, at = this.at ?? last;
-    const percent = this.at === null || last < 1 ? -9 : at / last * 100 + "%";
+    const percent = this.at === null || last < 1 ? 0 : at / last * 100 + "%";
+    setAttribute(this.cursor, "visibility", this.at === null || last < 1 ? "hidden" : "visible");
     setAttribute(this.cursor, "x1", percent); setAttribute(this.cursor, "x2", percent);
     const said = this.series.map((s, k) => {
       const value = last < 0 ? null : this.values[k][at];

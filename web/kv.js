@@ -19,10 +19,12 @@ const nameOf = id => !id ? "nobody" : names.get(id) || id;
 const CHIPS = {leader: "lead", candidate: "warn", "pre-candidate": "warn", follower: "good", learner: "run", unreachable: "bad", unknown: ""};
 const roleOf = m => !m.answers && m.asked ? "unreachable" : !m.role ? "unknown" : m.learner && m.role === "follower" ? "learner" : m.role;
 
+const FACTS = ["term", "commit", "applied", "lag", "files"];
+
 function makeMember() {
   const button = el("button", {type: "button", hidden: true}, "Make it lead");
-  const item = el("li", {}, el("div", {class: "head"}, el("span", {class: "name"}), el("span", {class: "chip"}), el("span", {class: "right"}, button)),
-    el("p", {class: "small num"}), el("p", {class: "small soft num"}));
+  const item = el("li", {}, el("div", {class: "head"}, el("span", {class: "name"}), el("span", {class: "chip"})),
+    el("dl", {class: "facts num"}, ...FACTS.map(name => el("div", {}, el("dt", {}, name), el("dd")))), el("p", {class: "small soft num"}), button);
   button.addEventListener("click", async () => {
     button.disabled = true;
     await change("/ui/move-leader", {to: item.dataset.key});
@@ -32,15 +34,15 @@ function makeMember() {
 }
 
 function showMember(item, m, state) {
-  const role = roleOf(m), [head, first, second] = item.children;
+  const role = roleOf(m), [head, facts, where, button] = item.children;
   setText(head.children[0], (m.name || m.id) + (m.self ? " (this one)" : ""));
   const look = "chip " + (CHIPS[role] ?? "");
   if (head.children[1].className !== look) head.children[1].className = look;
   setText(head.children[1], role);
-  head.children[2].firstChild.hidden = !(admin && state.role === "leader" && !m.self && role === "follower");
-  setText(first, role === "unknown" ? "has not been asked yet" : "term " + m.term + " · commit " + count(m.commit) + " · applied " + count(m.applied) +
-    (m.lag ? " · " + plural(m.lag, "entry").replace("entrys", "entries") + " behind" : " · up to date") + " · " + bytes(m.store_bytes));
-  setText(second, m.id + " · " + (m.client_urls.join(", ") || "no client URL") + (m.self || !m.heard_unix_ms ? "" : " · heard of at " + clock(m.heard_unix_ms)));
+  button.hidden = !(admin && state.role === "leader" && !m.self && role === "follower");
+  const values = role === "unknown" ? FACTS.map(() => "–") : [m.term, count(m.commit), count(m.applied), m.lag ? count(m.lag) : "none", bytes(m.store_bytes)];
+  values.forEach((value, i) => setText(facts.children[i].lastChild, value));
+  setText(where, (m.client_urls.join(", ") || "no client URL") + " · " + m.id + (m.self || !m.heard_unix_ms ? "" : " · heard of at " + clock(m.heard_unix_ms)));
 }
 
 // ---- Elections

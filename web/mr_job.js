@@ -15,7 +15,7 @@ const rate = new Chart($("rate"), {name: "Bytes per second by phase", binary: tr
 
 // ---- The timeline
 
-const grid = svg("g"), lanes = svg("g"), border = svg("line", {class: "border", x1: -9, x2: -9});
+const grid = svg("g"), lanes = svg("g"), border = svg("line", {class: "border", visibility: "hidden"});
 $("plot").append(grid, border, lanes);
 let total = 1;
 const percent = ms => Math.max(0, Math.min(100, ms / total * 100));
@@ -67,8 +67,9 @@ function timeline(of) {
   });
   setAttribute($("plot"), "height", height + AXIS);
   axis(height);
-  const shown = of.maps_ms > 0 && reducing ? percent(of.maps_ms) + "%" : -9;
-  for (const [name, value] of [["x1", shown], ["x2", shown], ["y1", 0], ["y2", height]]) setAttribute(border, name, value);
+  const x = percent(of.maps_ms) + "%";
+  for (const [name, value] of [["x1", x], ["x2", x], ["y1", 0], ["y2", height], ["visibility", of.maps_ms > 0 && reducing ? "visible" : "hidden"]])
+    setAttribute(border, name, value);
   pooled(lanes, of.lanes, () => svg("g", {}, svg("g"), svg("g")), (group, lane, i) => {
     setAttribute(group, "data-lane", lane.name);
     const bars = lane.rows.flatMap((list, r) => list.map(bar => [bar, tops[i] + GAP / 2 + r * row]));

@@ -39,8 +39,7 @@ class EventFeedTest : public testing::Test {
     return client;
   }
 
-  std::shared_ptr<std::atomic<std::size_t>> readers =
-      std::make_shared<std::atomic<std::size_t>>(0);
+  std::shared_ptr<std::atomic<std::size_t>> readers = std::make_shared<std::atomic<std::size_t>>(0);
   EventFeed feed{readers};
   EventFeed::Clock::time_point now = EventFeed::Clock::now();
 };

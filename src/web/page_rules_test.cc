@@ -15,16 +15,19 @@ rpc::HttpRequest From(std::string peer, std::string host) {
 }
 
 TEST(PageRules, LocalPeers) {
-  for (const char* peer : {"127.0.0.1:5", "127.8.8.8:5", "[::1]:5", "[::ffff:127.0.0.1]:5", "unix:"})
+  for (const char* peer :
+       {"127.0.0.1:5", "127.8.8.8:5", "[::1]:5", "[::ffff:127.0.0.1]:5", "unix:"})
     EXPECT_TRUE(IsLocalPeer(peer)) << peer;
   for (const char* peer : {"10.0.0.1:5", "[fe80::1]:5", "128.0.0.1:5", "[::ffff:10.0.0.1]:5", ""})
     EXPECT_FALSE(IsLocalPeer(peer)) << peer;
 }
 
 TEST(PageRules, NamesThatNoOtherSiteCanHave) {
-  for (const char* host : {"", "localhost", "LOCALHOST:80", "127.0.0.1:7071", "[::1]:80", "10.0.0.1"})
+  for (const char* host :
+       {"", "localhost", "LOCALHOST:80", "127.0.0.1:7071", "[::1]:80", "10.0.0.1"})
     EXPECT_TRUE(IsOwnName(host)) << host;
-  for (const char* host : {"evil.example", "evil.example:7071", "127.0.0.1.evil.example", "localhost.evil.example"})
+  for (const char* host :
+       {"evil.example", "evil.example:7071", "127.0.0.1.evil.example", "localhost.evil.example"})
     EXPECT_FALSE(IsOwnName(host)) << host;
 }
 

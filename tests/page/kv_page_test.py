@@ -3,8 +3,6 @@ import importlib.util
 import json
 import os
 import signal
-import subprocess
-import threading
 import unittest
 import urllib.error
 import urllib.request
@@ -16,30 +14,6 @@ _SPEC = importlib.util.spec_from_file_location("kv_cluster", HERE.parent / "kv" 
 kv_cluster = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(kv_cluster)
 
-PICTURES = os.environ.get("TRIREME_PICTURES")
-
-
-class Load:
-    """Somebody who puts and gets, so that there is something to see."""
-
-    def __init__(self, url):
-        self.over = threading.Event()
-        self.url = url
-        self.thread = threading.Thread(target=self.run, daemon=True)
-        self.thread.start()
-
-    def run(self):
-        number = 0
-        while not self.over.is_set():
-            number += 1
-            subprocess.run(["etcdctl", "--endpoints", self.url, "put", f"load/{number % 50}",
-                            "x" * 100], env=kv_cluster.ctl.environment(), capture_output=True,
-                           check=False)
-
-    def close(self):
-        self.over.set()
-        self.thread.join()
-
 
 class KvPage(LiveClusterTest):
     def cluster(self, *flags, size=3):
@@ -49,12 +23,6 @@ class KvPage(LiveClusterTest):
             member.start(made.members, *flags)
         made.await_serving()
         return made
-
-    def picture(self, name, width=1280, dark=False, height=900):
-        if PICTURES:
-            self.browser.look(width, dark, height=height)
-            self.browser.picture(os.path.join(PICTURES, name))
-            self.browser.look(1280, False)
 
     def open(self, member, path="/ui"):
         self.browser.look(1280, False)
@@ -82,17 +50,12 @@ class KvPage(LiveClusterTest):
         made = self.cluster()
         leader = made.leader()
         watcher = next(m for m in made.members if m is not leader)
-        if PICTURES:
-            load = Load(watcher.url)
-            self.addCleanup(load.close)
         self.open(watcher)
         wait_until(lambda: self.text("#leading")[0].startswith(f"{leader.name} leads"), "it is told who leads")
         wait_until(lambda: sorted(self.chips().values()) == ["follower", "follower", "leader"],
                    "all members are seen")
         before = made.ctl("endpoint", "status", "-w", "json", at=watcher)
         term = json.loads(before)[0]["Status"]["raftTerm"]
-        if PICTURES:
-            wait_until(lambda: len(self.samples()) > 45, "there is a past", deadline=90)
         leader.kill()
         wait_until(lambda: self.chips()[leader.name] == "unreachable", "its end is seen")
         wait_until(lambda: "leader" in self.chips().values() and
@@ -115,11 +78,6 @@ class KvPage(LiveClusterTest):
         wait_until(lambda: self.chips()[leader.name] == "follower", "it is back")
         wait_until(lambda: f"{leader.name} answers again" in events(), "that is told too")
         self.check_manners(watcher.url)
-        self.picture("kv-election.png", height=1150)
-        self.picture("kv-phone.png", width=390, dark=True, height=844)
-
-    def samples(self):
-        return self.browser.run("return document.querySelector('#rate polyline').getAttribute('points').split(' ')")
 
     def test_keys(self):
         made = self.cluster(size=1)

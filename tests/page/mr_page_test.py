@@ -1,7 +1,6 @@
 """The coordinator's live page in a browser, clicking through a running job on a real cluster."""
 import json
 import os
-import sys
 import unittest
 import urllib.error
 import urllib.request
@@ -9,17 +8,8 @@ import urllib.request
 from live import ENTER, HOSTILE, LEFT, LiveClusterTest
 from cluster import ClusterTest, wait_until
 
-#: Where pictures for the documents go (tools/screenshots), if anywhere.
-PICTURES = os.environ.get("TRIREME_PICTURES")
-
 
 class MrPage(LiveClusterTest, ClusterTest):
-    def picture(self, name, width=1280, dark=False, height=900):
-        if PICTURES:
-            self.browser.look(width, dark, height=height)
-            self.browser.picture(os.path.join(PICTURES, name))
-            self.browser.look(1280, False)
-
     def open(self, path=""):
         self.browser.look(1280, False)
         self.browser.open(self.http + path)
@@ -94,8 +84,6 @@ class MrPage(LiveClusterTest, ClusterTest):
         self.assertFalse(self.shown("#report"))
         self.assertFalse(self.shown("#cancel"))  # read-only
         self.check_page(self.http)
-        self.picture("mr-job.png", height=1150)
-        self.picture("mr-job-phone.png", width=390, dark=True, height=844)
 
         self.open_gate()
         wait_until(lambda: self.text("#state") == ["succeeded"], "the page says that it is done")
@@ -110,7 +98,6 @@ class MrPage(LiveClusterTest, ClusterTest):
         wait_until(lambda: self.text("#jobs .chip") == ["succeeded"], "the list says so too")
         self.check_page(self.http)
         self.check_manners(self.http)
-        self.picture("mr-jobs.png", height=1000)
 
     def test_by_keyboard(self):
         job = self.start_job_that_waits()

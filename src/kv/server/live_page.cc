@@ -277,6 +277,7 @@ void LivePage::AskPeers() {
 }
 
 void LivePage::NotePeer(std::uint64_t id, std::optional<PeerStatus> status) {
+  const std::uint64_t own_commit = member_.replica().Status().commit.value;
   const std::lock_guard lock(mutex_);
   const bool is_new = !peers_.contains(id);
   PeerSeen& seen = peers_[id];
@@ -287,7 +288,15 @@ void LivePage::NotePeer(std::uint64_t id, std::optional<PeerStatus> status) {
   seen.answers = status.has_value();
   if (!status) return;
   seen.heard_unix_ms = UnixMs();
+  seen.own_commit = own_commit;
+  // One that was started again has forgotten what it was before; whoever watched has not.
+  std::vector<ElectionEvent> events = std::move(seen.status.elections);
+  for (const ElectionEvent& event : status->elections)
+    if (std::ranges::find(events, event) == events.end()) events.push_back(event);
+  if (events.size() > kElectionsKept)
+    events.erase(events.begin(), events.end() - static_cast<std::ptrdiff_t>(kElectionsKept));
   seen.status = *std::move(status);
+  seen.status.elections = std::move(events);
 }
 
 }  // namespace trireme::kv::inline engine

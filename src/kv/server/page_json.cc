@@ -55,27 +55,25 @@ const PeerSeen* FindPeer(const PageState& state, std::uint64_t id) {
   return found == state.peers.end() ? nullptr : &found->second;
 }
 
-/// How far a member's log is: what the leader knows of it, or what it said itself.
-std::uint64_t MatchOf(const PageState& state, std::uint64_t id) {
-  if (id == state.self.member) return state.self.commit;
+/// What `behind` lacks of `ahead`.
+std::uint64_t Lack(std::uint64_t ahead, std::uint64_t behind) {
+  return ahead - std::min(behind, ahead);
+}
+
+/// How many committed entries a member lacks: as the leader knows it, or by what both had when they
+/// last spoke, since an answer is old when the next one is asked for. One that does not answer
+/// falls behind.
+std::uint64_t LagOf(const PageState& state, std::uint64_t id) {
   const auto& peers = state.raft.peers;
   const auto known = std::ranges::find(peers, raft::NodeId{id}, &raft::ReplicaStatus::Peer::id);
-  if (known != peers.end()) return std::min(known->match.value, state.raft.commit.value);
+  if (known != peers.end()) return Lack(state.raft.commit.value, known->match.value);
+  if (id == state.self.member) {
+    const PeerSeen* leader = FindPeer(state, state.raft.leader.value);
+    return leader == nullptr ? 0 : Lack(leader->status.commit, leader->own_commit);
+  }
   const PeerSeen* seen = FindPeer(state, id);
-  return seen == nullptr ? 0 : seen->status.commit;
-}
-
-/// The greatest commit index that anybody has said.
-std::uint64_t CommitOf(const PageState& state) {
-  std::uint64_t commit = state.raft.commit.value;
-  for (const auto& [id, seen] : state.peers)
-    if (seen.answers) commit = std::max(commit, seen.status.commit);
-  return commit;
-}
-
-std::uint64_t LagOf(const PageState& state, std::uint64_t id) {
-  const std::uint64_t commit = CommitOf(state), match = MatchOf(state, id);
-  return commit - std::min(match, commit);
+  if (seen == nullptr) return 0;
+  return Lack(seen->answers ? seen->own_commit : state.raft.commit.value, seen->status.commit);
 }
 
 Json MemberOf(const PageState& state, const RosterEntry& entry) {
@@ -97,7 +95,7 @@ Json MemberOf(const PageState& state, const RosterEntry& entry) {
           {"commit", status.commit},
           {"applied", status.applied},
           {"revision", status.revision},
-          {"lag", known || !state.raft.peers.empty() ? LagOf(state, entry.id) : 0},
+          {"lag", LagOf(state, entry.id)},
           {"store_bytes", status.store_bytes},
           {"client_urls", entry.client_urls},
           {"peer_urls", entry.peer_urls}};

@@ -50,6 +50,7 @@ absl::StatusOr<KeyCount> CountKeys(const ReadView& view);
 struct PeerSeen {
   PeerStatus status;
   std::int64_t heard_unix_ms = 0;  ///< 0: never.
+  std::uint64_t own_commit = 0;    ///< How far this member was when it heard of it.
   bool answers = false;
   /// When it ceased to answer, and began to again: shown among the elections.
   std::vector<std::pair<std::int64_t, bool>> changes;
