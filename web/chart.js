@@ -10,14 +10,15 @@ export function niceStep(whole, parts) {
 }
 
 export class Chart {
-  // series: [{name, look}]; format: a value as text; binary: steps of the axis in powers of 1024.
-  constructor(parent, {name, series, format, binary = false, time = clock}) {
-    this.name = name; this.series = series; this.format = format; this.binary = binary; this.time = time;
+  // series: [{name, look}]; format: a value as text; binary: steps of the axis in powers of 1024; least: where the
+  // axis ends when there is nothing larger.
+  constructor(parent, {name, series, format, binary = false, least = 1, time = clock}) {
+    this.name = name; this.least = least; this.series = series; this.format = format; this.binary = binary; this.time = time;
     this.at = null; this.times = []; this.values = series.map(() => []);
     this.key = el("ul", {class: "key"});
     this.scale = el("div", {class: "names scale", "aria-hidden": "true"});
     this.inner = svg("svg", {width: "100%", height: HEIGHT, viewBox: "0 0 1000 " + HEIGHT, preserveAspectRatio: "none"});
-    this.lines = series.map(s => svg("polyline", {class: "curve " + s.look, points: ""}));
+    this.lines = series.map(s => svg("path", {class: "curve " + s.look, d: ""}));
     this.inner.append(...this.lines);
     this.grid = svg("g"); this.cursor = svg("line", {class: "cursor", y1: 0, y2: HEIGHT, visibility: "hidden"});
     this.labels = svg("g");
@@ -51,7 +52,7 @@ export class Chart {
   show(times, values) {
     this.times = times; this.values = values;
     if (this.at !== null && this.at >= times.length) this.at = null;
-    const most = Math.max(...values.map(list => list.reduce((m, v) => v > m ? v : m, 0)), 1e-9);
+    const most = Math.max(...values.map(list => list.reduce((m, v) => v > m ? v : m, 0)), this.least);
     let unit = 1;
     while (this.binary && most / unit >= 1024) unit *= 1024;
     const step = niceStep(most / unit, 3) * unit, top = Math.ceil(most / step - 1e-9) * step;
@@ -66,8 +67,15 @@ export class Chart {
       setAttribute(line, "y1", y(v)); setAttribute(line, "y2", y(v));
     });
     const x = i => times.length < 2 ? 1000 : i / (times.length - 1) * 1000;
-    this.lines.forEach((line, k) => setAttribute(line, "points", values[k].map((v, i) =>
-      v === null ? "" : x(i).toFixed(1) + "," + y(v).toFixed(1)).filter(Boolean).join(" ")));
+    const draw = list => {
+      let path = "", gap = true;  // a lone value is a dot as wide as the line
+      list.forEach((v, i) => {
+        if (v !== null) path += (gap ? "M" : "L") + x(i).toFixed(1) + " " + y(v).toFixed(1) + (gap ? "h.1" : "");
+        gap = v === null;
+      });
+      return path;
+    };
+    this.lines.forEach((line, k) => setAttribute(line, "d", draw(values[k])));
     const marks = times.length < 2 ? [] : [0, 0.25, 0.5, 0.75, 1];
     pooled(this.labels, marks, () => svg("text", {y: HEIGHT + 15}), (text, share, i) => {
       setAttribute(text, "x", share * 100 + "%");

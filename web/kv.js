@@ -136,7 +136,7 @@ async function show(state) {
   $("page").hidden = false;
   admin = state.admin;
   names = new Map(state.members.map(m => [m.id, m.name || m.id]));
-  setText($("who"), state.name + " of cluster " + state.cluster_id + (admin ? "" : " · read-only"));
+  setText($("who"), state.name + " of cluster " + state.cluster_id + (admin ? " · with --http-admin" : " · read-only"));
   document.title = state.name + ": Trireme KV";
   $("leading").className = "notice " + (state.leader ? "good" : "bad");
   const leading = state.leader ? nameOf(state.leader) + " leads in term " + state.term : "No leader: an election is held in term " + state.term;
@@ -145,7 +145,7 @@ async function show(state) {
   await samples.take(state.samples);
   const last = samples.rows[samples.rows.length - 1] || Array(12).fill(0);
   tiles($("tiles"), [["Writes", short(last[2]), "per second"], ["Reads", short(last[3]), "per second"],
-    ["Writes, 99 %", ms(last[5])], ["Revision", count(state.revision), state.compacted ? "compacted to " + count(state.compacted) : ""],
+    ["Writes, 99 %", last[5] ? ms(last[5]) : "–"], ["Revision", count(state.revision), state.compacted ? "compacted to " + count(state.compacted) : ""],
     ["Keys", count(state.keys) + (state.keys_more ? "+" : "")], ["Files", bytes(state.store_bytes)], ["Watches", count(state.watches)],
     ["Leases", count(state.leases)], ["Connections", count(state.connections)], ["Changes of leader", count(state.leader_changes), "seen"]]);
   keyed($("members"), state.members, m => m.id, makeMember, (item, m) => showMember(item, m, state));
@@ -155,7 +155,8 @@ async function show(state) {
   (item, e) => setText(item.lastChild, eventText(e)));
   const t = samples.column(1);
   rate.show(t, [samples.column(2), samples.column(3)]);
-  for (const [chart, column] of times) chart.show(t, [samples.column(column), samples.column(column + 1)]);
+  for (const [chart, column] of times)  // none in that second: a gap
+    chart.show(t, [column, column + 1].map(i => samples.column(i).map(v => v || null)));
   lag.show(t, [samples.column(9), samples.column(10)]);
   logList($("log"), state.log);
   announce(leading + "; " + state.members.filter(m => roleOf(m) !== "unreachable").length + " of " + state.members.length + " members answer");

@@ -3,7 +3,7 @@ import {Chart, Samples} from "./chart.js";
 import {stateChip, phaseBar} from "./mr_parts.js";
 
 const samples = new Samples("/history.json");
-const rate = new Chart($("rate"), {name: "Bytes per second", binary: true, format: v => bytes(v) + "/s",
+const rate = new Chart($("rate"), {name: "Bytes per second", binary: true, least: 1024, format: v => bytes(v) + "/s",
   series: [{name: "read by maps", look: "map"}, {name: "read by reduces", look: "reduce"}]});
 const busy = new Chart($("busy"), {name: "Slots and tasks", format: short,
   series: [{name: "slots busy", look: "map"}, {name: "slots", look: "third"}, {name: "tasks done per second", look: "reduce"}]});
@@ -56,7 +56,7 @@ async function show(state) {
   $("page").hidden = false;
   const {coordinator} = state, running = state.jobs.filter(job => !["succeeded", "failed", "cancelled"].includes(job.state));
   setText($("who"), (coordinator.role === "standby" ? "standby of " + coordinator.standby_of : "coordinator, life " + coordinator.epoch) +
-    (coordinator.admin ? "" : " · read-only"));
+    (coordinator.admin ? " · with --http-admin" : " · read-only"));
   await samples.take(state.samples);
   const last = samples.rows[samples.rows.length - 1] || [0, 0, 0, 0, 0, 0, 0];
   tiles($("tiles"), [

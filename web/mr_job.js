@@ -10,7 +10,7 @@ const KEY = [["map", "map"], ["reduce", "reduce"], ["failed", "failed, or lost w
 
 const maps = phaseBar("maps"), reduces = phaseBar("reduces");
 $("phases").append(maps, reduces);
-const rate = new Chart($("rate"), {name: "Bytes per second by phase", binary: true, format: v => bytes(v) + "/s", time: duration,
+const rate = new Chart($("rate"), {name: "Bytes per second by phase", binary: true, least: 1024, format: v => bytes(v) + "/s", time: duration,
   series: [{name: "read by maps", look: "map"}, {name: "read by reduces", look: "reduce"}, {name: "output written", look: "third"}]});
 
 // ---- The timeline
@@ -145,7 +145,7 @@ function show(state) {
   }
   reducing = state.reduces.total > 0;
   tiles($("tiles"), [["Time", duration(state.elapsed_ms)], ["Input read", bytes(state.input_bytes_read), "of " + bytes(state.input_bytes)],
-    ["Reduces read", bytes(state.reduce_input_bytes)], ["Output", bytes(state.output_bytes)], ["Running", count(state.running), "attempts"],
+    ["Reduces read", bytes(state.reduce_input_bytes)], ["Output", bytes(state.output_bytes)], ["Running", count(state.maps.running + state.reduces.running), "tasks"],
     ["Attempts", count(state.attempts)], ["Failed", count(state.failures)], ["Backups", count(state.backups), count(state.backups_won) + " won"]]);
   maps.show(state.maps, "map");
   reduces.show(state.reduces, "reduce");

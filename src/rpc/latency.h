@@ -29,21 +29,20 @@ class Latencies {
   }
 
   static std::size_t BucketOf(std::chrono::nanoseconds took) {
-    const std::uint64_t units = std::max<std::uint64_t>(
-        static_cast<std::uint64_t>(std::max<std::int64_t>(took.count(), 0)) / kUnitNs, 1);
-    const auto power = static_cast<std::size_t>(std::bit_width(units)) - 1;
-    const std::uint64_t part = (power >= 2 ? units >> (power - 2) : units << (2 - power)) & 3;
-    return std::min(power * 4 + static_cast<std::size_t>(part), kLatencyBuckets - 1);
+    const auto ns = static_cast<std::uint64_t>(std::max<std::int64_t>(took.count(), 0));
+    const std::uint64_t units = std::max<std::uint64_t>(ns / kUnitNs, 4);
+    const auto doublings = static_cast<std::size_t>(std::bit_width(units)) - 3;
+    const auto part = static_cast<std::size_t>(units >> doublings & 3);
+    return std::min(doublings * 4 + part, kLatencyBuckets - 1);
   }
   /// What no call in the bucket reaches, in seconds.
   static double EndOf(std::size_t bucket) {
-    const double units = static_cast<double>(4 + bucket % 4 + 1) / 4 *
-                         static_cast<double>(std::uint64_t{1} << (bucket / 4));
-    return units * kUnitNs / 1e9;
+    const std::uint64_t units = std::uint64_t{bucket % 4 + 5} << bucket / 4;
+    return static_cast<double>(units * kUnitNs) / 1e9;
   }
 
  private:
-  static constexpr std::uint64_t kUnitNs = 256;
+  static constexpr std::uint64_t kUnitNs = 64;
   std::array<std::atomic<std::uint64_t>, kLatencyBuckets> counts_{};
 };
 

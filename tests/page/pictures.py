@@ -30,12 +30,12 @@ class JobPictures(MrPage, Pictures):
   File "words.py", line 12, in <module>
 UnicodeDecodeError: invalid start byte' >&2; exit 1;; esac
             n=$(echo $mapreduce_task_attempt_id | tr -dc 0-9 | tail -c 6)
-            sleep 0.$((2 + n % 7))
+            sleep 0.$(expr 2 + $n % 7)
             [ -z "$SLOW" ] || while [ ! -e {slow} ]; do sleep 0.05; done
             tr -s ' ' '\\n' | sed 's/$/\\t1/'""")
         reducer = self.write("add-up", f"""#!/bin/sh
             n=$(echo $mapreduce_task_attempt_id | tr -dc 0-9 | tail -c 3)
-            sleep 1.$((n % 9))
+            sleep 1.$(expr $n % 9)
             case $mapreduce_task_attempt_id in *_r_00000[4567]_*) while [ ! -e {gate} ]; do sleep 0.05; done;; esac
             uniq -c""")
         for script in (mapper, reducer):
@@ -87,11 +87,11 @@ class ElectionPictures(KvPage, Pictures):
             loop.start()
         try:
             self.open(watcher)
-            points = "return document.querySelector('#rate polyline').getAttribute('points').split(' ').length"
+            points = "return document.querySelector('#rate path').getAttribute('d').split(/[ML]/).length"
             wait_until(lambda: self.browser.run(points) > 40, "there is a past", deadline=90)
             leader.kill()
             wait_until(lambda: self.browser.run(points) > 50, "there is more", deadline=90)
-            self.picture("kv-election.png", height=1240)
+            self.picture("kv-election.png", height=1200)
             leader.start(made.members)
             wait_until(lambda: self.chips()[leader.name] == "follower", "it is back")
             self.picture("kv-phone.png", width=390, dark=True, height=844, at="[aria-labelledby=h-members]")

@@ -64,9 +64,9 @@ void LivePage::Stop() {
     requests_.clear();
   }
   changed_.notify_all();
+  feed_.Close();
   if (thread_.joinable()) thread_.join();
   if (asking_.joinable()) asking_.join();
-  feed_.Close();
 }
 
 // ---- What is asked for
@@ -256,24 +256,30 @@ PageState LivePage::Look() {
 /// One after another, on a thread of its own: who is gone must not keep the page.
 void LivePage::AskPeers() {
   std::unique_lock lock(mutex_);
+  Clock::time_point due{};
   while (!stopping_) {
-    changed_.wait_for(lock, kPeerInterval, [this] { return stopping_; });
-    if (stopping_ || !feed_.wanted()) continue;
+    changed_.wait_for(lock, kTick, [this] { return stopping_; });
+    if (stopping_ || !feed_.wanted() || Clock::now() < due) continue;
+    due = Clock::now() + kPeerInterval;
     lock.unlock();
     const auto roster = RosterOf(member_.replica().Status().members, *member_.published().view());
-    for (const RosterEntry& entry : roster.ok() ? *roster : std::vector<RosterEntry>()) {
-      if (entry.id == member_.id() || entry.peer_urls.empty()) continue;
-      const auto address = AddressOfUrl(entry.peer_urls.front());
-      if (!address.ok()) continue;
-      const auto bytes =
-          raft::AskNode(*address, member_.options().peer_tls, kStatusQuestion, kPeerTimeout);
-      auto status = bytes.ok() ? DecodePeerStatus(*bytes) : std::nullopt;
-      if (status && (status->cluster_id != member_.cluster_id() || status->member != entry.id))
-        status.reset();
-      NotePeer(entry.id, std::move(status));
-    }
+    for (const RosterEntry& entry : roster.ok() ? *roster : std::vector<RosterEntry>())
+      if (entry.id != member_.id() && feed_.wanted()) Ask(entry);
     lock.lock();
   }
+}
+
+void LivePage::Ask(const RosterEntry& peer) {
+  if (peer.peer_urls.empty()) return;
+  const auto address = AddressOfUrl(peer.peer_urls.front());
+  if (!address.ok()) return;
+  const auto bytes =
+      raft::AskNode(*address, member_.options().peer_tls, kStatusQuestion, kPeerTimeout);
+  auto status = bytes.ok() ? DecodePeerStatus(*bytes) : std::nullopt;
+  // Somebody else's address by now.
+  if (status && (status->cluster_id != member_.cluster_id() || status->member != peer.id))
+    status.reset();
+  NotePeer(peer.id, std::move(status));
 }
 
 void LivePage::NotePeer(std::uint64_t id, std::optional<PeerStatus> status) {

@@ -67,6 +67,7 @@ class LivePage {
   void CountStore(Clock::time_point now);
   PageState Look();
   void AskPeers();
+  void Ask(const RosterEntry& peer);
   void NotePeer(std::uint64_t id, std::optional<PeerStatus> status);
 
   Member& member_;

@@ -23,7 +23,7 @@ inline constexpr std::size_t kPageElectionsMax = 60;  ///< of all members togeth
 inline constexpr std::size_t kPageLogLinesMax = 40;
 /// Of the key browser: keys of one answer, and bytes of a value that are shown.
 inline constexpr std::int64_t kPageKeysMax = 200, kPageKeysDefault = 50;
-inline constexpr std::size_t kPageValueBytesMax = 2048;
+inline constexpr std::size_t kPageValueBytesMax = 512;
 /// Keys are counted up to here, no more often than every kPageCountSeconds.
 inline constexpr std::uint64_t kPageKeysCountedMax = 100'000;
 inline constexpr int kPageCountSeconds = 5;

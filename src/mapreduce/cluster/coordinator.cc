@@ -357,6 +357,7 @@ void Coordinator::Core::ServePages() {
        [](const Master&, const rpc::HttpRequest&) { return std::optional<std::string>("ok\n"); });
   // An address beyond this machine was asked for by name.
   const bool local = options_.http->kind == rpc::Address::Kind::kUnix ||
+                     options_.http->host == "localhost" ||
                      web::IsLocalPeer(options_.http->ToString());
   pages_ = std::make_unique<LivePages>(
       http_, web::PageRules{local ? web::Viewers::kLocal : web::Viewers::kAll, options_.http_admin},
