@@ -7,6 +7,7 @@
 
 #include "cli/interrupts.h"
 #include "cli/mr_cluster.h"
+#include "cli/mr_on.h"
 #include "cli/progress_bar.h"
 #include "cli/say.h"
 #include "cli/show_report.h"
@@ -17,8 +18,6 @@
 #include "mapreduce/fs/local.h"
 
 namespace trireme::cli {
-namespace {
-
 int ExitStatusOf(const mapreduce::JobReport& report) {
   switch (report.state) {
     case mapreduce::plan::JobState::kSucceeded:
@@ -30,8 +29,6 @@ int ExitStatusOf(const mapreduce::JobReport& report) {
   }
 }
 
-}  // namespace
-
 int WrongUse(const absl::Status& status) {
   Say(stderr, "trireme: {}\n", OneLine(status.message()));
   return kWrongUse;
@@ -40,6 +37,7 @@ int WrongUse(const absl::Status& status) {
 int RunJob(const RunOptions& options) {
   io::RaiseFileLimit();
   if (const auto report = CheckReport(options); !report.ok()) return WrongUse(report);
+  if (!options.on.target.empty()) return RunJobOn(options);
   if (!options.coordinator.empty()) return RunJobOnCluster(options);
   mapreduce::LocalFileSystem files;
   mapreduce::EmbeddedOptions embedded;

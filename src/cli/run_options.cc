@@ -31,6 +31,7 @@ class RunParser {
     AddInputAndOutput();
     AddRunning();
     AddShowing();
+    if (source_ != JobSource::kSubmitted) AddOnOptions(app_, &options_.on);
   }
 
   absl::StatusOr<ParsedRun> Parse(std::vector<std::string> arguments) {

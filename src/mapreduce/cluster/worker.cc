@@ -107,6 +107,7 @@ class Worker::Core final : public SlotPool::Listener {
   void Post(OwnerQueue::Task task) { (void)inbox_.Post(std::move(task)); }
   void Run();
   bool Tick();
+  void CountSilence(std::int64_t now);
   bool MayLeave(std::int64_t now) const;
   void Leave();
   absl::Status Listen();
@@ -162,6 +163,8 @@ class Worker::Core final : public SlotPool::Listener {
   std::int64_t lease_ms_ = kFirstLeaseMs;
   std::int64_t next_beat_ms_ = 0;
   std::int64_t drain_until_ms_ = 0;  ///< 0: not draining
+  std::int64_t silence_ms_ = 0;      ///< of the coordinator
+  std::int64_t counted_ms_ = io::SteadyMs();
   absl::Status fatal_;
 
   std::atomic<int> drains_{0};
@@ -244,6 +247,7 @@ bool Worker::Core::Tick() {
   const std::int64_t now = io::SteadyMs();
   link_.Tick(now);
   inputs_.Tick(now);
+  CountSilence(now);
   if (drains_ > 0 && drain_until_ms_ == 0) {
     drain_until_ms_ = now + options_.drain_patience_ms;
     next_beat_ms_ = now;  // tell at once that there are no slots
@@ -256,6 +260,14 @@ bool Worker::Core::Tick() {
     Beat();
   }
   return fatal_.ok() && !MayLeave(now);
+}
+
+/// From turn to turn: while this process was stopped, it was we who did not listen.
+void Worker::Core::CountSilence(std::int64_t now) {
+  silence_ms_ += std::min(now - std::exchange(counted_ms_, now), lease_ms_);
+  if (options_.leave_after_ms == 0 || silence_ms_ <= options_.leave_after_ms) return;
+  fatal_ = absl::UnavailableError(fmt::format("no coordinator at {} for {} ms; this worker leaves",
+                                              options_.coordinator.ToString(), silence_ms_));
 }
 
 bool Worker::Core::MayLeave(std::int64_t now) const {
@@ -363,6 +375,7 @@ void Worker::Core::ReadProgress() {
 }
 
 void Worker::Core::OnOrder(v1::WorkerOrder order) {
+  silence_ms_ = 0;
   switch (order.body_case()) {
     case v1::WorkerOrder::kAnswer:
       return OnAnswer(order.answer());

@@ -34,6 +34,7 @@ struct WorkerOptions {
   std::optional<Isolation> isolation;  ///< none: as each job asks
   bool always_fetch = false;           ///< also what could be read from a neighbour's directory
   std::int64_t drain_patience_ms = kDrainPatienceMs;
+  std::int64_t leave_after_ms = 0;  ///< without a coordinator for so long; 0: never
   std::string slot_program = "/proc/self/exe";
 };
 
