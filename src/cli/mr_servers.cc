@@ -162,8 +162,13 @@ int RunCoordinator(std::vector<std::string> arguments) {
   app.add_option("--state", options.state_directory,
                  "where jobs are remembered over restarts (default: they are not)");
   app.add_option_function<std::string>(
-      "--http", [&](const std::string& text) { options.http = AddressOf("--http", text); },
-      "status pages, /metrics and /healthz");
+      "--http",
+      [&](const std::string& text) {
+        const bool port = text.find_first_not_of("0123456789") == std::string::npos;
+        options.http = AddressOf("--http", port ? "127.0.0.1:" + text : text);
+      },
+      "live pages, /metrics and /healthz: PORT (of this machine only), host:port or unix:/path");
+  app.add_flag("--http-admin", options.http_admin, "the pages may also cancel jobs");
   mapreduce::S3Options s3;
   AddS3Flags(app, &s3);
   AddTime(app, "--worker-lease", "a worker not heard of for so long is lost (default 3s)",

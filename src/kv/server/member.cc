@@ -109,6 +109,7 @@ absl::Status Member::StartRaft() {
     StampEntry(stamped, leases_.Stamp());
     return SharedBytes::Own(std::move(stamped));
   };
+  node.group.on_leadership = [this](const raft::Leadership& now) { elections_.Note(id_, now); };
   node.host.on_fatal = [this](const absl::Status& status) { Fail(status); };
   TRIREME_ASSIGN_OR_RETURN(node_, raft::Node::Start(node, machine_.get()));
   for (const auto& gateway : gateways_) gateway->Connect(&node_->replica());

@@ -236,6 +236,9 @@ void AddAttempts(const v1::Timeline& timeline, JobReport* to) {
   for (const v1::WorkerStatus& worker : timeline.workers()) {
     hosts[worker.worker().id()] = worker.host();
   }
+  std::map<std::uint64_t, std::uint64_t> running;  // what they have read
+  for (const v1::RunningAttempt& one : timeline.status().running())
+    running[one.attempt().id()] = one.bytes();
   for (const v1::AttemptTrace& trace : timeline.attempts()) {
     const auto [lane, added] =
         lanes.try_emplace(trace.worker(), static_cast<std::uint32_t>(to->lanes.size()));
@@ -253,6 +256,9 @@ void AddAttempts(const v1::Timeline& timeline, JobReport* to) {
     bar.output_bytes = trace.result().output_bytes();
     bar.records = trace.result().input_records();
     bar.note = trace.note();
+    const auto said = running.find(trace.attempt().id());
+    if (bar.end == plan::AttemptEnd::kRunning && said != running.end())
+      bar.input_bytes = said->second;
   }
 }
 

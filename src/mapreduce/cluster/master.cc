@@ -67,7 +67,7 @@ Outcome Master::Handle(const std::shared_ptr<Session>& session, v1::WorkerMessag
               {{"attempt", plan::Describe(failed.attempt)},
                {"worker", plan::Describe(worker)},
                {"message", failed.message}});
-      book_.Note(failed.attempt, failed.message);
+      book_.Note(failed.attempt, failed.message, failed.stderr_tail);
       return Step(failed);
     }
     case v1::WorkerMessage::kCommit:
