@@ -196,7 +196,7 @@ absl::Status Reads::Stream(const RangeRequest& request, std::int64_t at, KeyValu
   const std::int64_t limit =
       request.limit > 0 ? request.limit : std::numeric_limits<std::int64_t>::max();
   std::int64_t taken = 0;
-  RangeCursor cursor(iterator_, request.key, request.end, at);
+  RangeCursor cursor(at < current_ ? all_ : newest_, request.key, request.end, at);
   for (KeyValueView kv;;) {
     TRIREME_ASSIGN_OR_RETURN(const bool there_is, cursor.Next(&kv));
     if (!there_is) return absl::OkStatus();
@@ -256,15 +256,15 @@ absl::Status Reads::Range(const RangeRequest& request, Error* error, RangeResult
 
 /// What is compared, without the value, if no store need be read for it.
 bool Reads::FindKnown(const Compare& compare, Found* found) const {
-  return newest_ != nullptr && compare.end.empty() && compare.target != CompareTarget::kValue &&
-         newest_->Find(compare.key, &found->revision, &found->record);
+  return known_ != nullptr && compare.end.empty() && compare.target != CompareTarget::kValue &&
+         known_->Find(compare.key, &found->revision, &found->record);
 }
 
 /// For every key of the range; a range without keys compares as one key that never was, but for its
 /// value, which cannot be compared.
 absl::StatusOr<bool> Reads::Holds(const Compare& compare) {
   if (Found known; FindKnown(compare, &known)) return HoldsFor(compare, known.View(compare.key));
-  RangeCursor cursor(iterator_, compare.key, compare.end, current_);
+  RangeCursor cursor(newest_, compare.key, compare.end, current_);
   bool any = false;
   for (KeyValueView kv;;) {
     TRIREME_ASSIGN_OR_RETURN(const bool there_is, cursor.Next(&kv));
