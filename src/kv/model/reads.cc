@@ -141,16 +141,16 @@ bool RangeCursor::InRange() const {
 void RangeCursor::PassOlderVersions() {
   iterator_.Next();
   if (!InRange() || !iterator_.key().starts_with(prefix_)) return;
-  std::string last = prefix_;
-  AppendNewestFirst(last, {0, 0});
-  iterator_.Seek(last);
+  buffer_.assign(prefix_);  // the key that it held is not looked at any more
+  AppendNewestFirst(buffer_, {0, 0});
+  iterator_.Seek(buffer_);
 }
 
 /// To the version of the key at hand that is the newest at at_, or to what follows the key.
 void RangeCursor::SeekVersion() {
-  std::string from = prefix_;
-  AppendNewestFirst(from, {at_, std::numeric_limits<std::uint32_t>::max()});
-  iterator_.Seek(from);
+  buffer_.assign(prefix_);
+  AppendNewestFirst(buffer_, {at_, std::numeric_limits<std::uint32_t>::max()});
+  iterator_.Seek(buffer_);
 }
 
 /// The entry at hand is the first of a key: gives its version at at_, if it exists there.
