@@ -219,13 +219,11 @@ void Member::Propose(Gateway& gateway, const Command& command, Gateway::Patience
   gateway.Propose(std::move(entry), patience, std::move(answer));
 }
 
-void Member::ReadLinearizable(std::shared_ptr<rpc::ServerCall> call, Reading answer) {
+void Member::ReadLinearizable(std::shared_ptr<rpc::ServerCall> call, std::string request,
+                              Gateway::Reading answer) {
   Gateway& via = gateway(*call);
   const Gateway::Patience patience = PatienceOf(*call);
-  via.ReadLinearizable(patience, [call = std::move(call), answer = std::move(answer)](
-                                     const absl::StatusOr<Gateway::View>& view) mutable {
-    view.ok() ? answer(*call, **view) : call->Finish(view.status());
-  });
+  via.ReadLinearizable(patience, std::move(call), std::move(request), std::move(answer));
 }
 
 bool Member::wants_events() const {

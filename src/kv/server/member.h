@@ -95,8 +95,8 @@ class Member final : private MachineObserver, private rpc::Loop::Timer {
     return loops_[NumberOf(call)];
   }
   /// `answer` finishes the call from a view that has all that was acknowledged before.
-  using Reading = absl::AnyInvocable<void(rpc::ServerCall&, const ReadView&)>;
-  void ReadLinearizable(std::shared_ptr<rpc::ServerCall> call, Reading answer);
+  void ReadLinearizable(std::shared_ptr<rpc::ServerCall> call, std::string request,
+                        Gateway::Reading answer);
 
   std::int64_t LeaseTimeNow() const { return leases_.LeaseTimeNow(); }
   /// The least that is granted, as etcd has it: one and a half election timeouts.
