@@ -12,12 +12,14 @@
 #include "io/metrics_page.h"
 #include "mapreduce/cluster/coordinator_metrics.h"
 #include "mapreduce/cluster/end_latch.h"
+#include "mapreduce/cluster/live_pages.h"
 #include "mapreduce/cluster/master.h"
 #include "mapreduce/cluster/output_directory.h"
 #include "mapreduce/cluster/owner_queue.h"
 #include "mapreduce/cluster/pages.h"
 #include "rpc/server.h"
 #include "trireme/mapreduce/v1/control.trireme.h"
+#include "web/page_rules.h"
 
 namespace trireme::mapreduce::cluster {
 namespace {
@@ -112,6 +114,7 @@ class Coordinator::Core final : public v1::CoordinatorService {
   TurnTimes times_;                                 // the owner thread's
   std::atomic<std::uint64_t> turns_{0};
   rpc::Server server_, http_;
+  std::unique_ptr<LivePages> pages_;  // with http_
   std::thread owner_, files_thread_;
   EndLatch ended_;
   std::atomic<bool> stopped_{false};
@@ -134,7 +137,9 @@ absl::Status Coordinator::Core::Start() {
   files_thread_ = std::thread([this] { RunFiles(); });
   owner_ = std::thread([this] { Run(); });
   TRIREME_RETURN_IF_ERROR(server_.Start());
-  return http_address_ ? http_.Start() : absl::OkStatus();
+  if (!http_address_) return absl::OkStatus();
+  pages_->Start();
+  return http_.Start();
 }
 
 absl::Status Coordinator::Core::OpenMaster() {
@@ -190,6 +195,7 @@ absl::Status Coordinator::Core::Wait() {
 
 void Coordinator::Core::Stop() {
   if (stopped_.exchange(true)) return;
+  if (pages_ != nullptr) pages_->Stop();
   inbox_.Close();
   files_inbox_.Close();
   if (owner_.joinable()) owner_.join();
@@ -226,7 +232,8 @@ Master::Hands Coordinator::Core::MakeHands() {
     work([=]() -> absl::Status { return open(directory).Prepare(/*overwrite=*/true); },
          std::move(done));
   };
-  hands.finish_output = [=, this](std::string directory, bool keep, auto done) {
+  hands.finish_output = [=, this](std::string directory, std::string intermediate, bool keep,
+                                  auto done) {
     work(
         [=, this]() -> absl::Status {
           OutputDirectory& output = open(directory);
@@ -237,6 +244,7 @@ Master::Hands Coordinator::Core::MakeHands() {
             output.Abandon();
           }
           outputs_.erase(directory);
+          if (!intermediate.empty()) files->RemoveTree(intermediate).IgnoreError();
           return status;
         },
         std::move(done));
@@ -353,19 +361,7 @@ void Coordinator::Core::Page(const std::string& path, const char* type, Read rea
 }
 
 void Coordinator::Core::ServePages() {
-  constexpr const char* kHtml = "text/html; charset=utf-8";
-  Page("/", kHtml, [](const Master& master, const rpc::HttpRequest& request) {
-    return request.path == "/" ? std::optional(OverviewPage(master.Jobs(), master.Workers()))
-                               : std::nullopt;
-  });
-  Page("/jobs/*", kHtml,
-       [](const Master& master, const rpc::HttpRequest& request) -> std::optional<std::string> {
-         const auto job = JobOfPath(request.path);
-         if (!job) return std::nullopt;
-         const auto timeline = master.Timeline(JobId{*job});
-         if (!timeline.ok()) return std::nullopt;
-         return JobPage(*timeline);
-       });
+  if (!options_.http) return;
   Page("/metrics", io::MetricsPage::kContentType, [this](Master& master, const rpc::HttpRequest&) {
     io::MetricsPage page;
     master.AppendMetrics(page);
@@ -375,6 +371,15 @@ void Coordinator::Core::ServePages() {
   });
   Page("/healthz", "text/plain",
        [](const Master&, const rpc::HttpRequest&) { return std::optional<std::string>("ok\n"); });
+  // An address beyond this machine was asked for by name.
+  const bool local = options_.http->kind == rpc::Address::Kind::kUnix ||
+                     options_.http->host == "localhost" ||
+                     web::IsLocalPeer(options_.http->ToString());
+  pages_ = std::make_unique<LivePages>(
+      http_, web::PageRules{local ? web::Viewers::kLocal : web::Viewers::kAll, options_.http_admin},
+      [this](absl::AnyInvocable<void(Master&)> work) {
+        return inbox_.Post([this, work = std::move(work)]() mutable { work(*master_); });
+      });
 }
 
 // ---- The handle
