@@ -30,6 +30,15 @@ install(TARGETS trireme_raft)  # for other languages, beside include/trireme/c/r
 install(TARGETS trireme_headers trireme_mapreduce trireme_raft_embed trireme_kv ${rooms} trireme_mapreduce_proto
     trireme_etcd_proto
   EXPORT trireme-targets)
+foreach(section 1 7)
+  install(DIRECTORY ${CMAKE_BINARY_DIR}/man/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section}
+    FILES_MATCHING PATTERN "*.${section}")
+endforeach()
+set(completion ${CMAKE_BINARY_DIR}/completion)
+install(FILES ${completion}/trireme.bash RENAME trireme
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+install(FILES ${completion}/trireme.zsh RENAME _trireme DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+install(FILES ${completion}/trireme.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 install(DIRECTORY include/trireme DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT trireme-targets NAMESPACE trireme:: DESTINATION ${package_dir})
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/trireme-config-version.cmake

@@ -80,7 +80,7 @@ CLI::Option* AddChoice(CLI::App& app, const char* names, const char* help,
                        std::initializer_list<const char*> choices,
                        std::function<void(const std::string&)> store) {
   const std::vector<std::string> known(choices.begin(), choices.end());
-  return AddText(app, names, help, "KIND",
+  return AddText(app, names, help, fmt::format("{}", fmt::join(known, "|")).c_str(),
                  [name = NameIn(names), known, store](const std::string& text) {
                    for (const std::string& one : known) {
                      if (one == text) return store(text);
@@ -100,7 +100,7 @@ std::string Explain(const CLI::ParseError& error) {
 }
 
 void AddLogLevel(CLI::App& app) {
-  AddText(app, "--log-level", "debug, info, warn (default) or error", "LEVEL",
+  AddText(app, "--log-level", "debug, info, warn (default) or error", "debug|info|warn|error",
           [](const std::string& level) {
             if (!io::SetLogLevel(level).ok())
               Refuse("--log-level", level, "debug, info, warn or error");

@@ -7,12 +7,14 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "cli/command_table.h"
 #include "cli/flags.h"
 #include "cli/kv_config_file.h"
 #include "cli/kv_serve_flags.h"
 #include "cli/run_command.h"
 #include "cli/say.h"
 #include "io/process.h"
+#include "io/service_manager.h"
 #include "kv/server/server.h"
 
 namespace trireme::cli {
@@ -46,6 +48,7 @@ class EndSignals {
 };
 
 int Serve(const kv::ServerOptions& options) {
+  io::ServiceManager service = io::ServiceManager::FromEnvironment();
   EndSignals signals;
   auto server = kv::Server::Start(options);
   if (!server.ok()) {
@@ -55,12 +58,18 @@ int Serve(const kv::ServerOptions& options) {
   for (const std::string& address : (*server)->client_addresses())
     Say(stdout, "serving clients on {}\n", address);
   std::fflush(stdout);
+  service.Ready("serving clients");
   while (!signals.Wait()) {
     const absl::Status failure = (*server)->member().failure();
-    if (failure.ok()) continue;
+    if (failure.ok()) {
+      (void)(*server)->member().replica().Status();  // waits for Raft's loop: does it hang?
+      service.Alive();
+      continue;
+    }
     Say(stderr, "trireme: this member stops: {}\n", OneLine(failure.message()));
     return kFailed;
   }
+  service.Stopping();
   signals.Unblock();
   (*server)->Stop();
   return kDone;
@@ -74,6 +83,7 @@ int RunKvServe(std::vector<std::string> arguments) {
   KvServeFlags flags;
   const std::string file = ConfigFileIn(arguments);
   flags.AddTo(app, file.empty());
+  if (Describe(app)) return kDone;
   if (!file.empty()) {
     auto in_file = FlagsInConfigFile(file);
     if (!in_file.ok()) return WrongUse(in_file.status());

@@ -15,6 +15,7 @@
 
 #include "CLI/CLI.hpp"
 #include "base/status_macros.h"
+#include "cli/command_table.h"
 #include "cli/flags.h"
 #include "cli/interrupts.h"
 #include "cli/run_command.h"
@@ -22,6 +23,7 @@
 #include "cli/say.h"
 #include "fmt/format.h"
 #include "io/process.h"
+#include "io/service_manager.h"
 #include "mapreduce/cluster/coordinator.h"
 #include "mapreduce/cluster/slot_pool.h"
 #include "mapreduce/cluster/worker.h"
@@ -44,26 +46,47 @@ rpc::Address AddressOf(const char* flag, const std::string& text) {
   return *address;
 }
 
+/// A port alone is of this machine.
+rpc::Address HttpAddressOf(const std::string& text) {
+  const bool port = text.find_first_not_of("0123456789") == std::string::npos;
+  return AddressOf("--http", port ? "127.0.0.1:" + text : text);
+}
+
 /// A lease shorter than a few heartbeats and scheduling hiccups loses workers that are well.
 constexpr std::int64_t kWorkerLeaseMinMs = 100;
 
-/// Calls `on_interrupt` for each interrupt, until it is destroyed.
+/// Calls `on_interrupt` for each interrupt, until it is destroyed. Meanwhile it tells the service
+/// manager that all is well whenever `turns` has grown: a server whose owner thread hangs is not.
 class InterruptWatch {
  public:
-  explicit InterruptWatch(std::function<void()> on_interrupt)
-      : thread_([this, on_interrupt = std::move(on_interrupt), count = CatchInterrupts()] {
-          int seen = 0;
-          while (!over_) {
-            for (; seen < *count; ++seen) on_interrupt();
-            std::this_thread::sleep_for(std::chrono::milliseconds(20));
-          }
-        }) {}
+  InterruptWatch(std::function<void()> on_interrupt, std::function<std::uint64_t()> turns,
+                 io::ServiceManager* service)
+      : on_interrupt_(std::move(on_interrupt)),
+        turns_(std::move(turns)),
+        service_(service),
+        thread_([this, count = CatchInterrupts()] { Run(count); }) {}
   ~InterruptWatch() {
     over_ = true;
     thread_.join();
   }
 
  private:
+  void Run(const std::atomic<int>* count) {
+    int seen = 0;
+    std::uint64_t turned = 0;
+    while (!over_) {
+      for (; seen < *count; ++seen) {
+        if (seen == 0) service_->Stopping();
+        on_interrupt_();
+      }
+      if (std::exchange(turned, turns_()) != turned) service_->Alive();
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+  }
+
+  const std::function<void()> on_interrupt_;
+  const std::function<std::uint64_t()> turns_;
+  io::ServiceManager* const service_;
   std::atomic<bool> over_{false};
   std::thread thread_;
 };
@@ -95,7 +118,15 @@ class InputWatch {
   std::thread thread_;
 };
 
+std::string Listed(const std::vector<rpc::Address>& addresses) {
+  std::string text;
+  for (const rpc::Address& address : addresses)
+    text += (text.empty() ? "" : ", ") + address.ToString();
+  return text;
+}
+
 int Serve(CoordinatorOptions options, mapreduce::S3Options s3) {
+  io::ServiceManager service = io::ServiceManager::FromEnvironment();
   mapreduce::Files files(std::move(s3));
   options.files = &files;
   auto started = Coordinator::Start(std::move(options));
@@ -111,11 +142,37 @@ int Serve(CoordinatorOptions options, mapreduce::S3Options s3) {
     Say(stdout, "pages on http://{}/\n", coordinator.http_address()->ToString());
   }
   std::fflush(stdout);
-  const InterruptWatch watch([&coordinator] { coordinator.Stop(); });
+  service.Ready(fmt::format("serving workers and users on {}", Listed(coordinator.addresses())));
+  const InterruptWatch watch([&coordinator] { coordinator.Stop(); },
+                             [&coordinator] { return coordinator.turns(); }, &service);
   const absl::Status status = coordinator.Wait();
   if (status.ok()) return kDone;
   Say(stderr, "trireme: the coordinator stops: {}\n", std::string(status.message()));
   return kFailed;
+}
+
+int Work(WorkerOptions options, bool stop_on_eof) {
+  io::RaiseFileLimit();
+  io::ServiceManager service = io::ServiceManager::FromEnvironment();
+  const std::string coordinator = options.coordinator.ToString();
+  auto started = Worker::Start(std::move(options));
+  if (!started.ok()) return WrongUse(started.status());
+  Worker& worker = **started;
+  Say(stdout, "serving map outputs on {}\n", worker.shuffle_address().ToString());
+  if (worker.http_address())
+    Say(stdout, "pages on http://{}/\n", worker.http_address()->ToString());
+  std::fflush(stdout);
+  service.Ready("working for " + coordinator);
+  const InterruptWatch watch([&worker] { worker.Drain(); }, [&worker] { return worker.turns(); },
+                             &service);
+  std::optional<InputWatch> input;
+  if (stop_on_eof) input.emplace([&worker] { worker.Drain(); });
+  bool hung = false;
+  const absl::Status status = worker.Wait(&hung);
+  if (!status.ok()) Say(stderr, "trireme: {}\n", std::string(status.message()));
+  const int exit_status = status.ok() ? kDone : kFailed;
+  if (hung) ::_exit(exit_status);  // a thread of user code never ends
+  return exit_status;
 }
 
 }  // namespace
@@ -136,6 +193,7 @@ absl::StatusOr<rpc::Address> CoordinatorOf(const std::string& given) {
 }
 
 std::optional<int> ParseArguments(CLI::App& app, std::vector<std::string> arguments) {
+  if (Describe(app)) return kDone;
   std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
   try {
     app.parse(std::move(arguments));
@@ -162,11 +220,7 @@ int RunCoordinator(std::vector<std::string> arguments) {
   app.add_option("--state", options.state_directory,
                  "where jobs are remembered over restarts (default: they are not)");
   app.add_option_function<std::string>(
-      "--http",
-      [&](const std::string& text) {
-        const bool port = text.find_first_not_of("0123456789") == std::string::npos;
-        options.http = AddressOf("--http", port ? "127.0.0.1:" + text : text);
-      },
+      "--http", [&](const std::string& text) { options.http = HttpAddressOf(text); },
       "live pages, /metrics and /healthz: PORT (of this machine only), host:port or unix:/path");
   app.add_flag("--http-admin", options.http_admin, "the pages may also cancel jobs");
   mapreduce::S3Options s3;
@@ -219,6 +273,9 @@ int RunWorker(std::vector<std::string> arguments) {
   AddTime(app, "--drain",
           "on SIGTERM: how long to finish attempts and serve map outputs (default 30s)", 0,
           [&](std::int64_t ms) { options.drain_patience_ms = ms; });
+  app.add_option_function<std::string>(
+      "--http", [&](const std::string& text) { options.http = HttpAddressOf(text); },
+      "/metrics and /healthz: PORT (of this machine only), host:port or unix:/path");
   AddTime(app, "--leave-after", "leave when the coordinator is gone for so long (default: never)",
           0, [&](std::int64_t ms) { options.leave_after_ms = ms; });
   app.add_flag("--stop-on-eof", stop_on_eof, "when standard input ends, stop as on SIGTERM");
@@ -233,20 +290,7 @@ int RunWorker(std::vector<std::string> arguments) {
   if (listen_towards) {
     if (const absl::Status listen = ListenTowards(&options); !listen.ok()) return WrongUse(listen);
   }
-  io::RaiseFileLimit();
-  auto started = Worker::Start(std::move(options));
-  if (!started.ok()) return WrongUse(started.status());
-  Say(stdout, "serving map outputs on {}\n", (*started)->shuffle_address().ToString());
-  std::fflush(stdout);
-  const InterruptWatch watch([&worker = **started] { worker.Drain(); });
-  std::optional<InputWatch> input;
-  if (stop_on_eof) input.emplace([&worker = **started] { worker.Drain(); });
-  bool hung = false;
-  const absl::Status status = (*started)->Wait(&hung);
-  if (!status.ok()) Say(stderr, "trireme: {}\n", std::string(status.message()));
-  const int exit_status = status.ok() ? kDone : kFailed;
-  if (hung) ::_exit(exit_status);  // a thread of user code never ends
-  return exit_status;
+  return Work(std::move(options), stop_on_eof);
 }
 
 }  // namespace trireme::cli

@@ -1,6 +1,7 @@
 #include "cli/raft_commands.h"
 
 #include "CLI/CLI.hpp"
+#include "cli/command_table.h"
 #include "cli/raft_inspection.h"
 #include "cli/run_command.h"
 #include "fmt/format.h"
@@ -25,6 +26,7 @@ constexpr char kHelp[] =
 
 /// False: `*status` is what to exit with.
 bool Parse(CLI::App& app, const std::vector<std::string>& arguments, int* status) {
+  if (Describe(app)) return false;
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
     return true;

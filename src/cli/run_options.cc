@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "cli/command_table.h"
 #include "cli/flags.h"
 #include "cli/s3_flags.h"
 #include "cli/sizes.h"
@@ -38,6 +39,7 @@ class RunParser {
 
   absl::StatusOr<ParsedRun> Parse(std::vector<std::string> arguments) {
     if (absl::Status found = FindReadyJob(arguments); !found.ok()) return found;
+    if (Describe(app_)) return HelpAsked{};
     std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
     try {
       app_.parse(std::move(arguments));

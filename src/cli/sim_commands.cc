@@ -11,6 +11,7 @@
 
 #include "CLI/CLI.hpp"
 #include "base/status_macros.h"
+#include "cli/command_table.h"
 #include "cli/run_command.h"
 #include "cli/say.h"
 #include "fmt/format.h"
@@ -197,6 +198,7 @@ int RunSim(std::vector<std::string> arguments) {
   app.add_flag("--trace", a.trace, "print all that happens");
   app.add_flag("--options", a.options, "print the world's options and run nothing");
   app.add_flag("--shrink,!--no-shrink", a.shrink, "look for a shorter failing run (default)");
+  if (Describe(app)) return kDone;
   std::reverse(arguments.begin(), arguments.end());
   try {
     app.parse(std::move(arguments));

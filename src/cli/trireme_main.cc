@@ -1,9 +1,11 @@
 #include <string>
 #include <vector>
 
+#include "cli/completion.h"
 #include "cli/kv/run.h"
 #include "cli/kv_backup_format.h"
 #include "cli/kv_serve.h"
+#include "cli/man_page.h"
 #include "cli/mr_commands.h"
 #include "cli/raft_commands.h"
 #include "cli/run_command.h"
@@ -24,6 +26,8 @@ constexpr char kHelp[] =
     "  trireme kv serve ...  a member of a store that speaks etcd's v3 API\n"
     "  trireme raft ...      Raft's log: see `trireme raft help`\n"
     "  trireme sim ...       simulated Raft clusters: see `trireme sim --help`\n"
+    "  trireme completion bash|zsh|fish\n"
+    "                        what completes all this in a shell\n"
     "  trireme --version\n";
 
 }  // namespace
@@ -49,6 +53,9 @@ int main(int argc, char** argv) {
   }
   if (command == "raft") return trireme::cli::RunRaft(std::move(arguments));
   if (command == "sim") return trireme::cli::RunSim(std::move(arguments));
+  if (command == "completion") return trireme::cli::RunCompletion(arguments);
+  if (command == "help" && arguments.size() == 2 && arguments[0] == "--man")
+    return trireme::cli::RunManPage(arguments[1]);
   if (command == "--version") {
     trireme::cli::Say(stdout, "trireme " TRIREME_VERSION "\n");
     return trireme::cli::FlushOutput(trireme::cli::kDone);

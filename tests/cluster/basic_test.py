@@ -143,7 +143,7 @@ class Commands(ClusterTest):
         self.assertIn("wordcount", self.trireme("status", str(job), "--coordinator",
                                                 self.address).stdout)
         for page, word in (("", "wordcount"), (f"jobs/{job}", "Attempts"), ("healthz", "ok"),
-                           ("metrics", "trireme_mr_workers_alive 2")):
+                           ("metrics", "trireme_mr_workers{health=\"well\"} 2")):
             with urllib.request.urlopen(self.http + page) as answer:
                 self.assertIn(word, answer.read().decode())
 

@@ -342,6 +342,7 @@ TEST(Pages, MetricsArePrometheusText) {
   const std::string answer = Get(service->node->http_address(), "/metrics");
   EXPECT_EQ(answer.substr(0, 12), "HTTP/1.1 200");
   EXPECT_NE(answer.find("text/plain; version=0.0.4"), std::string::npos);
+  EXPECT_NE(answer.find("\nprocess_start_time_seconds "), std::string::npos);
   std::set<std::string> declared, histograms;
   std::istringstream lines(answer.substr(answer.find("\r\n\r\n") + 4));
   for (std::string line; std::getline(lines, line);) {

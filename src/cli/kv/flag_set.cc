@@ -38,12 +38,22 @@ void FlagSet::Add(Flag flag) {
 }
 
 void FlagSet::Bool(std::string name, bool* value, std::string help, char letter) {
-  Add({std::move(name), letter, *value ? "true" : "false", std::move(help), true,
+  Add({std::move(name),
+       letter,
+       *value ? "true" : "false",
+       std::move(help),
+       true,
+       {},
        Into(value, ParseBool)});
 }
 
 void FlagSet::Text(std::string name, std::string* value, std::string help, char letter) {
-  Add({std::move(name), letter, fmt::format("\"{}\"", *value), std::move(help), false,
+  Add({std::move(name),
+       letter,
+       fmt::format("\"{}\"", *value),
+       std::move(help),
+       false,
+       {},
        [value](std::string_view text) {
          *value = text;
          return absl::OkStatus();
@@ -51,17 +61,32 @@ void FlagSet::Text(std::string name, std::string* value, std::string help, char 
 }
 
 void FlagSet::Number(std::string name, std::int64_t* value, std::string help) {
-  Add({std::move(name), 0, fmt::format("{}", *value), std::move(help), false,
+  Add({std::move(name),
+       0,
+       fmt::format("{}", *value),
+       std::move(help),
+       false,
+       {},
        Into(value, [](std::string_view text) { return ParseInt(text, 0); })});
 }
 
 void FlagSet::Duration(std::string name, absl::Duration* value, std::string help) {
-  Add({std::move(name), 0, ShowGoDuration(*value), std::move(help), false,
+  Add({std::move(name),
+       0,
+       ShowGoDuration(*value),
+       std::move(help),
+       false,
+       {},
        Into(value, ParseGoDuration)});
 }
 
 void FlagSet::List(std::string name, std::vector<std::string>* value, std::string help) {
-  Add({std::move(name), 0, fmt::format("[{}]", fmt::join(*value, ",")), std::move(help), false,
+  Add({std::move(name),
+       0,
+       fmt::format("[{}]", fmt::join(*value, ",")),
+       std::move(help),
+       false,
+       {},
        [value, first = true](std::string_view text) mutable {
          if (std::exchange(first, false)) value->clear();
          for (std::string& part : SplitList(text)) value->push_back(std::move(part));

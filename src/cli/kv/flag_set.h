@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -22,6 +23,7 @@ struct Flag {
   std::string otherwise;
   std::string help;
   bool is_bool = false;
+  std::vector<std::string> choices;  ///< for completion; what else is taken is the flag's own
   std::function<absl::Status(std::string_view)> store;
   bool given = false;
 };
@@ -32,6 +34,8 @@ class FlagSet {
   void Text(std::string name, std::string* value, std::string help, char letter = 0);
   void Number(std::string name, std::int64_t* value, std::string help);
   void Duration(std::string name, absl::Duration* value, std::string help);
+  /// What the flag added last takes, for who shows it.
+  void Choices(std::vector<std::string> choices) { flags_.back().choices = std::move(choices); }
   /// Comma-separated; given again it adds.
   void List(std::string name, std::vector<std::string>* value, std::string help);
 

@@ -74,15 +74,18 @@ std::string PrefixEnd(std::string prefix) {
 
 void GetWords::AddFlags(FlagSet& flags) {
   flags.Text("consistency", &consistency_, "Linearizable(l) or Serializable(s)");
+  flags.Choices({"l", "s"});
   flags.Bool("count-only", &count_only, "Get only the count");
   flags.Bool("from-key", &from_key_, "Get keys that are greater than or equal to the given key");
   flags.Bool("keys-only", &keys_only_, "Get only the keys");
   flags.Number("limit", &limit_, "Maximum number of results");
   flags.Text("order", &order_, "Order of results; ASCEND or DESCEND (ASCEND by default)");
+  flags.Choices({"ASCEND", "DESCEND"});
   flags.Bool("prefix", &prefix_, "Get keys with matching prefix");
   flags.Bool("print-value-only", &values_only, "Only write values with the format simple");
   flags.Number("rev", &revision_, "Specify the kv revision");
   flags.Text("sort-by", &sort_by_, "Sort target; CREATE, KEY, MODIFY, VALUE, or VERSION");
+  flags.Choices({"CREATE", "KEY", "MODIFY", "VALUE", "VERSION"});
 }
 
 absl::StatusOr<RangeRequest> GetWords::Request(const std::vector<std::string>& words) const {

@@ -58,6 +58,7 @@ void AddGlobalFlags(FlagSet& flags, GlobalOptions* options) {
   flags.Text("user", &options->user, "not supported yet: authentication comes later");
   flags.Text("write-out", &options->write_out,
              "set the output format (fields, json, protobuf, simple, table)", 'w');
+  flags.Choices({"fields", "json", "protobuf", "simple", "table"});
 }
 
 absl::Status ApplyEnvironment(FlagSet& flags) {

@@ -12,7 +12,7 @@
 namespace trireme::kvcli {
 namespace {
 
-const CommandList& Commands() {
+const CommandList& AllCommands() {
   static const auto* const list = [] {
     auto* made = new CommandList;
     AddKvCommands(made);
@@ -38,7 +38,7 @@ void PrintOn(std::FILE* file, const std::string& text) {
 std::string Overview(std::string_view group) {
   std::string text = fmt::format("trireme kv {}{}COMMAND: etcd's client\n\nCOMMANDS:\n", group,
                                  group.empty() ? "" : " ");
-  for (const CommandEntry& entry : Commands()) {
+  for (const CommandEntry& entry : AllCommands()) {
     if (!group.empty() && !entry.path.starts_with(std::string(group) + " ")) continue;
     text += fmt::format("  {:<20} {}\n", entry.path, entry.summary);
   }
@@ -66,7 +66,7 @@ struct Found {
 };
 
 const CommandEntry* EntryOf(const std::string& path) {
-  for (const CommandEntry& entry : Commands()) {
+  for (const CommandEntry& entry : AllCommands()) {
     if (entry.path == path) return &entry;
   }
   return nullptr;
@@ -98,7 +98,7 @@ Found FindCommand(const std::vector<std::string>& arguments) {
 }
 
 bool IsGroup(const std::string& word) {
-  for (const CommandEntry& entry : Commands()) {
+  for (const CommandEntry& entry : AllCommands()) {
     if (entry.path.starts_with(word + " ")) return true;
   }
   return false;
@@ -184,6 +184,34 @@ absl::Status Session::Print(const Printer::Text& text) {
     return Fail(kIo, "cannot write to standard output");
   }
   return absl::OkStatus();
+}
+
+namespace {
+
+std::vector<FlagText> TextsOf(FlagSet& set) {
+  std::vector<FlagText> texts;
+  for (const Flag& flag : set.flags())
+    texts.push_back(
+        {flag.name, flag.letter, flag.otherwise, flag.help, flag.is_bool, flag.choices});
+  return texts;
+}
+
+}  // namespace
+
+std::vector<CommandText> Commands() {
+  GlobalOptions options;
+  FlagSet global;
+  AddGlobalFlags(global, &options);
+  std::vector<CommandText> texts = {
+      {"", "COMMAND", "A client of any store that speaks etcd's v3 API", TextsOf(global)}};
+  for (const CommandEntry& entry : AllCommands()) {
+    const std::unique_ptr<Command> command = entry.make();
+    FlagSet flags;
+    command->AddFlags(flags);
+    texts.push_back({std::string(entry.path), std::string(entry.usage), std::string(entry.summary),
+                     TextsOf(flags)});
+  }
+  return texts;
 }
 
 int Run(const std::vector<std::string>& arguments) {

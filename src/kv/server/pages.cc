@@ -1,17 +1,13 @@
 #include "kv/server/pages.h"
 
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <chrono>
-#include <filesystem>
-#include <fstream>
+#include <cstdlib>
 #include <iterator>
 #include <string>
 #include <utility>
 
 #include "fmt/format.h"
+#include "io/metrics_page.h"
 #include "kv/model/layout.h"
 #include "kv/server/maintenance_service.h"
 #include "rpc/http.h"
@@ -78,26 +74,7 @@ void Readyz(Member& member, const rpc::HttpRequest& request, const Responder& to
       });
 }
 
-/// Prometheus's text format, version 0.0.4.
-class MetricsPage {
- public:
-  void Counter(std::string_view name, std::string_view help, double value) {
-    One(name, "counter", help, value);
-  }
-  void Gauge(std::string_view name, std::string_view help, double value) {
-    One(name, "gauge", help, value);
-  }
-  void Append(std::string_view text) { text_ += text; }
-  std::string Take() { return std::move(text_); }
-
- private:
-  void One(std::string_view name, std::string_view type, std::string_view help, double value) {
-    fmt::format_to(std::back_inserter(text_), "# HELP {0} {2}\n# TYPE {0} {1}\n{0} {3}\n", name,
-                   type, help, value);
-  }
-
-  std::string text_;
-};
+using io::MetricsPage;
 
 /// The number behind a name in another page of that format; 0 when it is not there.
 double ValueIn(std::string_view page, std::string_view name) {
@@ -111,41 +88,6 @@ double ValueIn(std::string_view page, std::string_view name) {
     return std::strtod(std::string(rest.substr(rest.rfind(' ') + 1)).c_str(), nullptr);
   }
   return 0;
-}
-
-double ResidentBytes() {
-  std::ifstream statm("/proc/self/statm");
-  double total = 0, resident = 0;
-  statm >> total >> resident;
-  return resident * static_cast<double>(::sysconf(_SC_PAGESIZE));
-}
-
-std::int64_t OpenDescriptors() {
-  std::error_code error;
-  const std::filesystem::directory_iterator at("/proc/self/fd", error);
-  return error ? 0 : std::distance(begin(at), end(at));
-}
-
-void AddProcess(MetricsPage& page) {
-  static const double kStart =
-      static_cast<double>(std::chrono::duration_cast<std::chrono::milliseconds>(
-                              std::chrono::system_clock::now().time_since_epoch())
-                              .count()) /
-      1000;
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
-  };
-  rlimit files{};
-  ::getrlimit(RLIMIT_NOFILE, &files);
-  page.Counter("process_cpu_seconds_total", "CPU seconds of this process.",
-               seconds(usage.ru_utime) + seconds(usage.ru_stime));
-  page.Gauge("process_resident_memory_bytes", "Resident memory.", ResidentBytes());
-  page.Gauge("process_open_fds", "Open file descriptors.", static_cast<double>(OpenDescriptors()));
-  page.Gauge("process_max_fds", "File descriptors that may be open.",
-             static_cast<double>(files.rlim_cur));
-  page.Gauge("process_start_time_seconds", "First look at this page, since 1970.", kStart);
 }
 
 void AddRaft(MetricsPage& page, Member& member, const std::string& raft) {
@@ -278,7 +220,7 @@ std::string Metrics(Member& member, const rpc::Server& counted) {
       "current version.\n# TYPE etcd_server_version gauge\n"
       "etcd_server_version{{server_version=\"{}\"}} 1\n",
       kServerVersion));
-  AddProcess(page);
+  page.Process();
   page.Append(raft);
   return page.Take();
 }
@@ -299,7 +241,7 @@ void AddPages(rpc::Server& on, Member& member, const rpc::Server& counted) {
                          kClusterVersion));
   });
   on.HandleGet("/metrics", [&member, &counted](const Request&, const Responder& to) {
-    to->Send(200, "text/plain; version=0.0.4", Metrics(member, counted));
+    to->Send(200, MetricsPage::kContentType, Metrics(member, counted));
   });
 }
 

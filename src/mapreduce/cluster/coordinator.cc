@@ -9,6 +9,8 @@
 #include "base/status_macros.h"
 #include "fmt/format.h"
 #include "io/clock.h"
+#include "io/metrics_page.h"
+#include "mapreduce/cluster/coordinator_metrics.h"
 #include "mapreduce/cluster/end_latch.h"
 #include "mapreduce/cluster/live_pages.h"
 #include "mapreduce/cluster/master.h"
@@ -84,6 +86,7 @@ class Coordinator::Core final : public v1::CoordinatorService {
   const std::vector<rpc::Address>& addresses() const { return addresses_; }
   const std::optional<rpc::Address>& http_address() const { return http_address_; }
   const std::vector<std::string>& warnings() const { return warnings_; }
+  std::uint64_t turns() const { return turns_.load(std::memory_order_relaxed); }
 
  private:
   class WorkerStream;
@@ -108,6 +111,8 @@ class Coordinator::Core final : public v1::CoordinatorService {
   OwnerQueue inbox_, files_inbox_;
   std::map<std::string, OutputDirectory> outputs_;  // of running jobs; the files' thread's
   std::unique_ptr<Master> master_;                  // the owner thread's
+  TurnTimes times_;                                 // the owner thread's
+  std::atomic<std::uint64_t> turns_{0};
   rpc::Server server_, http_;
   std::unique_ptr<LivePages> pages_;  // with http_
   std::thread owner_, files_thread_;
@@ -166,9 +171,13 @@ absl::Status Coordinator::Core::ListenAll() {
 void Coordinator::Core::Run() {
   absl::Status status = master_->EndTurn();  // the new epoch, before anything else
   while (status.ok() && !inbox_.closed()) {
-    for (OwnerQueue::Task& task : inbox_.Take(std::chrono::milliseconds(kTickMs))) task();
+    auto tasks = inbox_.Take(std::chrono::milliseconds(kTickMs));
+    const TurnTimes::Clock::time_point began = TurnTimes::Clock::now();
+    for (OwnerQueue::Task& task : tasks) task();
     master_->Tick();
     status = master_->EndTurn();
+    times_.End(began);
+    turns_.fetch_add(1, std::memory_order_relaxed);
   }
   inbox_.Close();
   ended_.Set(std::move(status));
@@ -252,8 +261,10 @@ class Coordinator::Core::WorkerStream final : public rpc::RequestHandler<v1::Wor
       : core_(core), session_(std::make_shared<Master::Session>(std::move(link))) {}
 
   void OnMessage(v1::WorkerMessage message) override {
-    const bool queued = core_->inbox_.Post(
-        [core = core_, session = session_, message = std::move(message)]() mutable {
+    const bool queued =
+        core_->inbox_.Post([core = core_, session = session_, arrived = TurnTimes::Clock::now(),
+                            message = std::move(message)]() mutable {
+          core->times_.TakeUp(arrived);
           core->master_->Receive(session, std::move(message));
         });
     if (!queued) session_->link->Close(Overloaded());
@@ -351,9 +362,12 @@ void Coordinator::Core::Page(const std::string& path, const char* type, Read rea
 
 void Coordinator::Core::ServePages() {
   if (!options_.http) return;
-  Page("/metrics", "text/plain; version=0.0.4", [](const Master& master, const rpc::HttpRequest&) {
-    return std::optional(
-        MetricsPage(master.Jobs(), master.Workers(), master.epoch(), master.journal_bytes()));
+  Page("/metrics", io::MetricsPage::kContentType, [this](Master& master, const rpc::HttpRequest&) {
+    io::MetricsPage page;
+    master.AppendMetrics(page);
+    times_.AppendTo(page);
+    page.Process();
+    return std::optional(page.Take());
   });
   Page("/healthz", "text/plain",
        [](const Master&, const rpc::HttpRequest&) { return std::optional<std::string>("ok\n"); });
@@ -387,6 +401,9 @@ const std::optional<rpc::Address>& Coordinator::http_address() const {
 }
 const std::vector<std::string>& Coordinator::warnings() const {
   return core_->warnings();
+}
+std::uint64_t Coordinator::turns() const {
+  return core_->turns();
 }
 absl::Status Coordinator::Wait() {
   return core_->Wait();

@@ -43,6 +43,8 @@ class Coordinator {
   const std::optional<rpc::Address>& http_address() const;
   /// What a start had to say: a torn tail, no state.
   const std::vector<std::string>& warnings() const;
+  /// Grows for as long as the coordinator is well: several times a second, whatever there is to do.
+  std::uint64_t turns() const;
 
   /// Returns when the coordinator has stopped: OK after Stop, else what made it impossible to go
   /// on.

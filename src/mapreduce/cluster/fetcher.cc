@@ -92,8 +92,12 @@ absl::Status CopySegment(const io::ReadableFile& from, const std::string& path,
 }  // namespace
 
 void Fetcher::Fetch(const std::string& address, const v1::FetchRequest& request, Done done) {
-  threads_.Post(
-      [this, address, request, done = std::move(done)]() mutable { done(Run(address, request)); });
+  threads_.Post([this, address, request, done = std::move(done)]() mutable {
+    auto fetched = Run(address, request);
+    counts_.Count(fetched.ok());
+    if (fetched.ok()) counts_.bytes += (*fetched)->bytes;
+    done(std::move(fetched));
+  });
 }
 
 void Fetcher::FetchStored(const std::string& path, std::uint64_t size_bytes,

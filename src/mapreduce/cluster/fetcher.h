@@ -54,6 +54,10 @@ class Fetcher {
                    Done done);
   void Stop();
 
+  const TransferCounts& counts() const { return counts_; }
+  /// Of fetched partitions that are held in memory.
+  const std::atomic<std::uint64_t>& memory_bytes() const { return *in_memory_; }
+
  private:
   absl::StatusOr<std::shared_ptr<rpc::Channel>> ChannelTo(const std::string& address);
   absl::StatusOr<std::shared_ptr<const FetchedPartition>> Run(const std::string& address,
@@ -68,6 +72,7 @@ class Fetcher {
   const std::size_t memory_bytes_max_;
   const std::shared_ptr<std::atomic<std::uint64_t>> in_memory_ =
       std::make_shared<std::atomic<std::uint64_t>>(0);
+  TransferCounts counts_;
   std::mutex mutex_;
   bool stopped_ = false;                                           // Guarded by mutex_.
   std::map<std::string, std::shared_ptr<rpc::Channel>> channels_;  // Guarded by mutex_.

@@ -48,6 +48,7 @@ void Master::Receive(const std::shared_ptr<Session>& session, v1::WorkerMessage 
   const bool registers = message.body_case() == v1::WorkerMessage::kRegister;
   const Outcome outcome =
       session->registered || registers ? Handle(session, message) : Outcome::kUnknownWorker;
+  if (outcome == Outcome::kOk) counts_.OnMessage(message);
   Answer(session, message.sequence(), outcome, registers ? planner_.limits().worker_lease_ms : 0);
   if (registers && outcome == Outcome::kOk) ReleaseForgotten(session, message.register_());
 }
@@ -197,6 +198,7 @@ absl::Status Master::EndTurn() {
 
 absl::Status Master::Write(const std::vector<plan::JournalRecord>& records) {
   for (const plan::JournalRecord& record : records) {
+    counts_.OnRecord(record);
     if (const auto* forgotten = std::get_if<plan::JobForgotten>(&record)) {
       book_.Forget(forgotten->job);
     }
@@ -208,7 +210,9 @@ absl::Status Master::Write(const std::vector<plan::JournalRecord>& records) {
   if (journal_ == nullptr) return absl::OkStatus();
   for (const plan::JournalRecord& record : records) *batch.add_records() = ToWire(record);
   if (batch.records().empty()) return absl::OkStatus();
-  return journal_->Append(batch.SerializeAsString());
+  const std::string payload = batch.SerializeAsString();
+  counts_.OnJournalWrite(payload.size());
+  return journal_->Append(payload);
 }
 
 absl::Status Master::Compact() {
@@ -227,6 +231,7 @@ absl::Status Master::Compact() {
     batch.Clear();
     bytes = 0;
   }
+  counts_.OnCompaction();
   return journal_->Compact(payloads);
 }
 
@@ -234,6 +239,7 @@ void Master::CarryOut(const plan::Action& action) {
   const bool is_state = std::holds_alternative<plan::JobStateChanged>(action);
   const io::LogLevel level = is_state ? io::LogLevel::kInfo : io::LogLevel::kDebug;
   if (io::Logs(level)) io::Log(level, "plan", {{"action", plan::Describe(action)}});
+  counts_.OnAction(action);
   std::visit([this](const auto& one) { Do(one); }, action);
 }
 
@@ -314,6 +320,7 @@ void Master::Do(const plan::MapOutputMoved& action) {
 void Master::Do(const plan::JobStateChanged& action) {
   JobEntry* entry = book_.Find(action.job);
   if (entry == nullptr) return;
+  if (const auto job = planner_.Snapshot(action.job)) counts_.See(action.job, job->stats);
   if (!plan::HasEnded(action.state)) {
     if (action.state == plan::JobState::kMapping && !entry->output_ready) MakeOutput(action.job);
     return;

@@ -10,6 +10,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "mapreduce/cluster/coordinator_metrics.h"
 #include "mapreduce/cluster/job_book.h"
 #include "mapreduce/cluster/journal.h"
 #include "mapreduce/cluster/wire.h"
@@ -106,6 +107,8 @@ class Master {
 
   std::uint32_t epoch() const { return planner_.epoch(); }
   std::uint64_t journal_bytes() const { return journal_ ? journal_->bytes() : 0; }
+  /// Of jobs, tasks and workers, in Prometheus's text format.
+  void AppendMetrics(io::MetricsPage& page);
 
  private:
   struct Watched {
@@ -163,6 +166,7 @@ class Master {
   std::map<plan::JobId, std::vector<plan::AssignAttempt>> held_;
   std::vector<v1::JournalRecord> records_;  ///< the shell's own of this turn
   std::vector<Done> answers_;
+  CoordinatorCounts counts_;
 };
 
 }  // namespace trireme::mapreduce::cluster

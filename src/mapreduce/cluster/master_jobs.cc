@@ -209,6 +209,16 @@ v1::ListWorkersReply Master::Workers() const {
   return reply;
 }
 
+void Master::AppendMetrics(io::MetricsPage& page) {
+  const v1::ListJobsReply jobs = Jobs();
+  for (const v1::JobStatus& job : jobs.jobs()) counts_.See(JobId{job.job()}, FromWire(job.stats()));
+  AppendState(page, jobs, Workers());
+  page.Gauge("trireme_mr_epoch", "Lives of this coordinator's state.", epoch());
+  page.Gauge("trireme_mr_journal_bytes", "Size of the journal.",
+             static_cast<double>(journal_bytes()));
+  counts_.AppendTo(page);
+}
+
 absl::StatusOr<v1::Timeline> Master::Timeline(JobId job) const {
   TRIREME_ASSIGN_OR_RETURN(const v1::JobStatus status, Status(job));
   const auto snapshot = planner_.Snapshot(job);

@@ -80,11 +80,6 @@ std::string AttemptTable(const v1::Timeline& timeline) {
   return html;
 }
 
-void Metric(std::string& to, std::string_view name, std::string_view type, std::string_view help,
-            std::uint64_t value) {
-  to += fmt::format("# HELP {0} {2}\n# TYPE {0} {1}\n{0} {3}\n", name, type, help, value);
-}
-
 }  // namespace
 
 std::string EscapeHtml(std::string_view text) {
@@ -127,34 +122,6 @@ std::string JobText(const v1::Timeline& timeline) {
   return fmt::format("<h2>{}</h2>{}{}{}{}", EscapeHtml(timeline.status().name()), JobTable(one),
                      FailureText(timeline.status()), CounterTable(timeline.status()),
                      AttemptTable(timeline));
-}
-
-std::string MetricsPage(const v1::ListJobsReply& jobs, const v1::ListWorkersReply& workers,
-                        std::uint32_t epoch, std::uint64_t journal_bytes) {
-  std::uint64_t running = 0, alive = 0, slots = 0, busy = 0, attempts = 0, failures = 0;
-  for (const v1::JobStatus& job : jobs.jobs()) {
-    running += job.state() < v1::JOB_STATE_SUCCEEDED;
-    attempts += job.stats().attempts();
-    failures += job.stats().failures();
-  }
-  for (const v1::WorkerStatus& worker : workers.workers()) {
-    if (!worker.alive()) continue;
-    ++alive;
-    slots += worker.slots();
-    busy += worker.busy();
-  }
-  std::string text;
-  Metric(text, "trireme_mr_jobs_running", "gauge", "Jobs that have not ended.", running);
-  Metric(text, "trireme_mr_jobs_remembered", "gauge", "Jobs that can be asked about.",
-         static_cast<std::uint64_t>(jobs.jobs_size()));
-  Metric(text, "trireme_mr_workers_alive", "gauge", "Workers with a lease.", alive);
-  Metric(text, "trireme_mr_slots", "gauge", "Slots of those workers.", slots);
-  Metric(text, "trireme_mr_slots_busy", "gauge", "Slots that run an attempt.", busy);
-  Metric(text, "trireme_mr_attempts", "gauge", "Attempts of remembered jobs.", attempts);
-  Metric(text, "trireme_mr_failures", "gauge", "Failed attempts of remembered jobs.", failures);
-  Metric(text, "trireme_mr_epoch", "gauge", "Lives of this coordinator's state.", epoch);
-  Metric(text, "trireme_mr_journal_bytes", "gauge", "Size of the journal.", journal_bytes);
-  return text;
 }
 
 }  // namespace trireme::mapreduce::cluster

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 
@@ -29,6 +30,13 @@ struct MapOutputName {
   plan::JobId job{};
   std::uint32_t map = 0;
   plan::AttemptId attempt{};
+};
+
+/// What a worker has transferred in one direction. Thread-safe.
+struct TransferCounts {
+  std::atomic<std::uint64_t> partitions{0}, bytes{0}, failures{0};
+
+  void Count(bool ok) { ++(ok ? partitions : failures); }
 };
 
 /// The directory of a job's map outputs within a worker's.

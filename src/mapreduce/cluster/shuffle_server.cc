@@ -13,7 +13,7 @@ namespace trireme::mapreduce::cluster {
 namespace {
 
 absl::Status SendSegment(const io::File& file, const Segment& segment,
-                         rpc::ReplyWriter<v1::FetchChunk>& to) {
+                         rpc::ReplyWriter<v1::FetchChunk>& to, TransferCounts& counts) {
   std::uint64_t done = 0;
   while (done < segment.bytes) {
     v1::FetchChunk chunk;
@@ -27,12 +27,13 @@ absl::Status SendSegment(const io::File& file, const Segment& segment,
     }
     done += got;
     TRIREME_RETURN_IF_ERROR(to.WriteBlocking(chunk));
+    counts.bytes += got;
   }
   return absl::OkStatus();
 }
 
 absl::Status Send(const std::string& path, std::uint32_t partition,
-                  rpc::ReplyWriter<v1::FetchChunk>& to) {
+                  rpc::ReplyWriter<v1::FetchChunk>& to, TransferCounts& counts) {
   TRIREME_ASSIGN_OR_RETURN(const auto file, RunFile::Open(path));
   std::vector<Segment> segments;
   v1::FetchChunk first;
@@ -44,7 +45,7 @@ absl::Status Send(const std::string& path, std::uint32_t partition,
   }
   TRIREME_RETURN_IF_ERROR(to.WriteBlocking(first));
   for (const Segment& segment : segments) {
-    TRIREME_RETURN_IF_ERROR(SendSegment(file->file(), segment, to));
+    TRIREME_RETURN_IF_ERROR(SendSegment(file->file(), segment, to, counts));
   }
   return absl::OkStatus();
 }
@@ -54,10 +55,12 @@ absl::Status Send(const std::string& path, std::uint32_t partition,
 void ShuffleServer::Fetch(v1::FetchRequest request, rpc::ReplyWriter<v1::FetchChunk> replies) {
   const MapOutputName name{plan::JobId{request.job()}, request.map(),
                            plan::AttemptId{request.map_attempt()}};
-  threads_.Post([path = MapOutputPath(directory_, name), partition = request.partition(),
+  threads_.Post([this, path = MapOutputPath(directory_, name), partition = request.partition(),
                  replies = std::move(replies)]() mutable {
     if (replies.cancelled()) return;
-    replies.Finish(Send(path, partition, replies));
+    absl::Status status = Send(path, partition, replies, counts_);
+    counts_.Count(status.ok());
+    replies.Finish(std::move(status));
   });
 }
 

@@ -17,9 +17,11 @@ class ShuffleServer final : public v1::ShuffleService {
 
   void Fetch(v1::FetchRequest request, rpc::ReplyWriter<v1::FetchChunk> replies) override;
   void Stop() { threads_.Stop(); }
+  const TransferCounts& counts() const { return counts_; }
 
  private:
   const std::string directory_;
+  TransferCounts counts_;
   WorkQueue threads_;
 };
 

@@ -19,6 +19,7 @@
 #include "mapreduce/cluster/reduce_inputs.h"
 #include "mapreduce/cluster/scratch.h"
 #include "mapreduce/cluster/shuffle_server.h"
+#include "mapreduce/cluster/worker_pages.h"
 #include "mapreduce/fs/files.h"
 #include "rpc/server.h"
 
@@ -32,36 +33,12 @@ std::uint64_t Id(const plan::AttemptRef& attempt) {
   return static_cast<std::uint64_t>(attempt.id);
 }
 
-std::string HostName() {
-  char name[256] = {};
-  return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
-}
-
-/// Where the shuffle listens when the user does not say: near the directory when that is possible,
-/// and never beyond this machine.
-rpc::Address DefaultListen(const rpc::Address& coordinator, const std::string& directory) {
-  rpc::Address address;
-  address.kind = rpc::Address::Kind::kUnix;
-  address.path = directory + "/shuffle.sock";
-  if (coordinator.kind == rpc::Address::Kind::kUnix &&
-      address.path.size() <= rpc::Address::kUnixPathBytesMax) {
-    return address;
-  }
-  return {rpc::Address::Kind::kTcp, {}, "127.0.0.1", 0};
-}
-
 /// A reduce that was stopped in the middle of a fetch must not hold a thread for long.
 rpc::ServerOptions ShuffleOptions() {
   rpc::ServerOptions options;
   options.keepalive_interval = absl::Milliseconds(kFetchStallMs);
   options.keepalive_timeout = absl::Milliseconds(kFetchStallMs);
   return options;
-}
-
-/// What others should connect to.
-rpc::Address Advertised(rpc::Address bound) {
-  if (bound.host == "0.0.0.0" || bound.host == "::") bound.host = HostName();
-  return bound;
 }
 
 }  // namespace
@@ -76,6 +53,8 @@ class Worker::Core final : public SlotPool::Listener {
   absl::Status Wait(bool* hung);
   void Drain();
   const rpc::Address& shuffle_address() const { return shuffle_address_; }
+  const WorkerPages& pages() const { return pages_; }
+  const WorkerCounts& counts() const { return counts_; }
 
   // SlotPool::Listener, on the slots' threads.
   void OnReadyToCommit(std::uint64_t attempt, const TaskResult&) override {
@@ -147,10 +126,12 @@ class Worker::Core final : public SlotPool::Listener {
   ShuffleServer shuffle_;
   rpc::Server server_;
   OwnerQueue inbox_;
+  WorkerCounts counts_;
   WorkQueue cleaner_{1};
   Fetcher fetcher_;
   ReduceInputs inputs_;
   CoordinatorLink link_;
+  WorkerPages pages_;
 
   std::map<JobId, OpenJob> jobs_;
   std::map<std::uint64_t, Running> attempts_;
@@ -220,6 +201,11 @@ absl::Status Worker::Core::Start() {
   *place_.mutable_worker() = ToWire(identity_.ref());
   TRIREME_RETURN_IF_ERROR(AnnounceDirectory(scratch_.path(), &place_));
   TRIREME_RETURN_IF_ERROR(Listen());
+  TRIREME_RETURN_IF_ERROR(
+      pages_.Start(options_.http, counts_,
+                   {options_.slots, options_.memory_bytes, scratch_.path(), &fetcher_.counts(),
+                    &shuffle_.counts(), &fetcher_.memory_bytes()},
+                   inbox_));
   place_.set_host(fmt::format("{}:{}", HostName(), ::getpid()));
   place_.set_shuffle_address(Advertised(shuffle_address_).ToString());
   owner_ = std::thread([this] { Run(); });
@@ -248,6 +234,7 @@ bool Worker::Core::Tick() {
   const std::int64_t now = io::SteadyMs();
   link_.Tick(now);
   inputs_.Tick(now);
+  counts_.Now(BusySlots(), jobs_.size(), registered_, drains_ > 0);
   CountSilence(now);
   if (drains_ > 0 && drain_until_ms_ == 0) {
     drain_until_ms_ = now + options_.drain_patience_ms;
@@ -296,6 +283,7 @@ void Worker::Core::Leave() {
   fetcher_.Stop();
   shuffle_.Stop();
   server_.Stop();
+  pages_.Stop();
   cleaner_.Stop();
   if (!hung_) pool_.reset();
   scratch_.Remove();
@@ -520,6 +508,7 @@ void Worker::Core::StartAttempt(OpenJob& job, const plan::AttemptRef& ref,
             .PartPath(job.map_only(), ref.task.index, job.setup->settings.compress_output);
   }
   if (!map) inputs_.Start(spec.id, &job, ref.task.index);
+  counts_.Started(ref.task.phase);
   (void)pool_->Start(std::move(spec));
 }
 
@@ -580,6 +569,7 @@ void Worker::Core::AskCommit(std::uint64_t id) {
 void Worker::Core::Succeeded(std::uint64_t id, const TaskResult& result) {
   const auto found = attempts_.find(id);
   if (found == attempts_.end()) return;
+  counts_.Succeeded(found->second.ref.task.phase, !found->second.output_path.empty(), result);
   v1::WorkerMessage message;
   v1::AttemptSucceeded* body = message.mutable_succeeded();
   *body->mutable_attempt() = ToWire(found->second.ref);
@@ -591,6 +581,7 @@ void Worker::Core::Succeeded(std::uint64_t id, const TaskResult& result) {
 void Worker::Core::Failed(std::uint64_t id, const AttemptFailure& failure) {
   const auto found = attempts_.find(id);
   if (found == attempts_.end()) return;
+  counts_.Failed(found->second.ref.task.phase, failure.kind);
   v1::WorkerMessage message;
   v1::AttemptFailed* body = message.mutable_failed();
   *body->mutable_attempt() = ToWire(found->second.ref);
@@ -646,6 +637,12 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(WorkerOptions options) {
 
 const rpc::Address& Worker::shuffle_address() const {
   return core_->shuffle_address();
+}
+const std::optional<rpc::Address>& Worker::http_address() const {
+  return core_->pages().address();
+}
+std::uint64_t Worker::turns() const {
+  return core_->counts().turns();
 }
 void Worker::Drain() {
   core_->Drain();

@@ -35,6 +35,7 @@ struct WorkerOptions {
   std::optional<Isolation> isolation;  ///< none: as each job asks
   bool always_fetch = false;           ///< also what could be read from a neighbour's directory
   std::int64_t drain_patience_ms = kDrainPatienceMs;
+  std::optional<rpc::Address> http;  ///< where /metrics and /healthz are served; none: nowhere
   std::int64_t leave_after_ms = 0;  ///< without a coordinator for so long; 0: never
   std::string slot_program = "/proc/self/exe";
   S3Options s3;
@@ -48,6 +49,9 @@ class Worker {
   ~Worker();
 
   const rpc::Address& shuffle_address() const;
+  const std::optional<rpc::Address>& http_address() const;
+  /// Grows for as long as the worker is well: many times a second, whatever there is to do.
+  std::uint64_t turns() const;
   /// Takes no new attempts, finishes what runs, says goodbye. Said twice: leaves at once.
   void Drain();
   /// Returns when the worker has left. `*hung`: user code is stuck in a thread, and the process

@@ -46,6 +46,27 @@ std::string BootId() {
 
 }  // namespace
 
+std::string HostName() {
+  char name[256] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
+}
+
+rpc::Address DefaultListen(const rpc::Address& coordinator, const std::string& directory) {
+  rpc::Address address;
+  address.kind = rpc::Address::Kind::kUnix;
+  address.path = directory + "/shuffle.sock";
+  if (coordinator.kind == rpc::Address::Kind::kUnix &&
+      address.path.size() <= rpc::Address::kUnixPathBytesMax) {
+    return address;
+  }
+  return {rpc::Address::Kind::kTcp, {}, "127.0.0.1", 0};
+}
+
+rpc::Address Advertised(rpc::Address bound) {
+  if (bound.host == "0.0.0.0" || bound.host == "::") bound.host = HostName();
+  return bound;
+}
+
 absl::StatusOr<WorkerIdentity> WorkerIdentity::Claim(const std::string& directory) {
   WorkerIdentity identity;
   identity.ref_ = {plan::WorkerId{RandomWord()}, plan::Incarnation{UnixMicros()}};

@@ -201,6 +201,7 @@ class ReduceLoop {
     TRIREME_RETURN_IF_ERROR(Blame(groups.status(), merger));
     TRIREME_RETURN_IF_ERROR(writer.Finish());
     TaskResult result;
+    result.input_bytes = input_bytes_;
     result.input_records = groups.records();
     result.input_groups = groups.groups();
     result.output_bytes = writer.bytes();
@@ -219,6 +220,7 @@ class ReduceLoop {
         return opened.status();
       }
       for (auto& source : *opened) {
+        input_bytes_ += source->left_bytes();
         sources_.push_back(std::move(source));
         map_of_source_.push_back(map);
       }
@@ -326,6 +328,7 @@ class ReduceLoop {
   TaskFailure* failure_;
   const std::size_t fan_in_;
   const std::size_t open_max_;
+  std::uint64_t input_bytes_ = 0;  ///< of all map outputs, as they lie there
   std::vector<std::unique_ptr<BlockSource>> sources_;
   std::vector<std::uint32_t> map_of_source_;
   std::vector<std::uint32_t> maps_of_merge_;

@@ -71,7 +71,7 @@ struct TaskResult {
   static constexpr std::uint64_t kNotCounted = std::numeric_limits<std::uint64_t>::max();
 
   Counters counters;
-  std::uint64_t input_bytes = 0;
+  std::uint64_t input_bytes = 0;    ///< reduce: of the map outputs
   std::uint64_t input_records = 0;  ///< or kNotCounted
   std::uint64_t input_groups = 0;   ///< reduce: distinct keys
   std::uint64_t output_bytes = 0, output_records = 0;

@@ -2,6 +2,7 @@
 
 #include <trireme/raft.h>
 #include "base/status_macros.h"
+#include "io/metrics_page.h"
 #include "io/posix_disk.h"
 #include "raft/log/log.h"
 #include "raft/log/memory_log.h"
@@ -120,7 +121,10 @@ class NodeImpl final : public Node {
     TRIREME_ASSIGN_OR_RETURN(const rpc::Address address, rpc::ParseAddress(listen));
     http_ = std::make_unique<rpc::Server>();
     http_->HandleGet("/metrics", [this](const rpc::HttpRequest&, auto to) {
-      to->Send(200, "text/plain; version=0.0.4", host_->Metrics());
+      io::MetricsPage page;
+      page.Append(host_->Metrics());
+      page.Process();
+      to->Send(200, io::MetricsPage::kContentType, page.Take());
     });
     http_->HandleGet("/healthz", [this](const rpc::HttpRequest&, auto to) {
       const absl::Status failure = replica_->Status().failure;
