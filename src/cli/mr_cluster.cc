@@ -18,7 +18,7 @@
 #include "fmt/format.h"
 #include "mapreduce/cluster/client.h"
 #include "mapreduce/cluster/wire.h"
-#include "mapreduce/fs/local.h"
+#include "mapreduce/fs/files.h"
 
 namespace trireme::cli {
 namespace {
@@ -150,7 +150,7 @@ int Submit(std::vector<std::string> arguments) {
   const RunOptions& options = std::get<RunOptions>(*parsed);
   const auto client = Connect(options.coordinator);
   if (!client.ok()) return WrongUse(client.status());
-  mapreduce::LocalFileSystem files;
+  mapreduce::Files files(options.s3);
   const auto prepared = mapreduce::PrepareJob(options.request, files);
   if (!prepared.ok()) return WrongUse(prepared.status());
   const auto job = (*client)->Submit(*prepared);
@@ -176,7 +176,7 @@ int RunClusterCommand(const std::string& command, std::vector<std::string> argum
 absl::StatusOr<mapreduce::JobReport> RunJobAt(const rpc::Address& address,
                                               const RunOptions& options,
                                               std::function<void(std::uint64_t)> on_submitted) {
-  mapreduce::LocalFileSystem files;
+  mapreduce::Files files(options.s3);
   const auto prepared = mapreduce::PrepareJob(options.request, files);
   if (!prepared.ok()) return prepared.status();
   mapreduce::cluster::ClusterRunOptions cluster;

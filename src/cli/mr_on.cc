@@ -17,11 +17,12 @@
 #include "cli/mr_cluster.h"
 #include "cli/mr_servers.h"
 #include "cli/run_command.h"
+#include "cli/s3_flags.h"
 #include "cli/say.h"
 #include "cli/show_report.h"
 #include "fmt/format.h"
 #include "mapreduce/cluster/coordinator.h"
-#include "mapreduce/fs/local.h"
+#include "mapreduce/fs/files.h"
 #include "mapreduce/launch/hosts.h"
 #include "mapreduce/launch/slurm_launcher.h"
 #include "mapreduce/launch/ssh_launcher.h"
@@ -158,7 +159,7 @@ absl::StatusOr<rpc::Address> ListenAddress(const OnOptions& on) {
   return address;
 }
 
-absl::StatusOr<Meeting> Meet(const RunOptions& options, mapreduce::LocalFileSystem* files) {
+absl::StatusOr<Meeting> Meet(const RunOptions& options, io::FileSystem* files) {
   Meeting meeting;
   if (!options.coordinator.empty()) {
     TRIREME_ASSIGN_OR_RETURN(meeting.address, CoordinatorOf(options.coordinator));
@@ -190,6 +191,9 @@ launch::WorkerCommand CommandOf(const RunOptions& options, const rpc::Address& c
   if (!options.directory.empty()) {
     const auto directory = std::filesystem::absolute(options.directory, error).lexically_normal();
     command.arguments.insert(command.arguments.end(), {"--dir", directory.string()});
+  }
+  for (std::string& argument : S3PlaceArguments(options.s3)) {
+    command.arguments.push_back(std::move(argument));
   }
   command.slots = options.slots;
   command.memory_bytes = options.memory_bytes;
@@ -275,7 +279,7 @@ int RunWithCrew(const RunOptions& options, const rpc::Address& coordinator,
 }  // namespace
 
 int RunJobOn(const RunOptions& options) {
-  mapreduce::LocalFileSystem files;
+  mapreduce::Files files(options.s3);
   const auto meeting = Meet(options, &files);
   if (!meeting.ok()) return WrongUse(meeting.status());
   const auto logs = LogDirectory::Make(options);

@@ -18,13 +18,14 @@
 #include "cli/flags.h"
 #include "cli/interrupts.h"
 #include "cli/run_command.h"
+#include "cli/s3_flags.h"
 #include "cli/say.h"
 #include "fmt/format.h"
 #include "io/process.h"
 #include "mapreduce/cluster/coordinator.h"
 #include "mapreduce/cluster/slot_pool.h"
 #include "mapreduce/cluster/worker.h"
-#include "mapreduce/fs/local.h"
+#include "mapreduce/fs/files.h"
 #include "rpc/local_host.h"
 
 namespace trireme::cli {
@@ -94,8 +95,8 @@ class InputWatch {
   std::thread thread_;
 };
 
-int Serve(CoordinatorOptions options) {
-  mapreduce::LocalFileSystem files;
+int Serve(CoordinatorOptions options, mapreduce::S3Options s3) {
+  mapreduce::Files files(std::move(s3));
   options.files = &files;
   auto started = Coordinator::Start(std::move(options));
   if (!started.ok()) return WrongUse(started.status());
@@ -161,15 +162,22 @@ int RunCoordinator(std::vector<std::string> arguments) {
   app.add_option("--state", options.state_directory,
                  "where jobs are remembered over restarts (default: they are not)");
   app.add_option_function<std::string>(
-      "--http", [&](const std::string& text) { options.http = AddressOf("--http", text); },
-      "status pages, /metrics and /healthz");
+      "--http",
+      [&](const std::string& text) {
+        const bool port = text.find_first_not_of("0123456789") == std::string::npos;
+        options.http = AddressOf("--http", port ? "127.0.0.1:" + text : text);
+      },
+      "live pages, /metrics and /healthz: PORT (of this machine only), host:port or unix:/path");
+  app.add_flag("--http-admin", options.http_admin, "the pages may also cancel jobs");
+  mapreduce::S3Options s3;
+  AddS3Flags(app, &s3);
   AddTime(app, "--worker-lease", "a worker not heard of for so long is lost (default 3s)",
           kWorkerLeaseMinMs, [&](std::int64_t ms) { options.limits.worker_lease_ms = ms; });
   AddLogLevel(app);
   if (const auto status = ParseArguments(app, std::move(arguments))) return *status;
   options.limits.attempt_unlisted_ms = options.limits.worker_lease_ms / 2;
   io::RaiseFileLimit();
-  return Serve(std::move(options));
+  return Serve(std::move(options), std::move(s3));
 }
 
 /// Where the shuffle listens when the user leaves it to us: the address from which this machine
@@ -214,6 +222,7 @@ int RunWorker(std::vector<std::string> arguments) {
   AddTime(app, "--leave-after", "leave when the coordinator is gone for so long (default: never)",
           0, [&](std::int64_t ms) { options.leave_after_ms = ms; });
   app.add_flag("--stop-on-eof", stop_on_eof, "when standard input ends, stop as on SIGTERM");
+  AddS3Flags(app, &options.s3);
   app.add_flag("--always-fetch", options.always_fetch,
                "fetch over the network even what lies on this machine");
   AddLogLevel(app);

@@ -15,7 +15,7 @@
 #include "fmt/format.h"
 #include "io/process.h"
 #include "mapreduce/cluster/embedded.h"
-#include "mapreduce/fs/local.h"
+#include "mapreduce/fs/files.h"
 
 namespace trireme::cli {
 int ExitStatusOf(const mapreduce::JobReport& report) {
@@ -39,15 +39,17 @@ int RunJob(const RunOptions& options) {
   if (const auto report = CheckReport(options); !report.ok()) return WrongUse(report);
   if (!options.on.target.empty()) return RunJobOn(options);
   if (!options.coordinator.empty()) return RunJobOnCluster(options);
-  mapreduce::LocalFileSystem files;
+  // For as long as the process: see EmbeddedOptions.
+  static auto* const files = new mapreduce::Files(options.s3);
   mapreduce::EmbeddedOptions embedded;
+  embedded.files = files;
   embedded.slots = options.slots;
   embedded.memory_bytes = options.memory_bytes;
   embedded.directory = options.directory;
   mapreduce::JobRequest request = options.request;
   request.one_machine = true;
   request.slot_memory_bytes = mapreduce::EmbeddedSlotMemory(embedded);
-  auto prepared = mapreduce::PrepareJob(request, files);
+  auto prepared = mapreduce::PrepareJob(request, *files);
   if (!prepared.ok()) return WrongUse(prepared.status());
   ProgressBar bar(!options.quiet && !options.no_progress);
   embedded.interrupts = CatchInterrupts();

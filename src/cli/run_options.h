@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "cli/on_options.h"
 #include "mapreduce/cluster/job_request.h"
+#include "mapreduce/fs/s3_options.h"
 
 namespace trireme::cli {
 
@@ -18,6 +19,7 @@ struct RunOptions {
   std::string directory;
   std::string coordinator;  ///< empty: run here
   OnOptions on;
+  mapreduce::S3Options s3;
   std::string report;  ///< an HTML file to write; empty: none
   bool json = false;
   bool quiet = false;

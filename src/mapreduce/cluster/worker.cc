@@ -19,7 +19,7 @@
 #include "mapreduce/cluster/reduce_inputs.h"
 #include "mapreduce/cluster/scratch.h"
 #include "mapreduce/cluster/shuffle_server.h"
-#include "mapreduce/fs/local.h"
+#include "mapreduce/fs/files.h"
 #include "rpc/server.h"
 
 namespace trireme::mapreduce::cluster {
@@ -141,7 +141,7 @@ class Worker::Core final : public SlotPool::Listener {
   const WorkerOptions options_;
   WorkerIdentity identity_;
   ScratchDirectory scratch_;
-  LocalFileSystem files_;
+  Files files_;
   v1::WorkerPlace place_;
   rpc::Address shuffle_address_;
   ShuffleServer shuffle_;
@@ -180,9 +180,10 @@ Worker::Core::Core(WorkerOptions options, WorkerIdentity identity, ScratchDirect
     : options_(std::move(options)),
       identity_(std::move(identity)),
       scratch_(std::move(scratch)),
+      files_(options_.s3),
       shuffle_(scratch_.path()),
       server_(ShuffleOptions()),
-      fetcher_(scratch_.path(),
+      fetcher_(&files_, scratch_.path(),
                SlotMemory(options_.memory_bytes, options_.slots, Isolation::kProcess) /
                    kFetchMemoryFraction),
       inputs_(identity_.ref(), scratch_.path(), options_.always_fetch, &fetcher_, &inbox_,
@@ -206,7 +207,7 @@ Worker::Core::Core(WorkerOptions options, WorkerIdentity identity, ScratchDirect
   pool_ = std::make_unique<SlotPool>(
       SlotPool::Options{options_.slots,
                         SlotMemory(options_.memory_bytes, options_.slots, Isolation::kProcess),
-                        scratch_.path(), &files_, options_.slot_program},
+                        scratch_.path(), &files_, options_.slot_program, options_.s3},
       this);
 }
 
@@ -272,7 +273,10 @@ void Worker::Core::CountSilence(std::int64_t now) {
 
 bool Worker::Core::MayLeave(std::int64_t now) const {
   if (drains_ == 0) return false;
-  return drains_ > 1 || now >= drain_until_ms_ || (attempts_.empty() && jobs_.empty());
+  const bool wanted = std::any_of(jobs_.begin(), jobs_.end(), [](const auto& job) {
+    return job.second.setup->intermediate.empty();  // else its map outputs are elsewhere
+  });
+  return drains_ > 1 || now >= drain_until_ms_ || (attempts_.empty() && !wanted);
 }
 
 void Worker::Core::Leave() {

@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "mapreduce/cluster/attempt.h"
+#include "mapreduce/fs/s3_options.h"
 #include "rpc/address.h"
 
 namespace trireme::mapreduce::cluster {
@@ -36,6 +37,7 @@ struct WorkerOptions {
   std::int64_t drain_patience_ms = kDrainPatienceMs;
   std::int64_t leave_after_ms = 0;  ///< without a coordinator for so long; 0: never
   std::string slot_program = "/proc/self/exe";
+  S3Options s3;
 };
 
 /// A running worker: slots, the session with the coordinator, the shuffle's server. Thread-safe.
