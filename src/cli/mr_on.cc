@@ -249,11 +249,20 @@ absl::StatusOr<std::unique_ptr<launch::Launcher>> LauncherFor(const RunOptions& 
                   target));
 }
 
+/// The job as its workers find it: its own program is where they have it.
+RunOptions AsWorkersSee(RunOptions options) {
+  auto* binary = std::get_if<mapreduce::BinaryCode>(&options.request.code);
+  if (binary != nullptr && !options.on.remote_program.empty())
+    binary->path = options.on.remote_program;
+  return options;
+}
+
 /// Runs the job with its workers; they have left when it returns.
 int RunWithCrew(const RunOptions& options, const rpc::Address& coordinator,
                 const LogDirectory& logs, std::unique_ptr<launch::Launcher> launcher) {
   Crew crew(std::move(launcher));
-  const auto report = RunJobAt(coordinator, options, [&crew](std::uint64_t) { crew.Begin(); });
+  const auto report =
+      RunJobAt(coordinator, AsWorkersSee(options), [&crew](std::uint64_t) { crew.Begin(); });
   const absl::Status failure = crew.End();
   if (!report.ok()) {
     logs.Leave();

@@ -1,5 +1,6 @@
 """What the tests of `--on` share: a job, the client's process, and whether anything is left of it."""
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -120,7 +121,11 @@ class OnTest(ClusterTest):
     def check_own_program(self):
         job = ["--input", self.make_input(), "--reduces", "3", "--split-size", "20K"]
         expected = self.embedded("wordcount", *job)
-        self.run_on(*job, "--output", self.path("out"), program=(EXAMPLE,))
+        # The workers know the program by another path.
+        elsewhere = self.path("elsewhere")
+        shutil.copy(EXAMPLE, elsewhere)
+        self.run_on(*job, "--output", self.path("out"), "--remote-program", elsewhere,
+                    program=(EXAMPLE,))
         self.assert_same(self.path("out"), expected)
         self.assert_nothing_left()
 

@@ -122,20 +122,19 @@ void SshLauncher::ReadOutput(Session& session) {
     session.line.append(buffer.data(), static_cast<std::size_t>(n));
     TakeLines(session, /*all=*/false);
   }
-  if (log_ != nullptr) std::fflush(log_.get());
 }
 
 void SshLauncher::TakeLines(Session& session, bool all) {
   std::string_view rest = session.line;
-  for (;;) {
-    const std::size_t newline = rest.find('\n');
-    const bool whole = newline != std::string_view::npos;
-    if (!whole && rest.size() < kSshLineBytesMax && !(all && !rest.empty())) break;
-    const std::string_view line = rest.substr(0, whole ? newline : kSshLineBytesMax);
-    rest.remove_prefix(line.size() + (whole ? 1 : 0));
+  while (!rest.empty()) {
+    const std::string_view line = rest.substr(0, std::min(rest.find('\n'), kSshLineBytesMax));
+    const bool ended = line.size() < rest.size() && rest[line.size()] == '\n';
+    if (!ended && line.size() < kSshLineBytesMax && !all) break;
+    rest.remove_prefix(line.size() + (ended ? 1 : 0));
     WriteLine(session, line);
   }
   session.line = std::string(rest);
+  std::fflush(log_.get());
 }
 
 void SshLauncher::WriteLine(Session& session, std::string_view line) {
