@@ -1,5 +1,6 @@
 #include "sim/sharded/agent.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -12,6 +13,8 @@ namespace trireme::sim::sharded {
 namespace {
 
 constexpr Micros kRefusedMean = 10 * kMillisecond;
+/// A group that is asked again and again before it could answer never gets to the end of it.
+constexpr std::uint64_t kPatienceMax = 8;
 
 }  // namespace
 
@@ -29,7 +32,7 @@ std::uint64_t Agent::WakeAfter(Micros delay) {
 void Agent::Pump() {
   for (Call& call : decider_.TakeCalls()) {
     const Micros wait = call.wait_ms * kMillisecond;
-    Attempts attempts(call.servers, leaders_[call.group]);
+    Attempts attempts(call.servers, seen_[call.group].leader);
     Open open{std::move(call), std::move(attempts)};
     wait == 0 ? Send(std::move(open)) : SendAfter(std::move(open), wait);
   }
@@ -45,7 +48,8 @@ void Agent::SendAfter(Open open, Micros delay) {
 
 void Agent::Send(Open open) {
   open.waiting = false;
-  const std::uint64_t turn = WakeAfter(around_.options->timeout_ms * kMillisecond);
+  const std::uint64_t patience = seen_[open.call.group].patience;
+  const std::uint64_t turn = WakeAfter(patience * around_.options->timeout_ms * kMillisecond);
   const bool through_log = Chance(random_, around_.options->log_read_ppm);
   around_.network->Send(address(), open.attempts.target(),
                         std::make_shared<Ask>(turn, open.call.command, through_log));
@@ -58,6 +62,8 @@ void Agent::OnWake(std::uint64_t turn) {
   Open& open = found.mapped();
   if (open.waiting) return Send(std::move(open));
   open.attempts.OnNoAnswer();
+  std::uint64_t& patience = seen_[open.call.group].patience;
+  patience = std::min(2 * patience, kPatienceMax);
   if (open.attempts.over()) return Return(open, nullptr);
   Send(std::move(open));
 }
@@ -69,7 +75,8 @@ void Agent::OnMessage(Address from, Payload& payload) {
   if (found.empty()) return;
   Open& open = found.mapped();
   if (reply->result) {
-    leaders_[open.call.group] = from;
+    Seen& seen = seen_[open.call.group];
+    seen = {from, std::max<std::uint64_t>(1, seen.patience / 2)};
     return Return(open, &*reply->result);
   }
   open.attempts.OnRefused(reply->leader);

@@ -42,6 +42,11 @@ class Agent : public Customer {
     Attempts attempts;
     bool waiting = false;  ///< To make an attempt; otherwise for an answer.
   };
+  /// What is known of a group.
+  struct Seen {
+    Address leader = 0;          ///< Who answered last.
+    std::uint64_t patience = 1;  ///< How many times timeout_ms an answer may take.
+  };
   void Send(Open open);
   void SendAfter(Open open, Micros delay);
   void Return(const Open& open, const Result* result);
@@ -50,7 +55,7 @@ class Agent : public Customer {
   Decider& decider_;
   std::uint64_t last_turn_ = 0;
   std::map<std::uint64_t, Open> open_;  ///< By the turn, which numbers an attempt.
-  std::map<GroupId, Address> leaders_;  ///< Who answered last.
+  std::map<GroupId, Seen> seen_;
 };
 
 }  // namespace trireme::sim::sharded

@@ -53,7 +53,10 @@ void Controller::TakeRead(const Returned& returned) {
   }
 }
 
+/// The two were read one after the other: if more than one change lies between them, others are at
+/// work, and nothing would be known of who serves what now.
 void Controller::Decide() {
+  if (next_.config.number > current_.config.number + 1) return Read(Stage::kReadingCurrent);
   own_ = next_.config.number <= current_.config.number;
   if (!own_) {
     target_ = next_.config;

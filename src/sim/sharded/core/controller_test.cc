@@ -116,6 +116,50 @@ TEST_F(ControllerTest, OneThatComesBackChangesNothing) {
   }
 }
 
+/// What it reads first may be old when it reads the rest: it must not take a change that began
+/// later for one that began there.
+TEST_F(ControllerTest, WhatIsReadOfDifferentTimesDoesNotCount) {
+  for (int steps = 1; steps <= 40; ++steps) {
+    Controller late({});
+    late.Begin({});
+    ASSERT_TRUE(RunOne(&late));  // has read "current"
+    for (const GroupId group : {kTwo, kThree}) {
+      Controller other({});
+      const bool in = Stored(kCurrentKey).groups.contains(group);
+      in ? other.Begin({.leave = {group}}) : other.Begin({.join = {{group, {}}}});
+      for (int i = 0; group == kTwo || i < steps; ++i) {
+        if (!RunOne(&other)) break;
+      }
+    }
+    Run(&late);
+    Controller next({});
+    next.Begin({});
+    Run(&next);
+    ExpectServed(Stored(kCurrentKey));
+    EXPECT_EQ(Stored(kCurrentKey), Stored(kNextKey));
+  }
+}
+
+TEST_F(ControllerTest, NothingIsInstalledFromBeforeTheFirstConfiguration) {
+  std::map<GroupId, ShardMachine> fresh = {{kStore, ShardMachine::WithEverything()}};
+  machines_.swap(fresh);
+  Controller late({});
+  late.Begin({});
+  ASSERT_TRUE(RunOne(&late));
+  Controller first({});
+  first.Begin({.join = {{kOne, {}}}});
+  Run(&first);
+  const std::string key = "k";
+  EXPECT_EQ(machines_[kOne].Apply(Put{key, "x", 0}).code, Code::kOk);
+  Controller second({});
+  second.Begin({.join = {{kTwo, {}}}, .leave = {kOne}});
+  RunUntilMoving(&second);
+  Run(&late);
+  Run(&second);
+  EXPECT_EQ(machines_[kTwo].Read({key}).value, "x");
+  ExpectServed(Stored(kCurrentKey));
+}
+
 /// Two at once take turns at every call; what each wants is in force when it says so.
 TEST_F(ControllerTest, TwoAtOnce) {
   Controller a({});
