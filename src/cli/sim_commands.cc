@@ -77,6 +77,9 @@ absl::StatusOr<sim::Options> OptionsFor(const SimArguments& arguments, std::uint
                                         std::string_view(setting).substr(equals + 1)));
   }
   TRIREME_RETURN_IF_ERROR(options.Validate());
+  if (arguments.sharded && (options.groups == 0 || options.controllers == 0)) {
+    return absl::InvalidArgumentError("groups, controllers: with --sharded, give 1 or more");
+  }
   return options;
 }
 

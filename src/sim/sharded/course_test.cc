@@ -15,10 +15,13 @@ std::size_t Owned(const ShardConfig& config, std::uint64_t group) {
 }
 
 TEST(CourseLab5, InitQuery5A) {
-  Course c({.groups = 2});
+  Course c({.groups = 3, .first = 3});
   const ShardConfig first = c.Query();
   EXPECT_EQ(first.number, 1u);
-  EXPECT_EQ(Owned(first, 1), kShards);
+  for (const std::uint64_t group : {1, 2, 3}) {
+    EXPECT_EQ(Owned(first, group), kShards / 3) << group;
+    EXPECT_EQ(first.groups.at(Group(group)), c.fleet().servers(Group(group)));
+  }
 }
 
 TEST(CourseLab5, StaticOneShardGroup5A) {
@@ -171,7 +174,7 @@ TEST(CourseLab5, ProgressJoin5A) {
     if (clerk.idle()) clerk.Get(keys[gets++ % keys.size()]);
     if (!c.RunUntil([&] { return clerk.idle() || controller.finished(); }, end - c.now())) break;
   }
-  EXPECT_GE(gets, 100u);
+  EXPECT_GT(gets, 100u) << "the last may still be open";
   EXPECT_TRUE(c.RunUntil([&] { return controller.finished(); }, kTest));
   EXPECT_GE(c.Query().number, config.number + 4);
   c.CheckAll();

@@ -26,20 +26,24 @@ inline GroupId Group(std::uint64_t number) {
 
 struct CourseOptions {
   std::uint64_t groups = 2;
+  std::uint64_t first = 1;  ///< So many are in the first configuration.
   bool unreliable = false;
   std::uint64_t snapshot_log_bytes = 0;
 };
 
-/// A sharded store on which a scenario of MIT 6.5840's lab 5 is played. Group 1 is in the first
-/// configuration; the others wait to join.
+/// A sharded store on which a scenario of MIT 6.5840's lab 5 is played. Some groups are in the
+/// first configuration, the others wait to join.
 class Course {
  public:
   explicit Course(const CourseOptions& options)
       : fleet_(OptionsOf(options), options.groups), store_(fleet_.servers(kStore)) {
     controller_ = &AddController();
     reader_ = &AddClerk();
-    EXPECT_EQ(Change({.join = {{kFirst, fleet_.servers(kFirst)}}}),
-              Controller::Outcome::kPublished);
+    Controller::Change change;
+    for (std::uint64_t group = 1; group <= options.first; ++group) {
+      change.join[Group(group)] = fleet_.servers(Group(group));
+    }
+    EXPECT_EQ(Change(std::move(change)), Controller::Outcome::kPublished);
   }
   /// Whatever the clerks saw has one order, each put counts once at most, and all was over in time.
   ~Course() {
@@ -62,7 +66,7 @@ class Course {
     o.append_entries_max = 4'096;
     o.log_cache_bytes_max = 1 << 20;
     o.snapshot_chunk_bytes_max = 1 << 16;
-    o.timeout_ms = 200;
+    o.timeout_ms = 100;
     o.log_read_ppm = 1'000'000;
     o.keys = kKeys;
     o.think_us = 20'000;

@@ -126,7 +126,7 @@ Options DrawOptions(Options::Number seed) {
   o.snapshot_log_bytes = random.OneIn(2) ? 0 : 1'000;
   o.groups = 2 + random.Below(3);
   o.controllers = 1 + random.Below(3);
-  o.controller_away_ms = random.OneIn(4) ? 0 : 200 + random.Below(2'000);
+  o.controller_away_ms = random.OneIn(4) ? 0 : 500 + random.Below(3'500);
   o.keys = 12 + random.Below(49);
   o.safety_ms = 10'000;
   o.settle_ms *= kSettleTimes;

@@ -15,7 +15,7 @@ constexpr std::uint64_t kSlowdown = 20;
 #else
 constexpr std::uint64_t kSlowdown = 1;
 #endif
-constexpr std::uint64_t kSeeds = 100;
+constexpr std::uint64_t kSeeds = 200;
 
 void ExpectAllWell(std::uint64_t first) {
   std::uint64_t committed = 0;
@@ -54,6 +54,20 @@ TEST(ShardedWorld, TheSameSeedGivesTheSameTraceToTheByte) {
     EXPECT_GT(once.size(), 1'000u);
     EXPECT_TRUE(once == TraceOf(options)) << seed;
   }
+}
+
+/// In most worlds, whatever else happens, shards that are served move.
+TEST(ShardedWorld, ShardsMove) {
+  std::uint64_t worlds = 0;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    bool moved = false;
+    (void)sharded::Run(DrawOptions(seed), [&](std::string_view line) {
+      const bool frozen = line.find(" freeze ") != line.npos && line.find("-> ok") != line.npos;
+      moved |= frozen && line.find(" applies ") != line.npos;
+    });
+    worlds += moved ? 1 : 0;
+  }
+  EXPECT_GE(worlds, 12u);
 }
 
 TEST(ShardedWorld, EveryDrawIsValid) {
