@@ -93,6 +93,7 @@ struct Leadership {
   Term term;
   NodeId leader;       ///< kNobody: unknown.
   bool leads = false;  ///< It is this member.
+  RoleName role = RoleName::kFollower;
   friend bool operator==(const Leadership&, const Leadership&) = default;
 };
 

@@ -181,6 +181,10 @@ absl::StatusOr<std::vector<std::string>> ExpandBraces(std::string_view pattern) 
   return done;
 }
 
+bool PathMatcher::Matches(std::string_view path) const {
+  return MatchComponents(components_, 0, Components(path), 0);
+}
+
 bool MatchPath(std::string_view pattern, std::string_view path) {
   const std::vector<std::string> name = Components(path);
   const auto absolute = [](std::string_view p) { return !p.empty() && p[0] == '/'; };

@@ -37,6 +37,16 @@ std::string Normalised(std::string_view path);
 /// order. A brace without a comma or a closing partner stands for itself.
 absl::StatusOr<std::vector<std::string>> ExpandBraces(std::string_view pattern);
 
+/// MatchPath's matching of one pattern without braces with many paths.
+class PathMatcher {
+ public:
+  explicit PathMatcher(std::string_view pattern) : components_(Components(pattern)) {}
+  bool Matches(std::string_view path) const;
+
+ private:
+  std::vector<std::string> components_;
+};
+
 /// Whether `path` equals `pattern`, or matches it, or lies below a directory that does, with no
 /// hidden name on the way that `pattern` does not spell out.
 bool MatchPath(std::string_view pattern, std::string_view path);

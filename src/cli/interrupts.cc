@@ -23,4 +23,8 @@ const std::atomic<int>* CatchInterrupts() {
   return &interrupts;
 }
 
+void Interrupt() {
+  interrupts.fetch_add(1);
+}
+
 }  // namespace trireme::cli

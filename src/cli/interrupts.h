@@ -8,4 +8,7 @@ namespace trireme::cli {
 /// ends it at once. Returns the count.
 const std::atomic<int>* CatchInterrupts();
 
+/// As if the user had interrupted: whoever watches the count ends what runs.
+void Interrupt();
+
 }  // namespace trireme::cli

@@ -134,6 +134,15 @@ void KvServeFlags::SetStores() {
   });
   AddNumberStore("--io-threads", 1, 64,
                  [this](std::int64_t n) { options.io_threads = static_cast<int>(n); });
+  AddBoolStore("--http-admin", &options.pages.admin);
+  stores_["--http-pages"] = [this](const std::string& given) {
+    const std::map<std::string_view, web::Viewers> kinds = {{"local", web::Viewers::kLocal},
+                                                            {"all", web::Viewers::kAll},
+                                                            {"off", web::Viewers::kNobody}};
+    const auto found = kinds.find(given);
+    if (found == kinds.end()) Refuse("--http-pages", given, "local, all or off");
+    options.pages.viewers = found->second;
+  };
   stores_["--log-level"] = [](const std::string& level) {
     const bool worse = level == "panic" || level == "fatal" || level == "dpanic";
     if (!io::SetLogLevel(worse ? "error" : level).ok())

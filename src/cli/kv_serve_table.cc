@@ -153,6 +153,9 @@ constexpr ServeFlag kFlags[] = {
     // ---- Ours.
     {"--in-memory", kOwn, true, "keep nothing on disk"},
     {"--io-threads", kOwn, false, "that serve clients (default 1)"},
+    {"--http-pages", kOwn, false,
+     "who sees the pages on /ui: local (default: this machine only), all or off"},
+    {"--http-admin", kOwn, true, "the pages may move the leader and disarm alarms"},
 };
 
 }  // namespace

@@ -18,7 +18,7 @@
 #include "fmt/format.h"
 #include "mapreduce/cluster/client.h"
 #include "mapreduce/cluster/wire.h"
-#include "mapreduce/fs/local.h"
+#include "mapreduce/fs/files.h"
 
 namespace trireme::cli {
 namespace {
@@ -150,7 +150,7 @@ int Submit(std::vector<std::string> arguments) {
   const RunOptions& options = std::get<RunOptions>(*parsed);
   const auto client = Connect(options.coordinator);
   if (!client.ok()) return WrongUse(client.status());
-  mapreduce::LocalFileSystem files;
+  mapreduce::Files files(options.s3);
   const auto prepared = mapreduce::PrepareJob(options.request, files);
   if (!prepared.ok()) return WrongUse(prepared.status());
   const auto job = (*client)->Submit(*prepared);
@@ -173,21 +173,29 @@ int RunClusterCommand(const std::string& command, std::vector<std::string> argum
   return FlushOutput(Ask(command, Commands().at(command), std::move(arguments)));
 }
 
-int RunJobOnCluster(const RunOptions& options) {
-  mapreduce::cluster::ClusterRunOptions cluster;
-  const auto address = CoordinatorOf(options.coordinator);
-  if (!address.ok()) return WrongUse(address.status());
-  cluster.coordinator = *address;
-  mapreduce::LocalFileSystem files;
+absl::StatusOr<mapreduce::JobReport> RunJobAt(const rpc::Address& address,
+                                              const RunOptions& options,
+                                              std::function<void(std::uint64_t)> on_submitted) {
+  mapreduce::Files files(options.s3);
   const auto prepared = mapreduce::PrepareJob(options.request, files);
-  if (!prepared.ok()) return WrongUse(prepared.status());
+  if (!prepared.ok()) return prepared.status();
+  mapreduce::cluster::ClusterRunOptions cluster;
+  cluster.coordinator = address;
   cluster.interrupts = CatchInterrupts();
+  cluster.on_submitted = std::move(on_submitted);
   ProgressBar bar(!options.quiet && !options.no_progress);
   cluster.on_progress = [&bar](const mapreduce::JobProgress& progress) { bar.Show(progress); };
-  const auto report = mapreduce::cluster::RunOnCluster(*prepared, cluster);
+  auto report = mapreduce::cluster::RunOnCluster(*prepared, cluster);
   bar.Clear();
+  return report;
+}
+
+int RunJobOnCluster(const RunOptions& options) {
+  const auto address = CoordinatorOf(options.coordinator);
+  if (!address.ok()) return WrongUse(address.status());
+  const auto report = RunJobAt(*address, options, nullptr);
   if (!report.ok()) return WrongUse(report.status());
-  return ShowReport(options, *report, ExitStatusOf(mapreduce::cluster::ToWire(report->state)));
+  return ShowReport(options, *report, ExitStatusOf(*report));
 }
 
 }  // namespace trireme::cli

@@ -1,9 +1,11 @@
 #include "cli/mr_servers.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -12,16 +14,19 @@
 #include <utility>
 
 #include "CLI/CLI.hpp"
+#include "base/status_macros.h"
 #include "cli/flags.h"
 #include "cli/interrupts.h"
 #include "cli/run_command.h"
+#include "cli/s3_flags.h"
 #include "cli/say.h"
 #include "fmt/format.h"
 #include "io/process.h"
 #include "mapreduce/cluster/coordinator.h"
 #include "mapreduce/cluster/slot_pool.h"
 #include "mapreduce/cluster/worker.h"
-#include "mapreduce/fs/local.h"
+#include "mapreduce/fs/files.h"
+#include "rpc/local_host.h"
 
 namespace trireme::cli {
 namespace {
@@ -63,8 +68,35 @@ class InterruptWatch {
   std::thread thread_;
 };
 
-int Serve(CoordinatorOptions options) {
-  mapreduce::LocalFileSystem files;
+/// Calls `on_end` once when standard input ends, unless it is destroyed before.
+class InputWatch {
+ public:
+  explicit InputWatch(std::function<void()> on_end)
+      : thread_([this, on_end = std::move(on_end)] {
+          while (!over_) {
+            if (InputEnded()) return on_end();
+          }
+        }) {}
+  ~InputWatch() {
+    over_ = true;
+    thread_.join();
+  }
+
+ private:
+  static bool InputEnded() {
+    pollfd input{STDIN_FILENO, POLLIN, 0};
+    if (::poll(&input, 1, 100) <= 0) return false;
+    char passed_over[4096];
+    const ssize_t n = ::read(STDIN_FILENO, passed_over, sizeof passed_over);
+    return n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN);
+  }
+
+  std::atomic<bool> over_{false};
+  std::thread thread_;
+};
+
+int Serve(CoordinatorOptions options, mapreduce::S3Options s3) {
+  mapreduce::Files files(std::move(s3));
   options.files = &files;
   auto started = Coordinator::Start(std::move(options));
   if (!started.ok()) return WrongUse(started.status());
@@ -130,15 +162,31 @@ int RunCoordinator(std::vector<std::string> arguments) {
   app.add_option("--state", options.state_directory,
                  "where jobs are remembered over restarts (default: they are not)");
   app.add_option_function<std::string>(
-      "--http", [&](const std::string& text) { options.http = AddressOf("--http", text); },
-      "status pages, /metrics and /healthz");
+      "--http",
+      [&](const std::string& text) {
+        const bool port = text.find_first_not_of("0123456789") == std::string::npos;
+        options.http = AddressOf("--http", port ? "127.0.0.1:" + text : text);
+      },
+      "live pages, /metrics and /healthz: PORT (of this machine only), host:port or unix:/path");
+  app.add_flag("--http-admin", options.http_admin, "the pages may also cancel jobs");
+  mapreduce::S3Options s3;
+  AddS3Flags(app, &s3);
   AddTime(app, "--worker-lease", "a worker not heard of for so long is lost (default 3s)",
           kWorkerLeaseMinMs, [&](std::int64_t ms) { options.limits.worker_lease_ms = ms; });
   AddLogLevel(app);
   if (const auto status = ParseArguments(app, std::move(arguments))) return *status;
   options.limits.attempt_unlisted_ms = options.limits.worker_lease_ms / 2;
   io::RaiseFileLimit();
-  return Serve(std::move(options));
+  return Serve(std::move(options), std::move(s3));
+}
+
+/// Where the shuffle listens when the user leaves it to us: the address from which this machine
+/// reaches the coordinator.
+absl::Status ListenTowards(WorkerOptions* options) {
+  if (options->coordinator.kind != rpc::Address::Kind::kTcp) return absl::OkStatus();
+  TRIREME_ASSIGN_OR_RETURN(std::string host, rpc::HostTowards(options->coordinator));
+  options->listen = rpc::Address{rpc::Address::Kind::kTcp, {}, std::move(host), 0};
+  return absl::OkStatus();
 }
 
 int RunWorker(std::vector<std::string> arguments) {
@@ -146,11 +194,17 @@ int RunWorker(std::vector<std::string> arguments) {
   CLI::App app("Runs a worker of a cluster.", "trireme mr worker");
   app.set_help_flag("-h,--help", "show this and exit");
   std::string coordinator;
+  bool listen_towards = false, stop_on_eof = false;
   app.add_option("--coordinator", coordinator,
                  "unix:/path or host:port (default: $TRIREME_COORDINATOR)");
   app.add_option_function<std::string>(
-      "--listen", [&](const std::string& text) { options.listen = AddressOf("--listen", text); },
-      "where other workers fetch map outputs (default: this machine only)");
+      "--listen",
+      [&](const std::string& text) {
+        listen_towards = text == "auto";
+        if (!listen_towards) options.listen = AddressOf("--listen", text);
+      },
+      "where other workers fetch map outputs; auto: at the address that reaches the coordinator "
+      "(default: this machine only)");
   AddNumber(app, "--slots", "attempts at once (default: as many as cores)", 1, kSlotsMax,
             [&](std::int64_t n) { options.slots = static_cast<std::uint32_t>(n); });
   app.add_option("--dir", options.directory, "for map outputs and temporary files");
@@ -165,6 +219,10 @@ int RunWorker(std::vector<std::string> arguments) {
   AddTime(app, "--drain",
           "on SIGTERM: how long to finish attempts and serve map outputs (default 30s)", 0,
           [&](std::int64_t ms) { options.drain_patience_ms = ms; });
+  AddTime(app, "--leave-after", "leave when the coordinator is gone for so long (default: never)",
+          0, [&](std::int64_t ms) { options.leave_after_ms = ms; });
+  app.add_flag("--stop-on-eof", stop_on_eof, "when standard input ends, stop as on SIGTERM");
+  AddS3Flags(app, &options.s3);
   app.add_flag("--always-fetch", options.always_fetch,
                "fetch over the network even what lies on this machine");
   AddLogLevel(app);
@@ -172,12 +230,17 @@ int RunWorker(std::vector<std::string> arguments) {
   const auto address = CoordinatorOf(coordinator);
   if (!address.ok()) return WrongUse(address.status());
   options.coordinator = *address;
+  if (listen_towards) {
+    if (const absl::Status listen = ListenTowards(&options); !listen.ok()) return WrongUse(listen);
+  }
   io::RaiseFileLimit();
   auto started = Worker::Start(std::move(options));
   if (!started.ok()) return WrongUse(started.status());
   Say(stdout, "serving map outputs on {}\n", (*started)->shuffle_address().ToString());
   std::fflush(stdout);
   const InterruptWatch watch([&worker = **started] { worker.Drain(); });
+  std::optional<InputWatch> input;
+  if (stop_on_eof) input.emplace([&worker = **started] { worker.Drain(); });
   bool hung = false;
   const absl::Status status = (*started)->Wait(&hung);
   if (!status.ok()) Say(stderr, "trireme: {}\n", std::string(status.message()));

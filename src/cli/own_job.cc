@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cli/mr_commands.h"
+#include "cli/mr_servers.h"
 #include "cli/run_command.h"
 #include "cli/run_options.h"
 #include "cli/say.h"
@@ -22,6 +23,8 @@ constexpr char kWays[] =
     "Ways to run it:\n"
     "  PROGRAM --input PATH... --output DIR       here, on all cores\n"
     "  PROGRAM ... --coordinator ADDR             on a cluster that can read this program's file\n"
+    "  PROGRAM ... --on slurm|ssh:HOSTS           on workers that are started for it\n"
+    "  PROGRAM --as-worker [options]              as `trireme mr worker`\n"
     "  PROGRAM --as-mapper|--as-combiner|--as-reducer\n"
     "                                             as a streaming executable: lines in,\n"
     "                                             key<TAB>value lines out (Hadoop, Spark's pipe)\n";
@@ -45,6 +48,8 @@ int Main(int argc, char** argv, const Job& job) {
   SetOwnJob(&job);
   MaybeRunSlotProcess(argc, argv);
   std::vector<std::string> arguments(argv + 1, argv + argc);
+  if (!arguments.empty() && arguments[0] == "--as-worker")
+    return cli::RunWorker({arguments.begin() + 1, arguments.end()});
   static const std::map<std::string, StreamingRole> kRoles = {
       {"--as-mapper", StreamingRole::kMapper},
       {"--as-combiner", StreamingRole::kCombiner},

@@ -7,6 +7,7 @@
 
 #include "cli/interrupts.h"
 #include "cli/mr_cluster.h"
+#include "cli/mr_on.h"
 #include "cli/progress_bar.h"
 #include "cli/say.h"
 #include "cli/show_report.h"
@@ -14,11 +15,9 @@
 #include "fmt/format.h"
 #include "io/process.h"
 #include "mapreduce/cluster/embedded.h"
-#include "mapreduce/fs/local.h"
+#include "mapreduce/fs/files.h"
 
 namespace trireme::cli {
-namespace {
-
 int ExitStatusOf(const mapreduce::JobReport& report) {
   switch (report.state) {
     case mapreduce::plan::JobState::kSucceeded:
@@ -30,8 +29,6 @@ int ExitStatusOf(const mapreduce::JobReport& report) {
   }
 }
 
-}  // namespace
-
 int WrongUse(const absl::Status& status) {
   Say(stderr, "trireme: {}\n", OneLine(status.message()));
   return kWrongUse;
@@ -40,16 +37,19 @@ int WrongUse(const absl::Status& status) {
 int RunJob(const RunOptions& options) {
   io::RaiseFileLimit();
   if (const auto report = CheckReport(options); !report.ok()) return WrongUse(report);
+  if (!options.on.target.empty()) return RunJobOn(options);
   if (!options.coordinator.empty()) return RunJobOnCluster(options);
-  mapreduce::LocalFileSystem files;
+  // For as long as the process: see EmbeddedOptions.
+  static auto* const files = new mapreduce::Files(options.s3);
   mapreduce::EmbeddedOptions embedded;
+  embedded.files = files;
   embedded.slots = options.slots;
   embedded.memory_bytes = options.memory_bytes;
   embedded.directory = options.directory;
   mapreduce::JobRequest request = options.request;
   request.one_machine = true;
   request.slot_memory_bytes = mapreduce::EmbeddedSlotMemory(embedded);
-  auto prepared = mapreduce::PrepareJob(request, files);
+  auto prepared = mapreduce::PrepareJob(request, *files);
   if (!prepared.ok()) return WrongUse(prepared.status());
   ProgressBar bar(!options.quiet && !options.no_progress);
   embedded.interrupts = CatchInterrupts();

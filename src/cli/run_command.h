@@ -1,6 +1,7 @@
 #pragma once
 
 #include "cli/run_options.h"
+#include "mapreduce/cluster/job_report.h"
 
 namespace trireme::cli {
 
@@ -12,6 +13,9 @@ inline constexpr int kInterrupted = 130;  ///< as shells report SIGINT
 
 /// Runs the job and shows it. Returns the exit status.
 int RunJob(const RunOptions& options);
+
+/// The exit status that tells of the job's end.
+int ExitStatusOf(const mapreduce::JobReport& report);
 
 /// One line on standard error; returns kWrongUse.
 int WrongUse(const absl::Status& status);

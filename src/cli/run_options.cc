@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "cli/flags.h"
+#include "cli/s3_flags.h"
 #include "cli/sizes.h"
 #include "fmt/format.h"
 #include "mapreduce/cluster/slot_pool.h"
@@ -31,6 +32,8 @@ class RunParser {
     AddInputAndOutput();
     AddRunning();
     AddShowing();
+    if (source_ != JobSource::kSubmitted) AddOnOptions(app_, &options_.on);
+    AddS3Flags(app_, &options_.s3);
   }
 
   absl::StatusOr<ParsedRun> Parse(std::vector<std::string> arguments) {
@@ -107,6 +110,11 @@ class RunParser {
     app_.add_option("--dir", options_.directory, "for temporary files (default: $TMPDIR, /var/tmp)")
         ->type_name("DIR");
     app_.add_flag("--no-sync{false}", request().sync, "do not wait for the disk at the end");
+    app_.add_option(
+            "--intermediate", request().intermediate,
+            "on a cluster: where map outputs go, s3://BUCKET/PREFIX, so that workers may be "
+            "lost (default: they stay on the workers)")
+        ->type_name("URL");
     app_.add_option("--coordinator", options_.coordinator, CoordinatorHelp())->type_name("ADDR");
     AddNumber(app_, "--priority", "on a cluster: greater goes first (default 0)",
               std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max(),

@@ -5,7 +5,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "cli/on_options.h"
 #include "mapreduce/cluster/job_request.h"
+#include "mapreduce/fs/s3_options.h"
 
 namespace trireme::cli {
 
@@ -16,7 +18,9 @@ struct RunOptions {
   std::uint64_t memory_bytes = 0;  ///< 0: the default
   std::string directory;
   std::string coordinator;  ///< empty: run here
-  std::string report;       ///< an HTML file to write; empty: none
+  OnOptions on;
+  mapreduce::S3Options s3;
+  std::string report;  ///< an HTML file to write; empty: none
   bool json = false;
   bool quiet = false;
   bool no_progress = false;

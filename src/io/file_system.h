@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -73,6 +74,20 @@ class DirectoryLock {
   virtual ~DirectoryLock() = default;
 };
 
+/// A job's output where bytes cannot be renamed once they have a name (an object store): part files
+/// that are created below kStagingDirectory and committed appear, beside that directory, when the
+/// job's output is finished. Every step may be repeated after its maker has died at any point.
+class StagedOutput {
+ public:
+  virtual ~StagedOutput() = default;
+  /// ALREADY_EXISTS when another job writes there, unless `overwrite`.
+  [[nodiscard]] virtual absl::Status Prepare(bool overwrite) = 0;
+  /// Replaces an older output by what was committed; `_SUCCESS` last.
+  [[nodiscard]] virtual absl::Status Finish() = 0;
+  /// Removes what the job wrote; an older output stays.
+  virtual void Abandon() = 0;
+};
+
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
@@ -99,10 +114,30 @@ class FileSystem {
   /// who has it; ABORTED: it was removed meanwhile. Null where the system knows no such locks.
   [[nodiscard]] virtual absl::StatusOr<std::unique_ptr<DirectoryLock>> LockDirectory(
       const std::string& path) = 0;
+
+  /// Where names are flat: calls `visit` for every file whose path begins with `prefix`, in any
+  /// order, a page of the listing at a time. A directory tree answers UNIMPLEMENTED.
+  using Visit = std::function<absl::Status(FileInfo)>;
+  [[nodiscard]] virtual absl::Status VisitPrefix(const std::string& prefix,
+                                                 const Visit& /*visit*/) {
+    return absl::UnimplementedError(prefix);
+  }
+  /// Null where files can be renamed, which serves a job's output better.
+  virtual std::unique_ptr<StagedOutput> OpenStagedOutput(const std::string& /*path*/) {
+    return nullptr;
+  }
 };
 
 /// Names that a FileWriter uses before Commit begin like this, so that a cleaner can tell what a
 /// killed process left behind. Input expansion passes over them as over all hidden names.
 inline constexpr std::string_view kTemporaryPrefix = "_tmp.";
+
+/// Of a job's output: where its parts are until the job has succeeded.
+inline constexpr std::string_view kStagingDirectory = "_temporary";
+
+/// Whether a path is the name of an object in a store, "SCHEME://...", and not of a local file.
+inline bool IsObjectPath(std::string_view path) {
+  return path.starts_with("s3://");
+}
 
 }  // namespace trireme::io

@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "base/status_macros.h"
 #include "fmt/format.h"
+#include "rpc/block_pool.h"
 #include "rpc/client_session.h"
 #include "rpc/client_stream.h"
 #include "rpc/connector.h"
@@ -282,9 +283,9 @@ std::shared_ptr<ClientCall> Channel::Start(std::string_view method, CallOptions 
   const std::size_t receive_max = options.receive_message_bytes_max != 0
                                       ? options.receive_message_bytes_max
                                       : core_->options().receive_message_bytes_max;
-  auto call =
-      std::make_shared<ClientStream>(core_->loop(), method, std::move(options), std::move(handler),
-                                     receive_max, core_->options().send_queue_bytes_max);
+  auto call = std::allocate_shared<ClientStream>(
+      BlockAllocator<ClientStream>(), core_->loop(), method, std::move(options), std::move(handler),
+      receive_max, core_->options().send_queue_bytes_max);
   core_->loop()->Post([core = core_, call] { core->Begin(call); });
   return call;
 }
@@ -295,9 +296,10 @@ std::shared_ptr<ClientCall> Channel::StartUnary(
   const std::size_t receive_max = options.receive_message_bytes_max != 0
                                       ? options.receive_message_bytes_max
                                       : core_->options().receive_message_bytes_max;
-  auto call = std::make_shared<ClientStream>(core_->loop(), method, std::move(options),
-                                             std::make_unique<UnaryHandler>(std::move(done)),
-                                             receive_max, core_->options().send_queue_bytes_max);
+  auto call = std::allocate_shared<ClientStream>(
+      BlockAllocator<ClientStream>(), core_->loop(), method, std::move(options),
+      std::make_unique<UnaryHandler>(std::move(done)), receive_max,
+      core_->options().send_queue_bytes_max);
   call->SetOnlyRequest(std::move(request));
   core_->loop()->Post([core = core_, call] { core->Begin(call); });
   return call;

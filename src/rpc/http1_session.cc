@@ -1,9 +1,9 @@
 #include "rpc/http1_session.h"
 
 #include <atomic>
-#include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/status.hpp>
+#include <boost/beast/http/string_body.hpp>
 #include <limits>
 #include <utility>
 
@@ -13,15 +13,28 @@ namespace trireme::rpc {
 namespace {
 
 namespace http = boost::beast::http;
-using Parser = http::request_parser<http::empty_body>;
+using Parser = http::request_parser<http::string_body>;
 
 constexpr std::string_view kPlainText = "text/plain; charset=utf-8";
 
-HttpRequest RequestOf(std::string_view target) {
+std::string HeaderIn(const Parser& parser, http::field name) {
+  const auto value = parser.get()[name];
+  return {value.data(), value.size()};
+}
+
+HttpRequest RequestOf(const Parser& parser, std::string peer) {
+  const auto whole = parser.get().target();
+  const std::string_view target(whole.data(), whole.size());
   const std::size_t question = std::min(target.find('?'), target.size());
   HttpRequest request;
   request.path = target.substr(0, question);
   if (question < target.size()) request.query = target.substr(question + 1);
+  request.body = parser.get().body();
+  request.head = parser.get().method() == http::verb::head;
+  request.peer = std::move(peer);
+  request.host = HeaderIn(parser, http::field::host);
+  request.origin = HeaderIn(parser, http::field::origin);
+  request.content_type = HeaderIn(parser, http::field::content_type);
   return request;
 }
 
@@ -44,33 +57,39 @@ class Http1Session::Responder final : public HttpResponder,
     return {this, [core = shared_from_this()](HttpResponder*) { core->Abandon(); }};
   }
 
-  void Send(int status, std::string content_type, std::string body) override {
+  void Reply(HttpReply reply) override {
     if (answered_.exchange(true)) return;
     ended_ = true;
-    InLoop([this, status, type = std::move(content_type), body = std::move(body)] {
+    InLoop([this, reply = std::move(reply)] {
       if (session_ == nullptr) return;
-      session_->SendWhole(status, type, body);
+      session_->SendWhole(reply);
       session_->EndResponse();
     });
   }
 
-  void Begin(int status, std::string content_type) override {
+  void BeginReply(HttpReply head) override {
     if (answered_.exchange(true)) return;
-    InLoop([this, status, type = std::move(content_type)] {
-      if (session_ != nullptr) {
-        session_->SendHead(status, type, "Transfer-Encoding: chunked\r\nCache-Control: no-store");
-      }
+    ++written_;
+    InLoop([this, head = std::move(head)] {
+      ++taken_;
+      if (session_ != nullptr) session_->BeginStream(head);
     });
   }
 
   bool Write(std::string bytes) override {
     if (gone_.load()) return false;
+    ++written_;
     InLoop([this, bytes = std::move(bytes)] {
-      if (session_ == nullptr) return;
-      session_->SendChunk(bytes);
+      ++taken_;
+      if (session_ != nullptr) session_->SendChunk(bytes);
     });
     return !gone_.load();
   }
+
+  bool drained() const override { return flushed_.load() == written_.load(); }
+
+  /// The socket has taken all that reached the session. Loop thread.
+  void NoteFlushed() { flushed_ = taken_; }
 
   void End() override {
     if (ended_.exchange(true)) return;
@@ -109,6 +128,10 @@ class Http1Session::Responder final : public HttpResponder,
   std::atomic<bool> answered_{false};
   std::atomic<bool> gone_{false};
   std::atomic<bool> ended_{false};
+  // Pieces of a begun response: asked for, with the session, and with the socket.
+  std::atomic<std::uint64_t> written_{0};
+  std::uint64_t taken_ = 0;  // Loop thread.
+  std::atomic<std::uint64_t> flushed_{0};
 };
 
 Http1Session::Http1Session(std::shared_ptr<Transport> transport,
@@ -130,42 +153,44 @@ absl::Status Http1Session::OnInput(std::string_view bytes) {
 void Http1Session::ParseNext() {
   while (!responder_ && transport_ != nullptr && keep_alive_ && !in_.empty()) {
     Parser parser;
+    parser.eager(true);
     parser.header_limit(kHttpHeaderBytesMax);
-    parser.body_limit(0);
+    parser.body_limit(kHttpBodyBytesMax);
     boost::beast::error_code error;
     const std::size_t used = parser.put(boost::asio::buffer(in_), error);
     if (error == http::error::need_more && in_.size() < kHttpHeaderBytesMax) return;
     if (error == http::error::body_limit)
-      return Refuse(413, "requests with a body are not taken\n");
+      return Refuse(413, "the request's body is over kHttpBodyBytesMax\n");
     if (error == http::error::header_limit || error == http::error::need_more) {
       return Refuse(431, "the request's header is too large\n");
     }
     if (error) return Refuse(400, "this is neither HTTP/1.1 nor gRPC over HTTP/2\n");
     if (!parser.is_done()) return;
     in_.erase(0, used);
-    head_only_ = parser.get().method() == http::verb::head;
+    const http::verb method = parser.get().method();
+    head_only_ = method == http::verb::head;
     keep_alive_ = parser.get().keep_alive() && !draining_;
-    if (!head_only_ && parser.get().method() != http::verb::get) {
-      return Refuse(405, "only GET and HEAD are served here\n");
+    if (!head_only_ && method != http::verb::get && method != http::verb::post) {
+      return Refuse(405, "only GET, HEAD and, for what it names, POST are served here\n");
     }
-    const auto target = parser.get().target();
-    Answer(RequestOf({target.data(), target.size()}));
+    Answer(RequestOf(parser, transport_->peer()), method == http::verb::post);
   }
 }
 
-void Http1Session::Answer(const HttpRequest& request) {
+void Http1Session::Answer(const HttpRequest& request, bool post) {
+  if (!post && !request.body.empty()) return Refuse(413, "only a POST may have a body\n");
   transport_->loop()->Disarm(timeout_);
-  const HttpHandler* page = FindPage(request.path);
+  const HttpHandler* page = FindPage(post ? context_->posts : context_->pages, request.path);
   responder_ = std::make_shared<Responder>(this);
-  if (page == nullptr) {
-    responder_->Send(404, std::string(kPlainText), "no such page: " + request.path + "\n");
-    return;
-  }
-  (*page)(request, responder_->Handle());
+  if (page != nullptr) return (*page)(request, responder_->Handle());
+  const bool other = FindPage(post ? context_->pages : context_->posts, request.path) != nullptr;
+  responder_->Send(other ? 405 : 404, std::string(kPlainText),
+                   other ? fmt::format("{} is not for this method\n", request.path)
+                         : fmt::format("no such page: {}\n", request.path));
 }
 
-const HttpHandler* Http1Session::FindPage(const std::string& path) const {
-  const auto& pages = context_->pages;
+const HttpHandler* Http1Session::FindPage(const std::map<std::string, HttpHandler>& pages,
+                                          const std::string& path) {
   if (const auto found = pages.find(path); found != pages.end()) return &found->second;
   for (std::size_t slash = path.rfind('/'); slash != path.npos;) {
     const auto found = pages.find(path.substr(0, slash + 1) + "*");
@@ -179,21 +204,28 @@ const HttpHandler* Http1Session::FindPage(const std::string& path) const {
 void Http1Session::Refuse(int status, std::string_view text) {
   keep_alive_ = false;
   head_only_ = false;
-  SendWhole(status, kPlainText, text);
+  SendWhole({status, std::string(kPlainText), std::string(text)});
   EndResponse();
 }
 
-void Http1Session::SendHead(int status, std::string_view content_type,
-                            std::string_view length_header) {
-  out_ += fmt::format("HTTP/1.1 {} {}\r\nContent-Type: {}\r\n{}\r\nConnection: {}\r\n\r\n", status,
-                      ReasonOf(status), content_type, length_header,
-                      keep_alive_ ? "keep-alive" : "close");
+void Http1Session::SendHead(const HttpReply& reply, std::string_view length_header) {
+  out_ += fmt::format("HTTP/1.1 {} {}\r\nContent-Type: {}\r\n{}\r\n{}Connection: {}\r\n\r\n",
+                      reply.status, ReasonOf(reply.status), reply.content_type, length_header,
+                      reply.headers, keep_alive_ ? "keep-alive" : "close");
   transport_->MarkOutput();
 }
 
-void Http1Session::SendWhole(int status, std::string_view content_type, std::string_view body) {
-  SendHead(status, content_type, fmt::format("Content-Length: {}", body.size()));
-  if (!head_only_) out_ += body;
+void Http1Session::SendWhole(const HttpReply& reply) {
+  SendHead(reply, fmt::format("Content-Length: {}", reply.body.size()));
+  if (!head_only_) out_ += reply.body;
+}
+
+/// The last of its connection, so that one that is ended waits for a slow reader no longer than
+/// Transport::kLingerTimeout.
+void Http1Session::BeginStream(const HttpReply& head) {
+  keep_alive_ = false;
+  SendHead(head, "Transfer-Encoding: chunked\r\nCache-Control: no-store");
+  SendChunk(head.body);
 }
 
 void Http1Session::SendChunk(std::string_view bytes) {
@@ -229,6 +261,8 @@ void Http1Session::OnTimeout() {
 }
 
 void Http1Session::ProduceOutput(OutQueue& out) {
+  // Called again after each piece of output that the socket has taken.
+  if (responder_ && out.empty() && out_.empty()) responder_->NoteFlushed();
   out.Append(out_);
   out_.clear();
 }

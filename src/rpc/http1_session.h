@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -10,7 +11,7 @@
 namespace trireme::rpc {
 
 /// An HTTP/1.1 connection that serves the server's pages, one request after another. On the loop
-/// thread. Requests are GET or HEAD without a body; anything else is answered and closed.
+/// thread. Requests are GET or HEAD without a body, or POST; anything else is answered and closed.
 class Http1Session final : public Transport::Handler,
                            public std::enable_shared_from_this<Http1Session> {
  public:
@@ -31,11 +32,13 @@ class Http1Session final : public Transport::Handler,
   };
 
   void ParseNext();
-  void Answer(const HttpRequest& request);
-  const HttpHandler* FindPage(const std::string& path) const;
+  void Answer(const HttpRequest& request, bool post);
+  static const HttpHandler* FindPage(const std::map<std::string, HttpHandler>& pages,
+                                     const std::string& path);
   void Refuse(int status, std::string_view text);
-  void SendHead(int status, std::string_view content_type, std::string_view length_header);
-  void SendWhole(int status, std::string_view content_type, std::string_view body);
+  void SendHead(const HttpReply& reply, std::string_view length_header);
+  void SendWhole(const HttpReply& reply);
+  void BeginStream(const HttpReply& head);
   void SendChunk(std::string_view bytes);
   void EndResponse();
   void OnTimeout();

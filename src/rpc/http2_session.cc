@@ -6,6 +6,7 @@
 
 #include "absl/time/time.h"
 #include "fmt/format.h"
+#include "rpc/block_pool.h"
 #include "rpc/limits.h"
 
 namespace trireme::rpc {
@@ -193,8 +194,8 @@ Http2Session::Http2Session(std::shared_ptr<Transport> transport, const SessionOp
       idle_timeout_(options.idle_timeout),
       last_input_(Loop::Clock::now()),
       last_stream_end_(last_input_) {
-  const auto make = server_ ? nghttp2_session_server_new2 : nghttp2_session_client_new2;
-  make(&session_, Callbacks::Table(), this, Callbacks::Options(server_));
+  const auto make = server_ ? nghttp2_session_server_new3 : nghttp2_session_client_new3;
+  make(&session_, Callbacks::Table(), this, Callbacks::Options(server_), PooledMemory());
   SubmitSettings(options);
   loop_->Arm(keepalive_timer_, last_input_ + TickPeriod());
 }

@@ -50,8 +50,10 @@ inline constexpr absl::Duration kConnectTimeout = absl::Seconds(10);
 /// Wait after the first failed attempt, doubled after each further one, with 20 % jitter.
 inline constexpr absl::Duration kReconnectDelayMin = absl::Milliseconds(50);
 inline constexpr absl::Duration kReconnectDelayMax = absl::Seconds(5);
-/// An HTTP/1.1 request's line and headers, in bytes; its body must be empty.
+/// An HTTP/1.1 request's line and headers, in bytes.
 inline constexpr std::size_t kHttpHeaderBytesMax = 16u << 10;
+/// A POST's body, in bytes; other requests have none.
+inline constexpr std::size_t kHttpBodyBytesMax = 4u << 10;
 /// Unsent bytes of one streamed HTTP/1.1 response; above it the connection is closed.
 inline constexpr std::size_t kHttpQueueBytesMax = 8u << 20;
 

@@ -115,8 +115,8 @@ bool Loop::PrepareToSleep(int* timeout_ms) {
 int Loop::UntilNextTimerMs() const {
   constexpr std::chrono::milliseconds kLongest = std::chrono::hours(1);
   if (timers_.empty()) return -1;
-  const auto wait = std::chrono::ceil<std::chrono::milliseconds>(std::clamp<Clock::duration>(
-      timers_.begin()->first - Clock::now(), Clock::duration::zero(), kLongest));
+  const auto wait = std::chrono::ceil<std::chrono::milliseconds>(
+      std::clamp<Clock::duration>(timers_.due() - Clock::now(), Clock::duration::zero(), kLongest));
   return static_cast<int>(wait.count());
 }
 
@@ -174,26 +174,13 @@ void Loop::EndWithin(std::chrono::milliseconds limit) {
   if (std::thread thread = TakeThread(); thread.joinable()) thread.detach();
 }
 
-void Loop::Arm(Timer& timer, Clock::time_point due) {
-  Disarm(timer);
-  timer.due_ = due;
-  timer.armed_ = true;
-  timers_.emplace(due, &timer);
-}
-
-void Loop::Disarm(Timer& timer) {
-  if (!timer.armed_) return;
-  timer.armed_ = false;
-  timers_.erase({timer.due_, &timer});
-}
-
 void Loop::RunTimers() {
   if (timers_.empty()) return;
   const Clock::time_point now = Clock::now();
-  while (!timers_.empty() && timers_.begin()->first <= now) {
-    Timer* timer = timers_.begin()->second;
-    Disarm(*timer);
-    timer->OnTimer();
+  while (!timers_.empty() && timers_.due() <= now) {
+    Timer& timer = timers_.first();
+    Disarm(timer);
+    timer.OnTimer();
   }
 }
 

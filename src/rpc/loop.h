@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -13,6 +12,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "rpc/poller.h"
+#include "rpc/timer_heap.h"
 
 namespace trireme::rpc {
 
@@ -23,18 +23,8 @@ class Loop {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// An alarm owned by its user, who disarms it before it dies. Loop thread.
-  class Timer {
-   public:
-    virtual ~Timer() = default;
-    virtual void OnTimer() = 0;
-
-   private:
-    friend class Loop;
-    Clock::time_point due_{};
-    bool armed_ = false;
-  };
-
+  /// Loop thread.
+  using Timer = rpc::Timer;
   using Watcher = Poller::Watcher;
 
   /// Something with output to send at the end of the turn; it outlives its mark. Loop thread.
@@ -70,8 +60,8 @@ class Loop {
   }
   void Unwatch(Watcher& watcher) { poller_.Unwatch(watcher); }
   /// Loop thread. Arming an armed timer moves it. It fires up to a millisecond late.
-  void Arm(Timer& timer, Clock::time_point due);
-  void Disarm(Timer& timer);
+  void Arm(Timer& timer, Clock::time_point due) { timers_.Arm(timer, due); }
+  void Disarm(Timer& timer) { timers_.Disarm(timer); }
   /// Loop thread. Flush() is called once at the end of the turn.
   void Mark(Flushable& flushable);
   void Unmark(Flushable& flushable);
@@ -93,7 +83,7 @@ class Loop {
   void FlushMarked();
 
   Poller poller_;
-  std::set<std::pair<Clock::time_point, Timer*>> timers_;
+  TimerHeap timers_;
   std::vector<Flushable*> marked_;
 
   std::mutex mutex_;

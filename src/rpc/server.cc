@@ -98,6 +98,10 @@ void Server::HandleGet(std::string path, HttpHandler handler) {
   core_->context->pages.insert_or_assign(std::move(path), std::move(handler));
 }
 
+void Server::HandlePost(std::string path, HttpHandler handler) {
+  core_->context->posts.insert_or_assign(std::move(path), std::move(handler));
+}
+
 absl::StatusOr<Address> Server::Listen(const Address& address, bool plain) {
   if (core_->started) {
     return absl::FailedPreconditionError("Listen must come before Start");
@@ -248,6 +252,7 @@ std::vector<MethodStats> Server::method_stats() const {
     one.started = registered.counters->started.load();
     for (std::size_t i = 0; i < kStatusCodes; ++i)
       one.handled[i] = registered.counters->handled[i].load();
+    one.latencies = registered.counters->latencies.counts();
     all.push_back(std::move(one));
   }
   std::ranges::sort(all, {}, &MethodStats::path);

@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "rpc/address.h"
 #include "rpc/http.h"
+#include "rpc/latency.h"
 #include "rpc/limits.h"
 #include "rpc/loop.h"
 #include "rpc/server_call.h"
@@ -82,6 +83,7 @@ struct MethodStats {
   bool many_requests = false;  // Method::many.
   std::uint64_t started = 0;
   std::array<std::uint64_t, kStatusCodes> handled{};  // By status. CANCELLED: nobody waited.
+  LatencyCounts latencies{};  // Of calls that have ended, unless there are many requests.
 };
 
 /// A gRPC server, with plain HTTP/1.1 pages on the same ports. Register everything, then Listen,
@@ -98,6 +100,8 @@ class Server {
   void RegisterMethod(std::string path, Method method);
   /// Serves GET `path`; "/prefix/*" serves everything under /prefix/. The longest match wins.
   void HandleGet(std::string path, HttpHandler handler);
+  /// The same for POST. The handler decides who may: any page of any site can send one.
+  void HandlePost(std::string path, HttpHandler handler);
 
   /// Binds and listens; returns the bound address (a port of 0 is replaced). A stale unix socket
   /// file that nobody listens on is replaced. `plain`: without TLS although the server has it.

@@ -11,6 +11,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
+#include "rpc/latency.h"
 #include "rpc/server.h"
 
 namespace trireme::rpc {
@@ -18,6 +19,7 @@ namespace trireme::rpc {
 struct MethodCounters {
   std::atomic<std::uint64_t> started{0};
   std::array<std::atomic<std::uint64_t>, kStatusCodes> handled{};
+  Latencies latencies;  // Of calls with one request, from its headers to the last of the answer.
 };
 
 struct RegisteredMethod {
@@ -30,6 +32,7 @@ struct ServerContext {
   ServerOptions options;
   absl::flat_hash_map<std::string, RegisteredMethod> methods;
   std::map<std::string, HttpHandler> pages;  // "/path" or "/prefix/*".
+  std::map<std::string, HttpHandler> posts;  // The same for POST.
   TlsContext tls;
 
   std::atomic<std::size_t> received_bytes_held{0};

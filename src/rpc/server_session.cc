@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "fmt/format.h"
+#include "rpc/block_pool.h"
 #include "rpc/http1_session.h"
 #include "rpc/server_stream.h"
 
@@ -82,7 +83,8 @@ ServerSession::ServerSession(std::shared_ptr<Transport> transport,
 
 std::shared_ptr<Stream> ServerSession::AcceptStream() {
   if (last_goaway_sent_) return nullptr;
-  return std::make_shared<ServerStream>(transport()->loop(), context_, peer_);
+  return std::allocate_shared<ServerStream>(BlockAllocator<ServerStream>(), transport()->loop(),
+                                            context_, peer_);
 }
 
 void ServerSession::OnPeerSettings() {

@@ -83,6 +83,7 @@ void ServerStream::OnPseudoHeader(std::string_view name, std::string_view value)
     method_ = &found->second.method;
     counters_ = found->second.counters.get();
     counters_->started.fetch_add(1, std::memory_order_relaxed);
+    began_ = Loop::Clock::now();
     if (method_->receive_message_bytes_max != 0) {
       decoder_.set_message_bytes_max(method_->receive_message_bytes_max);
     }
@@ -239,6 +240,7 @@ void ServerStream::CountHandled() {
   const auto code = static_cast<std::size_t>(
       finished_ ? status_.raw_code() : static_cast<int>(absl::StatusCode::kCancelled));
   counters_->handled[std::min(code, kStatusCodes - 1)].fetch_add(1, std::memory_order_relaxed);
+  if (method_ != nullptr && method_->one) counters_->latencies.Add(Loop::Clock::now() - began_);
   counters_ = nullptr;
 }
 

@@ -80,6 +80,7 @@ class ServerStream final : public Stream, public ServerCall {
   std::string unknown_path_;  // Only when no method is registered.
   const Method* method_ = nullptr;
   MethodCounters* counters_ = nullptr;  // Of method_.
+  Loop::Clock::time_point began_{};
   Metadata request_metadata_;
   Metadata initial_metadata_;
   Metadata trailing_metadata_;

@@ -18,6 +18,8 @@
 #include "kv/store/files_stream.h"
 #include "kv/store/memory_store.h"
 #include "kv/store_commands.h"
+#include "rocksdb/db.h"
+#include "rocksdb/perf_context.h"
 
 namespace trireme::kv {
 namespace {
@@ -48,6 +50,14 @@ class RocksStoreTest : public ::testing::Test {
     ASSERT_TRUE(model.Commit().ok());
   }
 
+  static RangeResult All(const ReadView& view, std::int64_t revision = 0) {
+    Error error = Error::kNone;
+    RangeResult all;
+    const RangeRequest request = {.key = kFromKey, .end = kFromKey, .revision = revision};
+    EXPECT_EQ(view.Range(request, &error, &all), absl::OkStatus());
+    return all;
+  }
+
   std::string directory_;
 };
 
@@ -70,6 +80,95 @@ TEST_F(RocksStoreTest, TheModelOverFilesIsTheTwin) {
     run.Run(30);
     ASSERT_TRUE(store->Flush().ok());
   }
+}
+
+/// By count: what a range at the newest revision costs does not grow with the keys' history.
+TEST_F(RocksStoreTest, ARangeStepsOverNoOldVersionsInFiles) {
+  constexpr int kKeys = 200, kFlushes = 20, kPutsEach = 5;
+  const auto store = Open();
+  ASSERT_NE(store, nullptr);
+  const auto model = *Model::Open(*store);
+  for (int i = 0; i < kFlushes * kPutsEach * kKeys; ++i) {
+    Put(*model, fmt::format("key{}", i % kKeys), fmt::format("{}", i));
+    if ((i + 1) % (kPutsEach * kKeys) == 0) ASSERT_TRUE(store->Flush().ok());
+  }
+  const auto view = model->View();
+  rocksdb::SetPerfLevel(rocksdb::PerfLevel::kEnableCount);
+  rocksdb::get_perf_context()->Reset();
+  const RangeResult newest = All(*view);
+  const auto& counts = *rocksdb::get_perf_context();
+  // A key stands once in each run of newest versions, of which there are few, and never more than
+  // flushes.
+  EXPECT_LE(counts.internal_key_skipped_count, std::uint64_t{kFlushes} * kKeys);
+  EXPECT_LE(counts.seek_child_seek_count, 2u * kFlushes);
+  rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
+  ASSERT_EQ(newest.kvs.size(), std::size_t{kKeys});
+  const RangeResult before = All(*view, view->meta().revision - kKeys);
+  ASSERT_EQ(before.kvs.size(), std::size_t{kKeys});
+  for (std::size_t i = 0; i < newest.kvs.size(); ++i) {
+    EXPECT_EQ(newest.kvs[i].version, kFlushes * kPutsEach);
+    EXPECT_EQ(before.kvs[i].version, kFlushes * kPutsEach - 1);
+    EXPECT_EQ(newest.kvs[i].mod_revision, before.kvs[i].mod_revision + kKeys);
+  }
+}
+
+/// Large values are not repeated among the newest versions, and are read where they are.
+TEST_F(RocksStoreTest, LargeValuesAreFoundFromTheNewest) {
+  const auto store = Open();
+  ASSERT_NE(store, nullptr);
+  const auto model = *Model::Open(*store);
+  const std::string large(100'000, 'l');
+  for (const char* key : {"a", "b", "c"}) Put(*model, key, large + key);
+  ASSERT_TRUE(store->Flush().ok());
+  Put(*model, "b", "small");
+  ASSERT_TRUE(store->Flush().ok());
+  const RangeResult all = All(*model->View());
+  ASSERT_EQ(all.kvs.size(), 3u);
+  EXPECT_EQ(all.kvs[0].value, large + "a");
+  EXPECT_EQ(all.kvs[1].value, "small");
+  EXPECT_EQ(all.kvs[2].value, large + "c");
+  Error error = Error::kNone;
+  RangeResult one;
+  ASSERT_EQ(model->View()->Range({.key = "c"}, &error, &one), absl::OkStatus());
+  ASSERT_EQ(one.kvs.size(), 1u);
+  EXPECT_EQ(one.kvs[0].value, large + "c");
+}
+
+/// As a program from before they were kept apart leaves it.
+void DropNewest(const std::string& directory) {
+  std::vector<std::string> names;
+  ASSERT_TRUE(rocksdb::DB::ListColumnFamilies({}, directory, &names).ok());
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  for (const std::string& name : names) families.emplace_back(name, rocksdb::ColumnFamilyOptions());
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* opened = nullptr;
+  ASSERT_TRUE(rocksdb::DB::Open({}, directory, families, &handles, &opened).ok());
+  const std::unique_ptr<rocksdb::DB> db(opened);
+  int dropped = 0;
+  for (rocksdb::ColumnFamilyHandle* handle : handles) {
+    if (handle->GetName() == "newest" && db->DropColumnFamily(handle).ok()) ++dropped;
+    ASSERT_TRUE(db->DestroyColumnFamilyHandle(handle).ok());
+  }
+  ASSERT_EQ(dropped, 1);
+}
+
+TEST_F(RocksStoreTest, AStoreWithoutNewestVersionsCollectsThem) {
+  RangeResult before;
+  {
+    const auto store = Open();
+    const auto model = *Model::Open(*store);
+    for (int i = 0; i < 500; ++i) Put(*model, fmt::format("key{}", i % 70), fmt::format("{}", i));
+    ASSERT_TRUE(store->Flush().ok());
+    for (int i = 0; i < 100; ++i) Put(*model, fmt::format("key{}", i % 50), fmt::format("x{}", i));
+    ASSERT_TRUE(store->Flush().ok());
+    before = All(*model->View());
+  }
+  DropNewest(directory_);
+  const auto store = Open();
+  ASSERT_NE(store, nullptr);
+  const auto model = *Model::Open(*store);
+  EXPECT_EQ(before.kvs.size(), 70u);
+  EXPECT_EQ(All(*model->View()).kvs, before.kvs);
 }
 
 /// A process that dies without a flush loses the end of the log's effects, and never a part of a
@@ -188,7 +287,7 @@ TEST_F(RocksStoreTest, ACompactionGivesItsSpaceBack) {
   ASSERT_NE(store, nullptr);
   const auto model = *Model::Open(*store);
   const std::string value(1000, 'v');
-  for (int round = 0; round < 4; ++round) {
+  for (int round = 0; round < 7; ++round) {
     for (int i = 0; i < 1000; ++i) Put(*model, fmt::format("key{}", i), value);
     ASSERT_TRUE(store->Flush().ok());
   }

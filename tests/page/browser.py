@@ -1,4 +1,5 @@
 """A browser for tests: Chromium without a screen, driven over WebDriver's plain HTTP."""
+import base64
 import json
 import shutil
 import subprocess
@@ -53,16 +54,39 @@ class Browser:
         """One of the DevTools protocol."""
         return self._ask("POST", "/goog/cdp/execute", {"cmd": name, "params": parameters})
 
-    def look(self, width, dark):
+    def look(self, width, dark, still=False, height=900):
         """The size of the window and the reader's theme; a phone's where it is narrow."""
-        self.command("Emulation.setDeviceMetricsOverride", width=width, height=900,
+        self.command("Emulation.setDeviceMetricsOverride", width=width, height=height,
                      deviceScaleFactor=1, mobile=width < 600)
         self.command("Emulation.setEmulatedMedia", features=[
-            {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+            {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
+            {"name": "prefers-reduced-motion", "value": "reduce" if still else "no-preference"}])
 
     def open(self, path):
+        """A file, or an address."""
         self._log("browser"), self._log("performance")  # forgets what was before
-        self._ask("POST", "/url", {"url": "file://" + path})
+        self._ask("POST", "/url", {"url": path if "://" in path else "file://" + path})
+
+    def _find(self, selector):
+        found = self._ask("POST", "/element", {"using": "css selector", "value": selector})
+        return "/element/" + next(iter(found.values()))
+
+    def click(self, selector):
+        """As a hand does: scrolls there, and fails when something else is in the way."""
+        self._ask("POST", self._find(selector) + "/click", {})
+
+    def type(self, selector, text):
+        element = self._find(selector)
+        self._ask("POST", element + "/clear", {})
+        self._ask("POST", element + "/value", {"text": text})
+
+    def address(self):
+        return self._ask("GET", "/url")
+
+    def picture(self, path):
+        """The window as a PNG."""
+        with open(path, "wb") as file:
+            file.write(base64.b64decode(self._ask("GET", "/screenshot")))
 
     def run(self, script, *arguments):
         """What the JavaScript function body returns."""

@@ -1,5 +1,6 @@
 // What must hold of a page whatever it shows. Returns a list of what does not.
 const WIDTH = arguments[0];  // of the window; a phone would make room for what is wider
+const LIVE = arguments[1] === true;  // a page that a server sends, with its own scripts
 const wrong = [];
 const tell = (what, element) => wrong.push(what + ": <" + element.tagName.toLowerCase() + " class='" +
   (element.getAttribute("class") || "") + "'> " + element.textContent.trim().slice(0, 60));
@@ -8,7 +9,7 @@ const tell = (what, element) => wrong.push(what + ": <" + element.tagName.toLowe
 if (document.documentElement.scrollWidth > WIDTH)
   wrong.push("the page is " + document.documentElement.scrollWidth + " wide in a window of " + WIDTH);
 for (const element of document.body.querySelectorAll("*")) {
-  if (element.closest(".scroll, defs, details:not([open]) > :not(summary)")) continue;
+  if (element.closest(".scroll, .sr, .skip, noscript, defs, details:not([open]) > :not(summary)")) continue;
   const box = element.getBoundingClientRect();
   if (box.width > 0 && box.right > WIDTH + 1) tell("leaves the window by " + (box.right - WIDTH), element);
 }
@@ -28,7 +29,7 @@ const behind = element => {
 };
 let texts = 0, shapes = 0;
 for (const element of document.body.querySelectorAll("*")) {
-  if (element.closest("defs, style, title")) continue;
+  if (element.closest("defs, style, title, noscript") || element.getClientRects().length === 0) continue;
   const style = getComputedStyle(element);
   const own = [...element.childNodes].some(n => n.nodeType === 3 && n.textContent.trim() !== "");
   if (own) {
@@ -36,7 +37,7 @@ for (const element of document.body.querySelectorAll("*")) {
     const color = element.closest("svg") ? style.fill : style.color;
     if (ratio(color, behind(element)) < 4.5) tell("text has contrast " + ratio(color, behind(element)).toFixed(2), element);
   }
-  if (element.matches("rect.bar, .curve, .phases span, .track i:not(.usual)")) {
+  if (element.matches("rect.bar, rect.role, .curve, .phases span, .track i:not(.usual), .slots i.on, .key i:not(.dash)")) {
     ++shapes;
     const color = element.matches(".curve") ? style.stroke : element.matches("rect") ? style.fill : style.backgroundColor;
     if (color.startsWith("rgb") && channels(color)[3] !== 0 && ratio(color, behind(element.parentElement)) < 3)
@@ -56,5 +57,18 @@ for (const name of document.querySelectorAll("[aria-labelledby]"))
 const ids = [...document.querySelectorAll("[id]")].map(e => e.id);
 if (new Set(ids).size !== ids.length) wrong.push("an id is there twice: " + ids);
 if (document.documentElement.lang !== "en" || !document.title) wrong.push("no language or title");
-if (document.scripts.length > 0) wrong.push("the page has a script");
+for (const script of document.scripts)
+  if (!LIVE || !script.src.startsWith(location.origin + "/web/")) wrong.push("the page has a script: " + script.outerHTML);
+// Controls have names, and headings go down one by one.
+for (const control of document.querySelectorAll("a, button, input, [role=progressbar], [role=region], [role=log]")) {
+  const label = control.id && document.querySelector("label[for='" + control.id + "']");
+  if (!control.closest("[hidden]") && !control.textContent.trim() && !control.getAttribute("aria-label") && !label) tell("has no name", control);
+}
+let level = 0;
+for (const heading of document.querySelectorAll("h1, h2, h3, h4")) {
+  if (heading.closest("noscript")) continue;
+  const own = Number(heading.tagName[1]);
+  if (own > level + 1) tell("a heading of level " + own + " under one of " + level, heading);
+  level = own;
+}
 return wrong;

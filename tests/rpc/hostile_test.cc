@@ -259,8 +259,14 @@ TEST_F(HostileTest, PipelinedPages) {
 
 TEST_F(HostileTest, OtherVerbsAndBodiesAreRefused) {
   RawClient post(address);
-  post.Send("POST /hello HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello");
-  EXPECT_EQ(post.ReadToEnd().substr(0, 12), "HTTP/1.1 413");
+  post.Send("POST /hello HTTP/1.1\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello");
+  EXPECT_EQ(post.ReadToEnd().substr(0, 12), "HTTP/1.1 405");
+  RawClient large(address);
+  large.Send("POST /hello HTTP/1.1\r\nContent-Length: 5000\r\n\r\nhello");
+  EXPECT_EQ(large.ReadToEnd().substr(0, 12), "HTTP/1.1 413");
+  RawClient get(address);
+  get.Send("GET /hello HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello");
+  EXPECT_EQ(get.ReadToEnd().substr(0, 12), "HTTP/1.1 413");
   RawClient remove(address);
   remove.Send("DELETE /hello HTTP/1.1\r\n\r\n");
   EXPECT_EQ(remove.ReadToEnd().substr(0, 12), "HTTP/1.1 405");

@@ -83,6 +83,10 @@ void AppendNewestFirst(std::string& to, Revision revision) {
   AppendBig(to, ~revision.sub);
 }
 
+Revision LoadNewestFirst(std::string_view bytes) {
+  return {static_cast<std::int64_t>(~LoadBig64(bytes.data())), ~LoadBig32(bytes.data() + 8)};
+}
+
 std::string RevisionKey(Revision revision) {
   std::string key(1, kRevisionTag);
   AppendBig(key, static_cast<std::uint64_t>(revision.main));
@@ -108,9 +112,14 @@ std::string AttachmentKey(LeaseId lease, std::string_view key) {
 
 std::optional<VersionKey> ParseVersionKey(std::string_view key) {
   if (key.size() < kVersionKeyBytesMin || key[0] != kVersionTag) return std::nullopt;
-  const char* revision = key.data() + key.size() - kRevisionBytes;
-  return VersionKey{key.substr(0, key.size() - kRevisionBytes),
-                    {static_cast<std::int64_t>(~LoadBig64(revision)), ~LoadBig32(revision + 8)}};
+  const std::size_t prefix = key.size() - kRevisionBytes;
+  return VersionKey{key.substr(0, prefix), LoadNewestFirst(key.substr(prefix))};
+}
+
+std::string_view KeyPrefixOf(std::string_view key) {
+  if (key.size() < kVersionKeyBytesMin || key[0] != kVersionTag) return {};
+  const std::string_view prefix = key.substr(0, key.size() - kRevisionBytes);
+  return prefix.ends_with(kKeyEnd) ? prefix : std::string_view();
 }
 
 std::optional<Revision> ParseRevisionKey(std::string_view key) {

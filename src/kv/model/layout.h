@@ -61,6 +61,8 @@ void AppendKeyPrefix(std::string& to, std::string_view key);
 void AppendKeyStart(std::string& to, std::string_view key);
 /// After a key's prefix: the newest first.
 void AppendNewestFirst(std::string& to, Revision revision);
+/// What that has appended, kRevisionBytes.
+Revision LoadNewestFirst(std::string_view bytes);
 std::string RevisionKey(Revision revision);
 std::string LeaseKey(LeaseId lease);
 /// Of all attachments of the lease.
@@ -79,6 +81,8 @@ struct VersionKey {
   Revision revision;
 };
 std::optional<VersionKey> ParseVersionKey(std::string_view key);
+/// What AppendKeyPrefix made at the beginning of a version's key; empty: it is no version's key.
+std::string_view KeyPrefixOf(std::string_view key);
 std::optional<Revision> ParseRevisionKey(std::string_view key);
 std::optional<LeaseId> ParseLeaseKey(std::string_view key);
 /// The key that AppendKeyPrefix encoded; `buffer` holds it when it is not a part of `prefix`.

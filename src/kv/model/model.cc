@@ -20,7 +20,14 @@ constexpr std::int64_t kMsPerSecond = 1000;
 Model::Model(OrderedStore& store, const ModelOptions& options)
     : store_(store),
       iterator_(store.NewIterator()),
-      work_{store_, *iterator_, {}, {}, {}, NewestCache(options.newest_cache_bytes)} {}
+      newest_iterator_(store.NewNewestIterator()),
+      work_{store_,
+            *iterator_,
+            *newest_iterator_,
+            {},
+            {},
+            {},
+            NewestCache(options.newest_cache_bytes)} {}
 
 absl::StatusOr<std::unique_ptr<Model>> Model::Open(OrderedStore& store,
                                                    const ModelOptions& options) {
@@ -95,7 +102,7 @@ absl::StatusOr<Error> Model::CheckPut(const PutRequest& request) {
   if (!request.ignore_value && !request.ignore_lease) return Error::kNone;
   Found found;
   TRIREME_RETURN_IF_ERROR(
-      FindVersion(*iterator_, request.key, INT64_MAX, work_.find_buffer, &found));
+      FindVersion(*newest_iterator_, request.key, INT64_MAX, work_.find_buffer, &found));
   return found.live() ? Error::kNone : Error::kKeyNotFound;
 }
 

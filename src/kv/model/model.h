@@ -91,7 +91,7 @@ class Model {
   void SweepOne(const Revision& at, const RevisionRecord& change);
 
   OrderedStore& store_;
-  std::unique_ptr<StoreIterator> iterator_;
+  std::unique_ptr<StoreIterator> iterator_, newest_iterator_;
   Workspace work_;
   Meta meta_;
   LeaseTable leases_;

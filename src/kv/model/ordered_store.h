@@ -40,6 +40,10 @@ class StoreReader {
  public:
   virtual ~StoreReader() = default;
   virtual std::unique_ptr<StoreIterator> NewIterator() const = 0;
+  /// The same, but it may leave out versions (layout.h) that are not the newest of their key: a
+  /// store that keeps those apart need not step over the others. To be sought with the beginnings
+  /// of keys and of versions' keys only.
+  virtual std::unique_ptr<StoreIterator> NewNewestIterator() const { return NewIterator(); }
   /// The store would let go of memory or files if a new snapshot took this one's place, after a
   /// commit. Any thread.
   virtual bool Outdated() const { return false; }
@@ -53,7 +57,7 @@ class StoreReader {
 ///
 /// A store may rely on this of versions (layout.h): what is put under one key's prefix sorts before
 /// all that was put under it earlier, and is put once. So the newest write that a seek within the
-/// prefix meets is the first entry.
+/// prefix meets is the first entry. A key's newest version is erased only if it is a tombstone.
 class OrderedStore : public StoreReader {
  public:
   virtual void Put(std::string_view key, std::string_view value) = 0;

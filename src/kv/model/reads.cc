@@ -141,16 +141,16 @@ bool RangeCursor::InRange() const {
 void RangeCursor::PassOlderVersions() {
   iterator_.Next();
   if (!InRange() || !iterator_.key().starts_with(prefix_)) return;
-  std::string last = prefix_;
-  AppendNewestFirst(last, {0, 0});
-  iterator_.Seek(last);
+  buffer_.assign(prefix_);  // the key that it held is not looked at any more
+  AppendNewestFirst(buffer_, {0, 0});
+  iterator_.Seek(buffer_);
 }
 
 /// To the version of the key at hand that is the newest at at_, or to what follows the key.
 void RangeCursor::SeekVersion() {
-  std::string from = prefix_;
-  AppendNewestFirst(from, {at_, std::numeric_limits<std::uint32_t>::max()});
-  iterator_.Seek(from);
+  buffer_.assign(prefix_);
+  AppendNewestFirst(buffer_, {at_, std::numeric_limits<std::uint32_t>::max()});
+  iterator_.Seek(buffer_);
 }
 
 /// The entry at hand is the first of a key: gives its version at at_, if it exists there.
@@ -196,7 +196,7 @@ absl::Status Reads::Stream(const RangeRequest& request, std::int64_t at, KeyValu
   const std::int64_t limit =
       request.limit > 0 ? request.limit : std::numeric_limits<std::int64_t>::max();
   std::int64_t taken = 0;
-  RangeCursor cursor(iterator_, request.key, request.end, at);
+  RangeCursor cursor(at < current_ ? all_ : newest_, request.key, request.end, at);
   for (KeyValueView kv;;) {
     TRIREME_ASSIGN_OR_RETURN(const bool there_is, cursor.Next(&kv));
     if (!there_is) return absl::OkStatus();
@@ -256,15 +256,15 @@ absl::Status Reads::Range(const RangeRequest& request, Error* error, RangeResult
 
 /// What is compared, without the value, if no store need be read for it.
 bool Reads::FindKnown(const Compare& compare, Found* found) const {
-  return newest_ != nullptr && compare.end.empty() && compare.target != CompareTarget::kValue &&
-         newest_->Find(compare.key, &found->revision, &found->record);
+  return known_ != nullptr && compare.end.empty() && compare.target != CompareTarget::kValue &&
+         known_->Find(compare.key, &found->revision, &found->record);
 }
 
 /// For every key of the range; a range without keys compares as one key that never was, but for its
 /// value, which cannot be compared.
 absl::StatusOr<bool> Reads::Holds(const Compare& compare) {
   if (Found known; FindKnown(compare, &known)) return HoldsFor(compare, known.View(compare.key));
-  RangeCursor cursor(iterator_, compare.key, compare.end, current_);
+  RangeCursor cursor(newest_, compare.key, compare.end, current_);
   bool any = false;
   for (KeyValueView kv;;) {
     TRIREME_ASSIGN_OR_RETURN(const bool there_is, cursor.Next(&kv));

@@ -75,10 +75,11 @@ using KeyValueSink = absl::FunctionRef<void(const KeyValueView&)>;
 /// Range and compares at one state of a store, whose newest revision is `current`.
 class Reads {
  public:
-  /// `newest`: of that state, if there is one; compares that it knows the answer of read no store.
-  Reads(StoreIterator& iterator, std::int64_t current, std::int64_t compacted,
-        const NewestCache* newest = nullptr)
-      : iterator_(iterator), current_(current), compacted_(compacted), newest_(newest) {}
+  /// `newest`: for reads at the newest revision, `all`: for older ones (ordered_store.h). `known`:
+  /// of that state, if there is one; compares that it knows the answer of read no store.
+  Reads(StoreIterator& newest, StoreIterator& all, std::int64_t current, std::int64_t compacted,
+        const NewestCache* known = nullptr)
+      : newest_(newest), all_(all), current_(current), compacted_(compacted), known_(known) {}
 
   /// Hands the answer's keys to `sink` in its order, each for the duration of the call.
   absl::Status Range(const RangeRequest& request, KeyValueSink sink, RangeSummary* summary);
@@ -99,9 +100,10 @@ class Reads {
   bool FindKnown(const Compare& compare, Found* found) const;
   absl::StatusOr<bool> Holds(const Compare& compare);
 
-  StoreIterator& iterator_;
+  StoreIterator& newest_;
+  StoreIterator& all_;
   std::int64_t current_, compacted_;
-  const NewestCache* newest_;
+  const NewestCache* known_;
 };
 
 /// Runs the leaves of a transaction along its path, in order.

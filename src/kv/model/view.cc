@@ -62,20 +62,25 @@ std::int64_t LeaseEndMs(const LeaseRecord& lease, const Meta& meta) {
   return std::max(lease.expiry_ms, meta.lease_floor_ms + lease.ttl_s * kMsPerSecond);
 }
 
+std::unique_ptr<StoreIterator> ReadView::IteratorAt(std::int64_t revision) const {
+  const bool old = revision > 0 && revision < meta_.revision;
+  return old ? store_->NewIterator() : store_->NewNewestIterator();
+}
+
 absl::Status ReadView::Range(const RangeRequest& request, KeyValueSink sink,
                              RangeSummary* summary) const {
-  const auto iterator = store_->NewIterator();
-  return Reads(*iterator, meta_.revision, meta_.compacted).Range(request, sink, summary);
+  const auto iterator = IteratorAt(request.revision);
+  return Reads(*iterator, *iterator, meta_.revision, meta_.compacted).Range(request, sink, summary);
 }
 
 absl::Status ReadView::Range(const RangeRequest& request, Error* error, RangeResult* result) const {
-  const auto iterator = store_->NewIterator();
-  return Reads(*iterator, meta_.revision, meta_.compacted).Range(request, error, result);
+  const auto iterator = IteratorAt(request.revision);
+  return Reads(*iterator, *iterator, meta_.revision, meta_.compacted).Range(request, error, result);
 }
 
 absl::Status ReadView::Txn(const TxnRequest& request, Error* error, TxnResult* result) const {
-  const auto iterator = store_->NewIterator();
-  Reads reads(*iterator, meta_.revision, meta_.compacted);
+  const auto newest = store_->NewNewestIterator(), all = store_->NewIterator();
+  Reads reads(*newest, *all, meta_.revision, meta_.compacted);
   std::vector<bool> path;
   TRIREME_RETURN_IF_ERROR(reads.Path(request, &path));
   TRIREME_ASSIGN_OR_RETURN(*error, CheckLeaves(request, path, [this](const RequestOp& op) {

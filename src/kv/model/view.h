@@ -55,6 +55,8 @@ class ReadView {
   absl::StatusOr<StateHash> Hash(std::int64_t revision) const;
 
  private:
+  std::unique_ptr<StoreIterator> IteratorAt(std::int64_t revision) const;
+
   std::shared_ptr<const StoreReader> store_;
   Meta meta_;
 };

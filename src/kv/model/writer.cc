@@ -13,7 +13,7 @@ constexpr std::int64_t kNewest = std::numeric_limits<std::int64_t>::max();
 }
 
 absl::Status Writer::FindNewest(std::string_view key, Found* found) {
-  return FindVersion(work_.iterator, key, kNewest, work_.find_buffer, found);
+  return FindVersion(work_.newest_iterator, key, kNewest, work_.find_buffer, found);
 }
 
 absl::Status Writer::FindReplaced(const PutRequest& request, Found* found) {
@@ -78,7 +78,7 @@ void Writer::Delete(Doomed doomed) {
 
 absl::Status Writer::Doom(const DeleteRangeRequest& request, std::vector<Doomed>* doomed,
                           DeleteRangeResult* result) {
-  RangeCursor cursor(work_.iterator, request.key, request.end, kNewest);
+  RangeCursor cursor(work_.newest_iterator, request.key, request.end, kNewest);
   for (KeyValueView kv;;) {
     TRIREME_ASSIGN_OR_RETURN(const bool there_is, cursor.Next(&kv));
     if (!there_is) return absl::OkStatus();

@@ -15,7 +15,9 @@ namespace trireme::kv::inline engine {
 /// What a model writes with; `buffer`s are kept for their memory.
 struct Workspace {
   OrderedStore& store;
-  StoreIterator& iterator;  ///< Of the store.
+  // Of the store (ordered_store.h).
+  StoreIterator& iterator;
+  StoreIterator& newest_iterator;
   std::string key_buffer;
   std::string value_buffer;
   std::string find_buffer;
@@ -36,7 +38,9 @@ class Writer {
 
   /// What a read within the transaction sees as the newest revision.
   std::int64_t current() const { return changes_ > 0 ? begin_ + 1 : begin_; }
-  Reads reads() const { return {work_.iterator, current(), compacted_, &work_.newest}; }
+  Reads reads() const {
+    return {work_.newest_iterator, work_.iterator, current(), compacted_, &work_.newest};
+  }
 
  private:
   /// A key to be deleted.

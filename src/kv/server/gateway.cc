@@ -25,8 +25,9 @@ void Gateway::Queue(Slot slot) {
   loop_->Mark(*this);
 }
 
-void Gateway::ReadLinearizable(Patience patience, ViewAnswer answer) {
-  reads_.push_back({std::move(answer), patience, {}});
+void Gateway::ReadLinearizable(Patience patience, std::shared_ptr<rpc::ServerCall> call,
+                               std::string request, Reading answer) {
+  reads_.push_back({std::move(call), std::move(request), std::move(answer), patience, {}});
   loop_->Mark(*this);
 }
 
@@ -50,20 +51,23 @@ void Gateway::FlushReads() {
 }
 
 void Gateway::EndReads(const absl::StatusOr<raft::Index>& granted) {
-  std::vector<Read> reads = std::exchange(reads_at_work_, {});
-  const View view = granted.ok() ? published_->view() : nullptr;
-  for (Read& read : reads) {
-    if (granted.ok() && published_->failed()) {
-      read.answer(Stopped());
-    } else if (granted.ok()) {
-      read.answer(view);
-    } else if (absl::IsUnavailable(granted.status()) && MayRetry(read.patience, &read.until)) {
-      read_retries_.push_back(std::move(read));
-    } else {
-      read.answer(ReadStatusOf(granted.status()));
-    }
-  }
+  reads_ending_.swap(reads_at_work_);
+  const auto view = granted.ok() ? published_->view() : nullptr;
+  for (Read& read : reads_ending_) EndRead(read, granted.status(), view.get());
+  reads_ending_.clear();
   if (!reads_.empty()) loop_->Mark(*this);
+}
+
+void Gateway::EndRead(Read& read, const absl::Status& granted, const ReadView* view) {
+  if (granted.ok() && published_->failed()) {
+    read.call->Finish(Stopped());
+  } else if (granted.ok()) {
+    read.answer(*read.call, read.request, *view);
+  } else if (absl::IsUnavailable(granted) && MayRetry(read.patience, &read.until)) {
+    read_retries_.push_back(std::move(read));
+  } else {
+    read.call->Finish(ReadStatusOf(granted));
+  }
 }
 
 Gateway::Slot Gateway::Keep(Waiting waiting) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "kv/model/view.h"
 #include "kv/server/published.h"
 #include "rpc/loop.h"
+#include "rpc/server_call.h"
 
 namespace trireme::kv::inline engine {
 
@@ -23,8 +25,8 @@ class Gateway final : private rpc::Loop::Flushable, private rpc::Loop::Timer {
  public:
   /// OK: what the entry came to (ParseEntryResult). Otherwise etcd's answer.
   using Answer = absl::AnyInvocable<void(absl::StatusOr<std::string>)>;
-  using View = std::shared_ptr<const ReadView>;
-  using ViewAnswer = absl::AnyInvocable<void(absl::StatusOr<View>)>;
+  /// Finishes a call, whose request it is given back, from a view.
+  using Reading = absl::AnyInvocable<void(rpc::ServerCall&, std::string_view, const ReadView&)>;
   /// What to do while there is no leader.
   enum class Patience : bool { kNone, kWait };
 
@@ -39,8 +41,10 @@ class Gateway final : private rpc::Loop::Flushable, private rpc::Loop::Timer {
 
   /// The entry is proposed at the end of the turn.
   void Propose(std::string entry, Patience patience, Answer answer);
-  /// The view is one that has all that was acknowledged before.
-  void ReadLinearizable(Patience patience, ViewAnswer answer);
+  /// The view is one that has all that was acknowledged before. `request`: what `answer` wants to
+  /// be given; a capture of its own would cost memory for each read.
+  void ReadLinearizable(Patience patience, std::shared_ptr<rpc::ServerCall> call,
+                        std::string request, Reading answer);
 
   /// On the thread that applies: the answers collected there go to the loop.
   void SendAnswers();
@@ -56,7 +60,9 @@ class Gateway final : private rpc::Loop::Flushable, private rpc::Loop::Timer {
     Clock::time_point until{};  ///< Set when a try has failed.
   };
   struct Read {
-    ViewAnswer answer;
+    std::shared_ptr<rpc::ServerCall> call;
+    std::string request;
+    Reading answer;
     Patience patience = Patience::kNone;
     Clock::time_point until{};
   };
@@ -71,6 +77,7 @@ class Gateway final : private rpc::Loop::Flushable, private rpc::Loop::Timer {
   void RunAnswers();
   void End(Slot slot, raft::ProposalResult result);
   void EndReads(const absl::StatusOr<raft::Index>& granted);
+  void EndRead(Read& read, const absl::Status& granted, const ReadView* view);
   bool MayRetry(Patience patience, Clock::time_point* until);
   void RetrySoon();
 
@@ -85,6 +92,7 @@ class Gateway final : private rpc::Loop::Flushable, private rpc::Loop::Timer {
   std::vector<Slot> retries_;
   std::vector<Read> reads_;          ///< Not yet asked for.
   std::vector<Read> reads_at_work_;  ///< Wait for the barrier under way.
+  std::vector<Read> reads_ending_;   ///< Empty but within EndReads.
   std::vector<Read> read_retries_;
   bool timer_armed_ = false;
 

@@ -69,7 +69,9 @@ void Housekeeper::SetClientUrls(std::vector<std::string> urls) {
 
 std::string Housekeeper::Answer(std::string_view question) const {
   const std::lock_guard lock(mutex_);
-  return question == kMembersQuestion ? members_answer_ : std::string();
+  return question == kMembersQuestion  ? members_answer_
+         : question == kStatusQuestion ? status_answer_
+                                       : std::string();
 }
 
 std::vector<Alarm> Housekeeper::alarms() const {
@@ -104,6 +106,7 @@ void Housekeeper::Round() {
     alarms_ = *std::move(alarms);
     members_answer_ =
         EncodeMembersAnswer(member_.cluster_id(), view->meta().applied_index, *roster);
+    status_answer_ = Encode(SelfStatus(status, *view));
   }
   FindPeers(*roster);
   if (status.leader == raft::kNobody) return AskWhetherRemoved(status, *roster);
@@ -112,6 +115,20 @@ void Housekeeper::Round() {
   if (status.role == raft::RoleName::kLeader) PromoteOne(status, *roster);
   WatchSpace(status);
   CompactByItself(status);
+}
+
+/// What a member's page on another one shows of this one.
+PeerStatus Housekeeper::SelfStatus(const raft::ReplicaStatus& status, const ReadView& view) const {
+  PeerStatus self = {.cluster_id = member_.cluster_id(), .member = member_.id()};
+  self.role = status.role;
+  self.term = status.term.value;
+  self.leader = status.leader.value;
+  self.commit = status.commit.value;
+  self.applied = view.meta().applied_index;
+  self.revision = view.meta().revision;
+  self.store_bytes = store_bytes_;
+  self.elections = member_.elections().Newest(kPeerElectionsMax);
+  return self;
 }
 
 /// Nobody talks to a member that was removed while it was away. Those who have applied as much as

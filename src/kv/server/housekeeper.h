@@ -14,6 +14,7 @@
 
 #include <trireme/raft.h>
 #include "absl/status/status.h"
+#include "kv/server/peer_status.h"
 #include "kv/server/roster.h"
 
 namespace trireme::kv::inline engine {
@@ -44,6 +45,9 @@ class Housekeeper {
   std::uint64_t leader_changes() const { return leader_changes_; }
   /// Of the store's files; 0 in memory.
   std::uint64_t store_bytes() const { return store_bytes_; }
+
+  /// This member, as its page and those of the others show it.
+  PeerStatus SelfStatus(const raft::ReplicaStatus& status, const ReadView& view) const;
 
   /// Held by whoever changes the membership.
   std::mutex& membership() { return membership_; }
@@ -77,7 +81,7 @@ class Housekeeper {
   bool stopping_ = false;  // Guarded by mutex_, as all below.
   std::vector<std::string> client_urls_;
   std::vector<Alarm> alarms_;
-  std::string members_answer_;
+  std::string members_answer_, status_answer_;
 };
 
 /// Bytes of the files under `path`.

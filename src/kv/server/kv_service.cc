@@ -34,13 +34,14 @@ void KvService::Range(Call call, std::string message) {
   if (const Error error = Check(request); error != Error::kNone)
     return call->Finish(StatusOf(error));
   if (serializable) return AnswerRange(*call, request, *member_.published().view());
-  member_.ReadLinearizable(std::move(call), [this, kept = std::move(message)](
-                                                rpc::ServerCall& to, const ReadView& view) {
-    RangeRequest again;
-    bool unused = false;
-    ParseRange(kept, &again, &unused);
-    AnswerRange(to, again, view);
-  });
+  member_.ReadLinearizable(
+      std::move(call), std::move(message),
+      [this](rpc::ServerCall& to, std::string_view kept, const ReadView& view) {
+        RangeRequest again;
+        bool unused = false;
+        ParseRange(kept, &again, &unused);
+        AnswerRange(to, again, view);
+      });
 }
 
 void KvService::AnswerRange(rpc::ServerCall& call, const RangeRequest& request,
@@ -78,13 +79,14 @@ void KvService::Txn(Call call, std::string message) {
     return call->Finish(StatusOf(error));
   if (!ReadOnly(request)) return member_.Propose(std::move(call), {.body = std::move(request)});
   if (serializable) return AnswerTxn(*call, request, *member_.published().view());
-  member_.ReadLinearizable(std::move(call), [this, kept = std::move(message)](
-                                                rpc::ServerCall& to, const ReadView& view) {
-    TxnRequest again;
-    bool unused = false;
-    ParseTxn(kept, &again, &unused);
-    AnswerTxn(to, again, view);
-  });
+  member_.ReadLinearizable(
+      std::move(call), std::move(message),
+      [this](rpc::ServerCall& to, std::string_view kept, const ReadView& view) {
+        TxnRequest again;
+        bool unused = false;
+        ParseTxn(kept, &again, &unused);
+        AnswerTxn(to, again, view);
+      });
 }
 
 void KvService::AnswerTxn(rpc::ServerCall& call, const TxnRequest& request, const ReadView& view) {

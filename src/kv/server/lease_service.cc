@@ -165,7 +165,8 @@ void LeaseService::TimeToLive(Call call, const std::string& message) {
   bool keys = false;
   if (!ParseTimeToLive(message, &id, &keys)) return call->Finish(Unparsable(call->method()));
   member_.ReadLinearizable(
-      std::move(call), [this, id, keys](rpc::ServerCall& to, const ReadView& view) {
+      std::move(call), {},
+      [this, id, keys](rpc::ServerCall& to, std::string_view, const ReadView& view) {
         const auto status = view.TimeToLive(id, member_.LeaseTimeNow(), keys);
         if (!status.ok()) return member_.Fail(status.status(), to);
         to.FinishWith(TimeToLiveResponse(member_.header(), FieldsOf(view), id, *status));
@@ -173,11 +174,12 @@ void LeaseService::TimeToLive(Call call, const std::string& message) {
 }
 
 void LeaseService::Leases(Call call, const std::string&) {
-  member_.ReadLinearizable(std::move(call), [this](rpc::ServerCall& to, const ReadView& view) {
-    const auto ids = view.Leases();
-    if (!ids.ok()) return member_.Fail(ids.status(), to);
-    to.FinishWith(LeasesResponse(member_.header(), FieldsOf(view), *ids));
-  });
+  member_.ReadLinearizable(std::move(call), {},
+                           [this](rpc::ServerCall& to, std::string_view, const ReadView& view) {
+                             const auto ids = view.Leases();
+                             if (!ids.ok()) return member_.Fail(ids.status(), to);
+                             to.FinishWith(LeasesResponse(member_.header(), FieldsOf(view), *ids));
+                           });
 }
 
 }  // namespace trireme::kv::inline engine

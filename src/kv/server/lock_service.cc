@@ -205,8 +205,7 @@ void ElectionService::Resign(Call call, const std::string& message) {
 void ElectionService::Leader(Call call, const std::string& message) {
   v3electionpb::LeaderRequest request;
   if (!request.ParseFromString(message)) return call->Finish(Unparsable(call->method()));
-  member_.ReadLinearizable(std::move(call), [this, prefix = request.name() + "/"](
-                                                rpc::ServerCall& by, const ReadView& view) {
+  const auto answer = [this](rpc::ServerCall& by, std::string_view prefix, const ReadView& view) {
     const auto first = FirstInLine(view, prefix);
     if (!first.ok()) return member_.Fail(first.status(), by);
     if (!first->has_value()) return by.Finish(NobodyElected());
@@ -214,7 +213,8 @@ void ElectionService::Leader(Call call, const std::string& message) {
     FillHeader(member_, response.mutable_header());
     Fill(**first, response.mutable_kv());
     by.FinishWith(response.SerializeAsString());
-  });
+  };
+  member_.ReadLinearizable(std::move(call), request.name() + "/", answer);
 }
 
 void ElectionService::Observe(Call call, const std::string& message) {

@@ -109,6 +109,7 @@ absl::Status Member::StartRaft() {
     StampEntry(stamped, leases_.Stamp());
     return SharedBytes::Own(std::move(stamped));
   };
+  node.group.on_leadership = [this](const raft::Leadership& now) { elections_.Note(id_, now); };
   node.host.on_fatal = [this](const absl::Status& status) { Fail(status); };
   TRIREME_ASSIGN_OR_RETURN(node_, raft::Node::Start(node, machine_.get()));
   for (const auto& gateway : gateways_) gateway->Connect(&node_->replica());
@@ -218,13 +219,11 @@ void Member::Propose(Gateway& gateway, const Command& command, Gateway::Patience
   gateway.Propose(std::move(entry), patience, std::move(answer));
 }
 
-void Member::ReadLinearizable(std::shared_ptr<rpc::ServerCall> call, Reading answer) {
+void Member::ReadLinearizable(std::shared_ptr<rpc::ServerCall> call, std::string request,
+                              Gateway::Reading answer) {
   Gateway& via = gateway(*call);
   const Gateway::Patience patience = PatienceOf(*call);
-  via.ReadLinearizable(patience, [call = std::move(call), answer = std::move(answer)](
-                                     const absl::StatusOr<Gateway::View>& view) mutable {
-    view.ok() ? answer(*call, **view) : call->Finish(view.status());
-  });
+  via.ReadLinearizable(patience, std::move(call), std::move(request), std::move(answer));
 }
 
 bool Member::wants_events() const {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -16,6 +18,7 @@
 #include "base/random.h"
 #include "io/histogram.h"
 #include "kv/server/batch_feed.h"
+#include "kv/server/election_log.h"
 #include "kv/server/gateway.h"
 #include "kv/server/housekeeper.h"
 #include "kv/server/identity.h"
@@ -66,6 +69,9 @@ class Member final : private MachineObserver, private rpc::Loop::Timer {
   /// How long batches take to be applied to the store.
   const io::DurationHistogram& applying() const { return applying_; }
   KeyWatch& key_watch() { return key_watch_; }
+  ElectionLog& elections() { return elections_; }
+  /// Watches under way on each io thread.
+  std::vector<std::atomic<std::size_t>>& watches() { return watches_; }
   /// Blocks. Not on an io thread.
   absl::Status ProposeAndWait(const Command& command, std::chrono::milliseconds timeout);
 
@@ -89,8 +95,8 @@ class Member final : private MachineObserver, private rpc::Loop::Timer {
     return loops_[NumberOf(call)];
   }
   /// `answer` finishes the call from a view that has all that was acknowledged before.
-  using Reading = absl::AnyInvocable<void(rpc::ServerCall&, const ReadView&)>;
-  void ReadLinearizable(std::shared_ptr<rpc::ServerCall> call, Reading answer);
+  void ReadLinearizable(std::shared_ptr<rpc::ServerCall> call, std::string request,
+                        Gateway::Reading answer);
 
   std::int64_t LeaseTimeNow() const { return leases_.LeaseTimeNow(); }
   /// The least that is granted, as etcd has it: one and a half election timeouts.
@@ -124,6 +130,7 @@ class Member final : private MachineObserver, private rpc::Loop::Timer {
         leases_(options.election_timeout),
         housekeeper_(*this),
         workers_(kWorkerThreads),
+        watches_(static_cast<std::size_t>(std::max(options.io_threads, 1))),
         random_(0) {}
   absl::Status Begin();
   absl::Status OpenMachine();
@@ -163,6 +170,8 @@ class Member final : private MachineObserver, private rpc::Loop::Timer {
   std::unique_ptr<raft::StateMachine> machine_;
   std::unique_ptr<raft::Node> node_;
   bool stopped_ = false;
+  ElectionLog elections_;
+  std::vector<std::atomic<std::size_t>> watches_;
 
   // Of the thread that applies.
   std::optional<std::chrono::steady_clock::time_point> batch_began_;

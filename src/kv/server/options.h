@@ -10,6 +10,7 @@
 #include <trireme/raft.h>
 #include "kv/model/checks.h"
 #include "rpc/tls.h"
+#include "web/page_rules.h"
 
 namespace trireme::kv::inline engine {
 
@@ -55,6 +56,7 @@ struct ServerOptions {
   std::chrono::milliseconds compaction_retention{0};
   std::int64_t compaction_revisions = 0;
   std::vector<std::string> listen_metrics_urls;
+  web::PageRules pages;  ///< Of /ui, on the client ports and those of metrics.
   std::optional<rpc::TlsServerOptions> client_tls;
   std::optional<raft::TlsIdentity> peer_tls;
 };

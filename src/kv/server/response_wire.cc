@@ -8,6 +8,9 @@
 namespace trireme::kv::inline engine {
 namespace {
 
+/// Of an answer whose memory is taken at once.
+constexpr std::size_t kSmallAnswerBytes = 384;
+
 std::size_t SizeOf(const KeyValueView& kv) {
   return wire::FieldSize(1, kv.key) + wire::FieldSize(2, kv.create_revision) +
          wire::FieldSize(3, kv.mod_revision) + wire::FieldSize(4, kv.version) +
@@ -92,6 +95,7 @@ KeyValueView ViewOf(const KeyValue& kv) {
 absl::Status AppendRangeResponse(std::string& to, const HeaderWriter& header, const ReadView& view,
                                  const RangeRequest& request, Error* error) {
   const std::size_t before = to.size();
+  to.reserve(before + kSmallAnswerBytes);
   header.Append(to, view.meta().revision, view.meta().applied_term);
   RangeSummary summary;
   TRIREME_RETURN_IF_ERROR(view.Range(

@@ -59,10 +59,16 @@ absl::Status Server::Begin(const ServerOptions& options) {
   rpc_ = std::make_unique<rpc::Server>(rpc_options);
   for (const auto& service : services_) rpc_->Register(*service);
   AddPages(*rpc_, *member_, *rpc_);
+  if (options.pages.viewers != web::Viewers::kNobody) {
+    live_ = std::make_unique<LivePage>(*member_, *rpc_, options.pages);
+    live_->AddTo(*rpc_, /*keys=*/true);
+  }
   TRIREME_RETURN_IF_ERROR(Listen(options));
   member_->housekeeper().SetClientUrls(AdvertisedUrls(options));
   TRIREME_RETURN_IF_ERROR(rpc_->Start());
-  return ListenForPages(options);
+  TRIREME_RETURN_IF_ERROR(ListenForPages(options));
+  if (live_ != nullptr) live_->Start();
+  return absl::OkStatus();
 }
 
 /// Ports that have the pages alone.
@@ -70,8 +76,12 @@ absl::Status Server::ListenForPages(const ServerOptions& options) {
   if (options.listen_metrics_urls.empty()) return absl::OkStatus();
   rpc::ServerOptions rpc_options;
   rpc_options.tls = options.client_tls;
+  // Browsers would choose HTTP/2, which is for gRPC alone.
+  if (rpc_options.tls) rpc_options.tls->protocol = "http/1.1";
   pages_ = std::make_unique<rpc::Server>(rpc_options);
   AddPages(*pages_, *member_, *rpc_);
+  // Clients may have to show certificates where they read keys, and not where they read metrics.
+  if (live_ != nullptr) live_->AddTo(*pages_, /*keys=*/!options.client_tls);
   for (const std::string& url : options.listen_metrics_urls) {
     TRIREME_ASSIGN_OR_RETURN(const std::string text, AddressOfUrl(url));
     TRIREME_ASSIGN_OR_RETURN(const rpc::Address address, rpc::ParseAddress(text));
@@ -105,6 +115,7 @@ std::vector<std::string> Server::AdvertisedUrls(const ServerOptions& options) co
 
 void Server::Stop() {
   if (rpc_ == nullptr) return;
+  if (live_ != nullptr) live_->Stop();
   member_->HandOver();
   member_->EndStreams();
   rpc_->Drain(kDrainGrace);

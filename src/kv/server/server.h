@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "kv/server/live_page.h"
 #include "kv/server/member.h"
 #include "kv/server/options.h"
 #include "rpc/server.h"
@@ -35,6 +36,7 @@ class Server {
 
   std::unique_ptr<Member> member_;
   std::vector<std::unique_ptr<rpc::Service>> services_;
+  std::unique_ptr<LivePage> live_;  // None when nobody may see it. Outlives the next two.
   std::unique_ptr<rpc::Server> rpc_;
   std::unique_ptr<rpc::Server> pages_;
   std::vector<std::string> client_addresses_;

@@ -33,6 +33,7 @@ class WatchService::Shard final : private rpc::Loop::Timer {
  public:
   Shard(Member& member, std::size_t number)
       : member_(member),
+        number_(number),
         loop_(member.loops()[number]),
         feed_(member.feed(number)),
         hub_(&member.header(), {.fragment_bytes_max = member.limits().request_bytes_max}) {
@@ -62,6 +63,7 @@ class WatchService::Shard final : private rpc::Loop::Timer {
       hub_.Create(stream.id, *create, now);
     if (const auto* cancel = std::get_if<WatchCancel>(&message)) hub_.Cancel(stream.id, *cancel);
     if (std::holds_alternative<WatchProgress>(message)) hub_.Progress(stream.id, now);
+    CountWatches();
     CatchUpSoon();
   }
   void OnWritable(WatchHub::StreamId id) {
@@ -74,10 +76,12 @@ class WatchService::Shard final : private rpc::Loop::Timer {
   void Close(WatchHub::StreamId id) {
     hub_.Close(id);
     streams_.erase(id);
+    CountWatches();
     if (!streams_.empty()) return;
     feed_.Want(false);
     loop_->Disarm(*this);
   }
+  void CountWatches() { member_.watches()[number_] = hub_.watch_count(); }
   void Receive(const CommittedBatch& batch) {
     hub_.OnBatch(batch);
     CatchUpSoon();
@@ -97,6 +101,7 @@ class WatchService::Shard final : private rpc::Loop::Timer {
   }
 
   Member& member_;
+  const std::size_t number_;
   const std::shared_ptr<rpc::Loop> loop_;
   BatchFeed& feed_;
   WatchHub hub_;

@@ -24,23 +24,21 @@ std::uint64_t HeadOf(std::string_view key) {
   return __builtin_bswap64(head);
 }
 
-/// A key to be looked for.
-struct Wanted {
-  explicit Wanted(std::string_view k) : head(HeadOf(k)), key(k) {}
-  std::uint64_t head;
-  std::string_view key;
-};
-
-/// How many of the `count` sorted keys are before `wanted`, or with `or_equal` not after it.
+/// How many of the `count` keys of a node, which are sorted, are before `key`, or with `or_equal`
+/// not after it.
 template <typename Heads, typename Blobs>
-int CountBefore(const Heads& heads, const Blobs& blobs, int from, int count, const Wanted& wanted,
-                bool or_equal) {
-  int to = count;
+int CountBefore(const Node& node, const Heads& heads, const Blobs& blobs, int from,
+                std::string_view key, bool or_equal) {
+  const std::string_view prefix = node.prefix();
+  int to = node.count;
+  if (const int order = key.substr(0, prefix.size()).compare(prefix); order != 0)
+    return order < 0 ? from : std::max(from, to);
+  const std::uint64_t head = HeadOf(key.substr(prefix.size()));
   while (from < to) {
     const int middle = from + (to - from) / 2;
-    bool before = heads[middle] < wanted.head;
-    if (heads[middle] == wanted.head) {
-      const int order = blobs[middle]->key().compare(wanted.key);
+    bool before = heads[middle] < head;
+    if (heads[middle] == head) {
+      const int order = blobs[middle]->key().compare(key);
       before = order < 0 || (or_equal && order == 0);
     }
     if (before) {
@@ -52,14 +50,55 @@ int CountBefore(const Heads& heads, const Blobs& blobs, int from, int count, con
   return from;
 }
 
-/// The first entry at or after `wanted`.
-int LowerBound(const Leaf& leaf, const Wanted& wanted) {
-  return CountBefore(leaf.heads, leaf.entries, 0, leaf.count, wanted, /*or_equal=*/false);
+/// The first entry at or after `key`, of those from `from` on.
+int LowerBound(const Leaf& leaf, std::string_view key, int from = 0) {
+  return CountBefore(leaf, leaf.heads, leaf.entries, from, key, /*or_equal=*/false);
 }
 
-/// The child that holds `wanted` if any does.
-int ChildFor(const Inner& inner, const Wanted& wanted) {
-  return CountBefore(inner.heads, inner.separators, 1, inner.count, wanted, /*or_equal=*/true) - 1;
+/// The child that holds `key` if any does.
+int ChildFor(const Inner& inner, std::string_view key) {
+  return CountBefore(inner, inner.heads, inner.separators, 1, key, /*or_equal=*/true) - 1;
+}
+
+std::size_t SharedSize(std::string_view a, std::string_view b) {
+  const auto differ = std::ranges::mismatch(a, b).in1 - a.begin();
+  return static_cast<std::size_t>(differ);
+}
+
+/// Says anew what the keys from `first` on share: `prefix`, or its first bytes.
+template <typename T, typename Blobs>
+void SetShared(T& node, const Blobs& blobs, int first, std::string_view prefix) {
+  prefix = prefix.substr(0, CowTree::kSharedMax);
+  std::memmove(node.shared.data(), prefix.data(), prefix.size());
+  node.shared_size = static_cast<std::uint8_t>(prefix.size());
+  for (int i = first; i < node.count; ++i)
+    node.heads[i] = HeadOf(blobs[i]->key().substr(prefix.size()));
+}
+
+/// Before `key` comes in.
+template <typename T, typename Blobs>
+void MakeShared(T& node, const Blobs& blobs, int first, std::string_view key) {
+  if (key.starts_with(node.prefix())) return;
+  SetShared(node, blobs, first, key.substr(0, SharedSize(key, node.prefix())));
+}
+
+/// After a split, when the keys have more in common.
+template <typename T, typename Blobs>
+void ShareMore(T& node, const Blobs& blobs, int first) {
+  if (node.count - first < 2) return;
+  const std::string_view begin = blobs[first]->key(), end = blobs[node.count - 1]->key();
+  const std::size_t size = std::min(SharedSize(begin, end), CowTree::kSharedMax);
+  if (size > node.shared_size) SetShared(node, blobs, first, begin.substr(0, size));
+}
+
+void ShareMore(Node& node) {
+  if (node.leaf) {
+    auto& leaf = static_cast<Leaf&>(node);
+    ShareMore(leaf, leaf.entries, 0);
+  } else {
+    auto& inner = static_cast<Inner&>(node);
+    ShareMore(inner, inner.separators, 1);
+  }
 }
 
 /// The shortest bytes after `left` and not after `right`.
@@ -195,7 +234,8 @@ void CowTree::Split(Inner& parent, int child, std::string_view key) {
     auto* left = Writable<Leaf>(parent.children[child]);
     const bool appending = left->entries[kFanout - 1]->key() < key;
     const int keep = appending ? kFanout - 1 : kFanout / 2;
-    auto* leaf = Make(Leaf{{epoch_, static_cast<std::uint16_t>(kFanout - keep), true}, {}, {}});
+    auto* leaf = Make(*left);
+    leaf->count = static_cast<std::uint16_t>(kFanout - keep);
     std::copy(left->heads.begin() + keep, left->heads.end(), leaf->heads.begin());
     std::copy(left->entries.begin() + keep, left->entries.end(), leaf->entries.begin());
     left->count = static_cast<std::uint16_t>(keep);
@@ -205,7 +245,8 @@ void CowTree::Split(Inner& parent, int child, std::string_view key) {
   } else {
     auto* left = Writable<Inner>(parent.children[child]);
     constexpr int kKeep = kFanout / 2;
-    auto* inner = Make(Inner{{epoch_, kFanout - kKeep, false}, {}, {}, {}});
+    auto* inner = Make(*left);
+    inner->count = kFanout - kKeep;
     std::copy(left->heads.begin() + kKeep, left->heads.end(), inner->heads.begin());
     std::copy(left->separators.begin() + kKeep, left->separators.end(), inner->separators.begin());
     std::copy(left->children.begin() + kKeep, left->children.end(), inner->children.begin());
@@ -213,9 +254,17 @@ void CowTree::Split(Inner& parent, int child, std::string_view key) {
     separator = inner->separators[0];
     right = inner;
   }
-  InsertAt(parent.heads, parent.count, child + 1, HeadOf(separator->key()));
-  InsertAt(parent.separators, parent.count, child + 1, separator);
-  InsertAt(parent.children, parent.count, child + 1, right);
+  ShareMore(*parent.children[child]);
+  ShareMore(*right);
+  AddChild(parent, child + 1, separator, right);
+}
+
+void CowTree::AddChild(Inner& parent, int at, Blob* separator, Node* child) {
+  const std::string_view key = separator->key();
+  MakeShared(parent, parent.separators, 1, key);
+  InsertAt(parent.heads, parent.count, at, HeadOf(key.substr(parent.shared_size)));
+  InsertAt(parent.separators, parent.count, at, separator);
+  InsertAt(parent.children, parent.count, at, child);
   ++parent.count;
 }
 
@@ -235,34 +284,33 @@ void CowTree::PutTombstone(std::string_view key) {
 
 /// Splits full nodes on the way down, so that there is always room above.
 void CowTree::Insert(std::string_view key, std::string_view value, bool tombstone) {
-  const Wanted wanted(key);
   if (root_->count == kFanout) GrowRoot();
   Node** at = &root_;
   while (!(*at)->leaf) {
     auto* inner = Writable<Inner>(*at);
-    int child = ChildFor(*inner, wanted);
+    int child = ChildFor(*inner, key);
     if (inner->children[child]->count == kFanout) {
       Split(*inner, child, key);
-      child = ChildFor(*inner, wanted);
+      child = ChildFor(*inner, key);
     }
     at = &inner->children[child];
   }
   auto* leaf = Writable<Leaf>(*at);
-  const int place = LowerBound(*leaf, wanted);
+  MakeShared(*leaf, leaf->entries, 0, key);
+  const int place = LowerBound(*leaf, key);
+  const std::uint64_t head = HeadOf(key.substr(leaf->shared_size));
   Blob* entry = MakeBlob(key, value, tombstone);
-  if (place < leaf->count && leaf->heads[place] == wanted.head &&
-      leaf->entries[place]->key() == key) {
+  if (place < leaf->count && leaf->heads[place] == head && leaf->entries[place]->key() == key) {
     Retire(std::exchange(leaf->entries[place], entry));
     return;
   }
-  InsertAt(leaf->heads, leaf->count, place, wanted.head);
+  InsertAt(leaf->heads, leaf->count, place, head);
   InsertAt(leaf->entries, leaf->count, place, entry);
   ++leaf->count;
   ++size_;
 }
 
 void CowTree::Erase(std::string_view key) {
-  const Wanted wanted(key);
   Cursor cursor;
   cursor.Seek(root_, key);
   if (!cursor.Valid() || cursor.entry().key() != key) return;
@@ -270,11 +318,11 @@ void CowTree::Erase(std::string_view key) {
   Node** at = &root_;
   while (!(*at)->leaf) {
     auto* inner = Writable<Inner>(*at);
-    path.emplace_back(inner, ChildFor(*inner, wanted));
+    path.emplace_back(inner, ChildFor(*inner, key));
     at = &inner->children[path.back().second];
   }
   auto* leaf = Writable<Leaf>(*at);
-  const int place = LowerBound(*leaf, wanted);
+  const int place = LowerBound(*leaf, key);
   Retire(leaf->entries[place]);
   RemoveAt(leaf->heads, leaf->count, place);
   RemoveAt(leaf->entries, leaf->count, place);
@@ -306,7 +354,10 @@ void CowTree::MergeWithNext(Inner& parent, int child) {
   const auto* right = static_cast<Leaf*>(parent.children[child + 1]);
   if (parent.children[child]->count + right->count > kLeafMerged) return;
   auto* left = Writable<Leaf>(parent.children[child]);
-  std::copy_n(right->heads.begin(), right->count, left->heads.begin() + left->count);
+  const std::size_t shared = SharedSize(left->prefix(), right->prefix());
+  SetShared(*left, left->entries, 0, left->prefix().substr(0, shared));
+  for (int i = 0; i < right->count; ++i)
+    left->heads[left->count + i] = HeadOf(right->entries[i]->key().substr(shared));
   std::copy_n(right->entries.begin(), right->count, left->entries.begin() + left->count);
   left->count = static_cast<std::uint16_t>(left->count + right->count);
   RemoveChild(parent, child + 1);
@@ -324,26 +375,22 @@ void CowTree::RemoveChild(Inner& parent, int child) {
 }
 
 void CowTree::Cursor::Seek(const Node* root, std::string_view from) {
-  const Wanted wanted(from);
   depth_ = 0;
   const Node* node = root;
   while (!node->leaf) {
     const auto* inner = static_cast<const Inner*>(node);
-    const int child = ChildFor(*inner, wanted);
+    const int child = ChildFor(*inner, from);
     TRIREME_CHECK(depth_ < kHeightMax);
     path_[depth_++] = {inner, child};
     node = inner->children[child];
   }
   leaf_ = static_cast<const Leaf*>(node);
-  at_ = static_cast<std::size_t>(LowerBound(*leaf_, wanted));
+  at_ = static_cast<std::size_t>(LowerBound(*leaf_, from));
   if (at_ == leaf_->count) NextLeaf();
 }
 
 void CowTree::Cursor::SeekForward(const Node* root, std::string_view from) {
-  const Wanted wanted(from);
-  const auto after = static_cast<int>(at_) + 1;
-  const int place = CountBefore(leaf_->heads, leaf_->entries, after, leaf_->count, wanted,
-                                /*or_equal=*/false);
+  const int place = LowerBound(*leaf_, from, static_cast<int>(at_) + 1);
   if (place == leaf_->count) return Seek(root, from);
   at_ = static_cast<std::size_t>(place);
 }

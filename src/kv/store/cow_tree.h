@@ -61,14 +61,20 @@ class CowTree {
  public:
   static constexpr int kFanout = 64;
   static constexpr int kHeightMax = 16;
+  static constexpr std::size_t kSharedMax = 36;
 
   struct Node {
     std::uint64_t epoch;  ///< When it was made; written in place while that lasts.
     std::uint16_t count;
     bool leaf;
+    /// All keys in it, or separators, begin with so many bytes of `shared`.
+    std::uint8_t shared_size = 0;
+    std::array<char, kSharedMax> shared = {};
+
+    std::string_view prefix() const { return {shared.data(), shared_size}; }
   };
-  /// heads[i]: the first 8 bytes of an entry's key as a number, zeros after a shorter one: most
-  /// comparisons end there and touch no entry.
+  /// heads[i]: the 8 bytes of an entry's key after those that all keys of the node begin with, as a
+  /// number, zeros after a shorter one: most comparisons end there and touch no entry.
   struct Leaf : Node {
     std::array<std::uint64_t, kFanout> heads;
     std::array<Blob*, kFanout> entries;
@@ -147,6 +153,7 @@ class CowTree {
   void Free(Blob* blob);
   void FreeBelow(Node* node);
   void Split(Inner& parent, int child, std::string_view key);
+  void AddChild(Inner& parent, int at, Blob* separator, Node* child);
   void GrowRoot();
   void RemoveAlong(std::vector<std::pair<Inner*, int>>& path);
   void MergeWithNext(Inner& parent, int child);

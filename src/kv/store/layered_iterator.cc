@@ -18,7 +18,7 @@ void LayeredIterator::SetLayers(const Roots& roots, std::shared_ptr<const FilesS
 }
 
 FilesCursor& LayeredIterator::Files() {
-  if (files_ == nullptr) files_ = state_->Take();
+  if (files_ == nullptr) files_ = state_->Take(shown_);
   return *files_;
 }
 

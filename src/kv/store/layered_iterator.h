@@ -17,8 +17,10 @@ class LayeredIterator {
   /// Newest first; null: no tree.
   using Roots = std::array<const CowTree::Node*, kTreesMax>;
 
+  explicit LayeredIterator(Shown shown) : shown_(shown) {}
   ~LayeredIterator();
 
+  Shown shown() const { return shown_; }
   /// All of it must outlive the next call of this.
   void SetLayers(const Roots& roots, std::shared_ptr<const FilesState> files);
 
@@ -43,6 +45,7 @@ class LayeredIterator {
   void Settle();
   FilesCursor& Files();
 
+  const Shown shown_;  ///< Of the files; trees show all.
   Roots roots_ = {};
   std::array<CowTree::Cursor, kTreesMax> trees_;
   std::shared_ptr<const FilesState> state_;

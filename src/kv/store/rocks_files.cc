@@ -10,6 +10,7 @@
 #include "fmt/format.h"
 #include "kv/model/layout.h"
 #include "kv/store/floors.h"
+#include "kv/store/rocks_entries.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/compaction_filter.h"
 #include "rocksdb/convenience.h"
@@ -32,51 +33,14 @@ constexpr std::uint64_t kBytesPerSync = 1 << 20;
 constexpr std::size_t kMergeReadBytes = 1 << 20;
 constexpr std::uint64_t kRocksLogBytes = 1 << 20;
 constexpr std::size_t kRocksLogs = 2;
-constexpr std::array<const char*, kFamilies> kFamilyNames = {"default", "versions", "history"};
-/// A seek costs about as much.
-constexpr int kStepsBeforeSeek = 8;
+constexpr std::array<const char*, kFamilies> kFamilyNames = {"default", "versions", "history",
+                                                             "newest"};
+/// Sorted runs of newest versions at which the newest runs are merged: few, since a range steps
+/// over all of them and many have the same keys.
+constexpr int kNewestRunsMax = 4;
 /// Files on their way into the store, and copies of the store for others.
 constexpr std::string_view kIncoming = "incoming", kOutgoing = "outgoing";
 constexpr double kPercent = 100;
-
-rocksdb::Slice Slice(std::string_view bytes) {
-  return {bytes.data(), bytes.size()};
-}
-std::string_view View(const rocksdb::Slice& slice) {
-  return {slice.data(), slice.size()};
-}
-
-absl::Status Failed(std::string_view what, const std::string& directory,
-                    const rocksdb::Status& status) {
-  const std::string text =
-      fmt::format("{} the store in {}: {}", what, directory, status.ToString());
-  if (status.IsCorruption())
-    return absl::DataLossError(text + "; restore this member from a snapshot or from the others");
-  // Busy, too large a merge: what becomes of a lack of room.
-  if (status.IsNoSpace() || status.IsBusy() || status.IsCompactionTooLarge())
-    return absl::ResourceExhaustedError(text + "; free space");
-  return absl::UnavailableError(text);
-}
-
-// The order of all entries is cut into segments, each in one family.
-constexpr std::array<Family, 5> kSegments = {Family::kRest, Family::kVersions, Family::kRest,
-                                             Family::kHistory, Family::kRest};
-constexpr int kSegmentCount = static_cast<int>(kSegments.size());
-
-int SegmentOf(std::string_view key) {
-  const auto tag = key.empty() ? 0 : static_cast<unsigned char>(key[0]);
-  if (tag <= kVersionTag) return tag == kVersionTag ? 1 : 0;
-  if (tag <= kRevisionTag) return tag == kRevisionTag ? 3 : 2;
-  return 4;
-}
-
-/// Of segments other than the first.
-constexpr std::array<char, kSegments.size()> kSegmentStarts = {0, kVersionTag, kVersionTag + 1,
-                                                               kRevisionTag, kRevisionTag + 1};
-
-Family FamilyOf(std::string_view key) {
-  return kSegments[static_cast<std::size_t>(SegmentOf(key))];
-}
 
 /// All versions of a key share a filter's entry: a key that was never there costs no read.
 class KeyOfVersion final : public rocksdb::SliceTransform {
@@ -157,6 +121,26 @@ class RocksFiles::Dropper final : public rocksdb::CompactionFilter {
   mutable bool covered_ = false;  ///< The newest at the floor has been passed.
 };
 
+/// Drops keys whose newest version is a tombstone below the floor; RocksDB goes on hiding what is
+/// older.
+class RocksFiles::TombstoneDropper final : public rocksdb::CompactionFilter {
+ public:
+  TombstoneDropper(std::int64_t floor, bool) : floor_(floor) {}
+  const char* Name() const override { return "trireme.TombstoneDropper"; }
+
+  bool Filter(int, const rocksdb::Slice& key, const rocksdb::Slice& value, std::string*,
+              bool*) const override {
+    if (SegmentOf(View(key)) != 1 || value.size() <= kRevisionBytes) return false;
+    const std::int64_t main = LoadNewestFirst(View(value)).main;
+    const auto record = DecodeVersion(main, View(value).substr(kRevisionBytes));
+    return main < floor_ && record && record->tombstone;
+  }
+
+ private:
+  std::int64_t floor_;
+};
+
+template <typename Filter>
 class RocksFiles::DropperFactory final : public rocksdb::CompactionFilterFactory {
  public:
   explicit DropperFactory(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
@@ -165,7 +149,7 @@ class RocksFiles::DropperFactory final : public rocksdb::CompactionFilterFactory
       const rocksdb::CompactionFilter::Context& context) override {
     const std::int64_t floor = shared_->floors.Lowest();
     if (floor <= 0) return nullptr;
-    return std::make_unique<Dropper>(floor, context.is_full_compaction);
+    return std::make_unique<Filter>(floor, context.is_full_compaction);
   }
 
  private:
@@ -178,22 +162,55 @@ class RocksFiles::Builder {
   Builder(std::string path, rocksdb::Options options)
       : path_(std::move(path)), options_(std::move(options)) {}
 
-  rocksdb::Status Add(const Blob& entry) {
-    if (writer_ == nullptr) {
-      writer_ = std::make_unique<rocksdb::SstFileWriter>(rocksdb::EnvOptions(options_), options_);
-      const rocksdb::Status status = writer_->Open(path_);
-      if (!status.ok()) return status;
-    }
-    return entry.tombstone() ? writer_->Delete(Slice(entry.key()))
-                             : writer_->Put(Slice(entry.key()), Slice(entry.value()));
+  rocksdb::Status Put(std::string_view key, std::string_view value) {
+    const rocksdb::Status status = Begin();
+    return status.ok() ? writer_->Put(Slice(key), Slice(value)) : status;
+  }
+  rocksdb::Status Delete(std::string_view key) {
+    const rocksdb::Status status = Begin();
+    return status.ok() ? writer_->Delete(Slice(key)) : status;
   }
   rocksdb::Status Finish() { return writer_ == nullptr ? rocksdb::Status() : writer_->Finish(); }
   std::string path() const { return writer_ == nullptr ? std::string() : path_; }
 
  private:
+  rocksdb::Status Begin() {
+    if (writer_ != nullptr) return rocksdb::Status();
+    writer_ = std::make_unique<rocksdb::SstFileWriter>(rocksdb::EnvOptions(options_), options_);
+    return writer_->Open(path_);
+  }
+
   std::string path_;
   rocksdb::Options options_;
   std::unique_ptr<rocksdb::SstFileWriter> writer_;
+};
+
+/// A file for each family, of entries that come in order.
+class RocksFiles::Builders {
+ public:
+  explicit Builders(std::vector<Builder> all) : all_(std::move(all)) {}
+
+  rocksdb::Status Add(const Blob& entry) {
+    Builder& to = Of(FamilyOf(entry.key()));
+    if (entry.tombstone()) return to.Delete(entry.key());
+    const rocksdb::Status status = to.Put(entry.key(), entry.value());
+    return status.ok() ? AddIfNewest(entry.key(), entry.value()) : status;
+  }
+  /// The first of a key's versions.
+  rocksdb::Status AddIfNewest(std::string_view key, std::string_view value) {
+    const std::string_view prefix = KeyPrefixOf(key);
+    if (prefix.empty() || prefix == prefix_) return rocksdb::Status();
+    prefix_.assign(prefix);
+    newest_.clear();
+    AppendNewest(newest_, key, value);
+    return Of(Family::kNewest).Put(prefix, newest_);
+  }
+  Builder& Of(Family family) { return all_[static_cast<std::size_t>(family)]; }
+
+ private:
+  std::vector<Builder> all_;
+  std::string prefix_;  ///< Of the last version.
+  std::string newest_;
 };
 
 rocksdb::Options RocksFiles::OptionsOf(Family family) const {
@@ -212,7 +229,16 @@ rocksdb::Options RocksFiles::OptionsOf(Family family) const {
     db.compaction_style = rocksdb::kCompactionStyleUniversal;
     db.level0_file_num_compaction_trigger = options_.runs_max;
     db.level0_slowdown_writes_trigger = db.level0_stop_writes_trigger = INT32_MAX;
-    db.compaction_filter_factory = std::make_shared<DropperFactory>(shared_);
+    db.compaction_filter_factory = std::make_shared<DropperFactory<Dropper>>(shared_);
+  } else if (family == Family::kNewest) {
+    table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kFilterBitsPerKey));
+    table.whole_key_filtering = true;
+    db.compaction_style = rocksdb::kCompactionStyleUniversal;
+    db.level0_file_num_compaction_trigger = kNewestRunsMax;
+    // A key stands once in a run: stepping over the runs is less than a seek in each.
+    db.max_sequential_skip_in_iterations = INT32_MAX;
+    db.level0_slowdown_writes_trigger = db.level0_stop_writes_trigger = INT32_MAX;
+    db.compaction_filter_factory = std::make_shared<DropperFactory<TombstoneDropper>>(shared_);
   }
   db.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return db;
@@ -265,6 +291,7 @@ absl::Status RocksFiles::Open() {
   std::ranges::copy(handles, handles_.begin());
   TRIREME_RETURN_IF_ERROR(EmptyFolder(kIncoming));
   TRIREME_RETURN_IF_ERROR(EmptyFolder(kOutgoing));
+  TRIREME_RETURN_IF_ERROR(CollectNewest());
   reclaimer_ = std::thread([this] { Reclaim(); });
   return absl::OkStatus();
 }
@@ -309,32 +336,54 @@ absl::Status RocksFiles::Ingest(const CowTree::Node* root) {
   return status;
 }
 
-absl::Status RocksFiles::TryIngest(const CowTree::Node* root) {
+RocksFiles::Builders RocksFiles::NewBuilders() {
   std::vector<Builder> builders;
   for (int i = 0; i < kFamilies; ++i) {
     builders.emplace_back(fmt::format("{}/{}/{}.sst", directory_, kIncoming, files_made_++),
                           OptionsOf(static_cast<Family>(i)));
   }
+  return Builders(std::move(builders));
+}
+
+absl::Status RocksFiles::TryIngest(const CowTree::Node* root) {
+  Builders builders = NewBuilders();
   rocksdb::Status status;
   CowTree::Cursor cursor;
   for (cursor.Seek(root, ""); cursor.Valid() && status.ok(); cursor.Next())
-    status = builders[static_cast<std::size_t>(FamilyOf(cursor.entry().key()))].Add(cursor.entry());
-  std::array<std::string, kFamilies> files;
-  for (int i = 0; i < kFamilies && status.ok(); ++i) {
-    status = builders[i].Finish();
-    files[i] = builders[i].path();
-  }
-  if (!status.ok()) return Failed("cannot write a file of", directory_, status);
-  return TakeIn(std::move(files));
+    status = builders.Add(cursor.entry());
+  return status.ok() ? TakeIn(builders) : Failed("cannot write a file of", directory_, status);
 }
 
-absl::Status RocksFiles::TakeIn(std::array<std::string, kFamilies> files) {
+/// What the newest versions are, of a store that does not say so yet: a new one, or one from before
+/// they were kept.
+absl::Status RocksFiles::CollectNewest() {
+  std::string ignored;
+  rocksdb::Status status =
+      db_->Get(rocksdb::ReadOptions(), Handle(Family::kNewest), Slice(kNewestComplete), &ignored);
+  if (status.ok()) return absl::OkStatus();
+  if (!status.IsNotFound()) return Failed("cannot read", directory_, status);
+  Builders builders = NewBuilders();
+  status = builders.Of(Family::kNewest).Put(kNewestComplete, "1");
+  rocksdb::ReadOptions options;
+  options.total_order_seek = true;
+  options.fill_cache = false;
+  const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator(options, Handle(Family::kVersions)));
+  for (at->SeekToFirst(); at->Valid() && status.ok(); at->Next())
+    status = builders.AddIfNewest(View(at->key()), View(at->value()));
+  if (status.ok()) status = at->status();
+  return status.ok() ? TakeIn(builders) : Failed("cannot collect from", directory_, status);
+}
+
+absl::Status RocksFiles::TakeIn(Builders& builders) {
   std::vector<rocksdb::IngestExternalFileArg> all;
   for (int i = 0; i < kFamilies; ++i) {
-    if (files[i].empty()) continue;
+    Builder& builder = builders.Of(static_cast<Family>(i));
+    const rocksdb::Status status = builder.Finish();
+    if (!status.ok()) return Failed("cannot write a file of", directory_, status);
+    if (builder.path().empty()) continue;
     auto& one = all.emplace_back();
     one.column_family = handles_[i];
-    one.external_files = {files[i]};
+    one.external_files = {builder.path()};
     one.options.move_files = true;
     one.options.write_global_seqno = false;
   }
@@ -346,6 +395,13 @@ absl::Status RocksFiles::TakeIn(std::array<std::string, kFamilies> files) {
 std::shared_ptr<const FilesState> RocksFiles::State() {
   shared_->merged = false;
   return std::make_shared<const FilesState>(*this);
+}
+
+std::int64_t RocksFiles::HoldFloor() {
+  return shared_->floors.Hold();
+}
+void RocksFiles::ReleaseFloor(std::int64_t floor) {
+  shared_->floors.Release(floor);
 }
 
 void RocksFiles::SetFloor(std::int64_t floor) {
@@ -397,7 +453,10 @@ absl::Status RocksFiles::ReclaimBelow(std::int64_t floor) {
   merge.exclusive_manual_compaction = false;
   merge.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
   merge.canceled = &closing_;
-  rocksdb::Status status = db_->CompactRange(merge, Handle(Family::kVersions), nullptr, nullptr);
+  rocksdb::Status status;
+  for (const Family family : {Family::kVersions, Family::kNewest}) {
+    if (status.ok()) status = db_->CompactRange(merge, Handle(family), nullptr, nullptr);
+  }
   if (!status.ok()) return Failed("cannot merge the files of", directory_, status);
   // Whole files only: what stays is not read, and goes with its file.
   const std::string begin = RevisionKey({0, 0}), end = RevisionKey({floor, 0});
@@ -414,105 +473,6 @@ absl::Status RocksFiles::background_error() const {
 
 bool RocksFiles::merged() const {
   return shared_->merged;
-}
-
-FilesState::FilesState(RocksFiles& files)
-    : files_(files), floor_(files.shared_->floors.Hold()), snapshot_(files.db_->GetSnapshot()) {}
-
-FilesState::~FilesState() {
-  idle_.clear();
-  files_.db_->ReleaseSnapshot(snapshot_);
-  files_.shared_->floors.Release(floor_);
-}
-
-std::unique_ptr<FilesCursor> FilesState::Take() const {
-  {
-    const std::scoped_lock lock(mutex_);
-    if (!idle_.empty()) {
-      auto cursor = std::move(idle_.back());
-      idle_.pop_back();
-      return cursor;
-    }
-  }
-  return std::make_unique<FilesCursor>(*this);
-}
-
-void FilesState::Give(std::unique_ptr<FilesCursor> cursor) const {
-  const std::scoped_lock lock(mutex_);
-  if (idle_.size() < kIdleMax) idle_.push_back(std::move(cursor));
-}
-
-FilesCursor::FilesCursor(const FilesState& of) : of_(of) {}
-FilesCursor::~FilesCursor() = default;
-
-rocksdb::Iterator* FilesCursor::Total(Family family) {
-  auto& iterator = total_[static_cast<std::size_t>(family)];
-  if (iterator == nullptr) {
-    rocksdb::ReadOptions options;
-    options.snapshot = of_.snapshot_;
-    options.total_order_seek = true;
-    options.background_purge_on_iterator_cleanup = true;
-    iterator.reset(of_.files_.db_->NewIterator(options, of_.files_.Handle(family)));
-  }
-  return last_ = iterator.get();
-}
-
-/// After a move within a segment: on to where the next entry is, if it has left the segment.
-void FilesCursor::Settle() {
-  for (;;) {
-    if (last_->Valid() && SegmentOf(View(last_->key())) == segment_) {
-      at_ = last_;
-      return;
-    }
-    at_ = nullptr;
-    if (!last_->status().ok() || ++segment_ == kSegmentCount) return;
-    Total(kSegments[static_cast<std::size_t>(segment_)])
-        ->Seek({&kSegmentStarts[static_cast<std::size_t>(segment_)], 1});
-  }
-}
-
-void FilesCursor::Seek(std::string_view from) {
-  segment_ = SegmentOf(from);
-  Total(kSegments[static_cast<std::size_t>(segment_)])->Seek(Slice(from));
-  Settle();
-}
-
-void FilesCursor::SeekForward(std::string_view from) {
-  for (int i = 0; i < kStepsBeforeSeek; ++i) {
-    Next();
-    if (!Valid() || key() >= from) return;
-  }
-  Seek(from);
-}
-
-void FilesCursor::Next() {
-  at_->Next();
-  Settle();
-}
-
-void FilesCursor::SeekWithin(std::string_view from, std::string_view prefix) {
-  if (within_ == nullptr) {
-    rocksdb::ReadOptions options;
-    options.snapshot = of_.snapshot_;
-    options.prefix_same_as_start = true;
-    options.background_purge_on_iterator_cleanup = true;
-    within_.reset(of_.files_.db_->NewIterator(options, of_.files_.Handle(Family::kVersions)));
-  }
-  last_ = within_.get();
-  last_->Seek(Slice(from));
-  at_ = last_->Valid() && View(last_->key()).starts_with(prefix) ? last_ : nullptr;
-}
-
-std::string_view FilesCursor::key() const {
-  return View(at_->key());
-}
-std::string_view FilesCursor::value() const {
-  return View(at_->value());
-}
-
-absl::Status FilesCursor::status() const {
-  if (last_ == nullptr || last_->status().ok()) return absl::OkStatus();
-  return Failed("cannot read", of_.files_.directory_, last_->status());
 }
 
 }  // namespace trireme::kv::inline engine

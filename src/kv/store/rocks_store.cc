@@ -1,5 +1,6 @@
 #include "kv/store/rocks_store.h"
 
+#include <atomic>
 #include <utility>
 
 #include "base/status_macros.h"
@@ -29,14 +30,15 @@ LayeredIterator::Roots RootsOf(const CowTree::Node* active, const Flusher::Layer
 
 class Iterator : public StoreIterator {
  public:
-  void Next() override { layers_.Next(); }
-  bool Valid() const override { return layers_.Valid(); }
-  std::string_view key() const override { return layers_.key(); }
-  std::string_view value() const override { return layers_.value(); }
-  absl::Status status() const override { return layers_.status(); }
+  explicit Iterator(std::unique_ptr<LayeredIterator> layers) : layers_(std::move(layers)) {}
+  void Next() override { layers_->Next(); }
+  bool Valid() const override { return layers_->Valid(); }
+  std::string_view key() const override { return layers_->key(); }
+  std::string_view value() const override { return layers_->value(); }
+  absl::Status status() const override { return layers_->status(); }
 
  protected:
-  LayeredIterator layers_;
+  std::unique_ptr<LayeredIterator> layers_;
 };
 
 }  // namespace
@@ -44,22 +46,25 @@ class Iterator : public StoreIterator {
 /// Shows what is pending: finds the layers anew at each seek, and the store lets go of them for it.
 class RocksStore::Pending final : public Iterator {
  public:
-  explicit Pending(const RocksStore& store) : store_(store) { store_.pending_.push_back(this); }
+  Pending(const RocksStore& store, Shown shown)
+      : Iterator(std::make_unique<LayeredIterator>(shown)), store_(store) {
+    store_.pending_.push_back(this);
+  }
   ~Pending() override { std::erase(store_.pending_, this); }
 
   void Seek(std::string_view from) override {
     CatchUp();
-    layers_.Seek(from);
+    layers_->Seek(from);
   }
   void SeekWithin(std::string_view from, std::string_view prefix) override {
     CatchUp();
-    layers_.SeekWithin(from, prefix);
+    layers_->SeekWithin(from, prefix);
   }
-  void LetGo() { layers_.SetLayers({}, nullptr); }
+  void LetGo() { layers_->SetLayers({}, nullptr); }
 
  private:
   void CatchUp() {
-    layers_.SetLayers(RootsOf(store_.active_->tree().root(), store_.below_), store_.below_.files);
+    layers_->SetLayers(RootsOf(store_.active_->tree().root(), store_.below_), store_.below_.files);
   }
 
   const RocksStore& store_;
@@ -69,9 +74,13 @@ class RocksStore::Frozen final : public StoreReader {
  public:
   Frozen(std::shared_ptr<SharedTree> active, Flusher::Layers below, const Flusher& flusher)
       : active_(std::move(active)), below_(std::move(below)), flusher_(flusher) {}
+  ~Frozen() override { delete idle_.load(); }
 
   std::unique_ptr<StoreIterator> NewIterator() const override {
-    return std::make_unique<OfFrozen>(*this);
+    return std::make_unique<OfFrozen>(*this, Shown::kAll);
+  }
+  std::unique_ptr<StoreIterator> NewNewestIterator() const override {
+    return std::make_unique<OfFrozen>(*this, Shown::kNewest);
   }
   bool Outdated() const override { return flusher_.changed(); }
   bool disk_full() const override { return flusher_.disk_full(); }
@@ -79,18 +88,35 @@ class RocksStore::Frozen final : public StoreReader {
  private:
   class OfFrozen final : public Iterator {
    public:
-    explicit OfFrozen(const Frozen& of) {
-      layers_.SetLayers(RootsOf(of.active_.root(), of.below_), of.below_.files);
-    }
-    void Seek(std::string_view from) override { layers_.Seek(from); }
+    OfFrozen(const Frozen& of, Shown shown) : Iterator(of.Take(shown)), of_(of) {}
+    ~OfFrozen() override { of_.Give(std::move(layers_)); }
+    void Seek(std::string_view from) override { layers_->Seek(from); }
     void SeekWithin(std::string_view from, std::string_view prefix) override {
-      layers_.SeekWithin(from, prefix);
+      layers_->SeekWithin(from, prefix);
     }
+
+   private:
+    const Frozen& of_;
   };
+
+  std::unique_ptr<LayeredIterator> Take(Shown shown) const {
+    if (shown == Shown::kNewest) {
+      if (LayeredIterator* const idle = idle_.exchange(nullptr))
+        return std::unique_ptr<LayeredIterator>(idle);
+    }
+    auto layers = std::make_unique<LayeredIterator>(shown);
+    layers->SetLayers(RootsOf(active_.root(), below_), below_.files);
+    return layers;
+  }
+  void Give(std::unique_ptr<LayeredIterator> layers) const {
+    if (layers->shown() == Shown::kNewest) layers.reset(idle_.exchange(layers.release()));
+  }
 
   FrozenTree active_;
   Flusher::Layers below_;
   const Flusher& flusher_;
+  /// Of the newest, from a read to the next: it is large, and mostly one read runs at a time.
+  mutable std::atomic<LayeredIterator*> idle_ = nullptr;
 };
 
 absl::StatusOr<std::unique_ptr<RocksStore>> RocksStore::Open(const std::string& directory,
@@ -182,7 +208,11 @@ std::function<absl::Status(const ByteSink&)> RocksStore::Capture() {
 }
 
 std::unique_ptr<StoreIterator> RocksStore::NewIterator() const {
-  return std::make_unique<Pending>(*this);
+  return std::make_unique<Pending>(*this, Shown::kAll);
+}
+
+std::unique_ptr<StoreIterator> RocksStore::NewNewestIterator() const {
+  return std::make_unique<Pending>(*this, Shown::kNewest);
 }
 
 std::shared_ptr<const StoreReader> RocksStore::Snapshot() {

@@ -38,6 +38,7 @@ class RocksStore final : public OrderedStore {
   std::function<absl::Status(const ByteSink&)> Capture() override;
   bool DropBelow(std::int64_t revision) override;
   std::unique_ptr<StoreIterator> NewIterator() const override;
+  std::unique_ptr<StoreIterator> NewNewestIterator() const override;
   std::shared_ptr<const StoreReader> Snapshot() override;
 
  private:

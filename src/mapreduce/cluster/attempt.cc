@@ -1,8 +1,13 @@
 #include "mapreduce/cluster/attempt.h"
 
 #include "base/archive.h"
+#include "fmt/format.h"
 
 namespace trireme::mapreduce {
+
+std::string StoredMapOutput(const JobSetup& job, std::uint32_t map, std::uint64_t attempt) {
+  return fmt::format("{}/map-{}-{:x}.run", job.intermediate, map, attempt);
+}
 
 Isolation DefaultIsolation(const JobCode& code) {
   const bool trusted =
@@ -37,7 +42,8 @@ void Fields(A& archive, JobSettings& settings) {
 }
 template <typename A>
 void Fields(A& archive, JobSetup& setup) {
-  archive(setup.id, setup.code, setup.settings, setup.isolation, setup.working_directory);
+  archive(setup.id, setup.code, setup.settings, setup.isolation, setup.working_directory,
+          setup.intermediate);
 }
 template <typename A>
 void Fields(A& archive, InputRange& range) {

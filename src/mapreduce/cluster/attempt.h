@@ -50,7 +50,12 @@ struct JobSetup {
   Isolation isolation = Isolation::kProcess;
   /// Relative input paths start here; empty: where the process is.
   std::string working_directory;
+  /// Where map outputs go, in the object store; empty: they stay where they are made.
+  std::string intermediate;
 };
+
+/// The name of a map output that went to the store.
+std::string StoredMapOutput(const JobSetup& job, std::uint32_t map, std::uint64_t attempt);
 
 /// Where a reduce finds one map's output: a whole intermediate file of this machine, or a file that
 /// holds only this reduce's partition as the given segments (one for each run, in order).

@@ -12,6 +12,9 @@
 namespace trireme::mapreduce {
 namespace {
 
+/// Of a map output that goes to the store, at a time.
+constexpr std::size_t kStoreBytes = 1u << 20;
+
 /// Where in the split the plan's record is: the range of its file that its offset lies in, or for
 /// a compressed file (whose offsets count decompressed bytes) the only one.
 std::vector<RecordPlace> PlacesOf(const std::vector<plan::RecordPosition>& positions,
@@ -63,6 +66,10 @@ class Run {
       if (absl::Status status = Commit(*result); !status.ok()) result = status;
     }
     if (part_ != nullptr && !result.ok()) part_->Abort();
+    const JobSetup& setup = *spec_.job;
+    if (result.ok() && part_ == nullptr && !setup.intermediate.empty()) {
+      if (absl::Status status = Store(); !status.ok()) result = status;
+    }
     return {std::move(result), failure_};
   }
 
@@ -85,6 +92,26 @@ class Run {
       return sources;
     };
     return RunReduceTask(job_, settings_, task, environment_, control_, &part_, &failure_);
+  }
+
+  /// Moves the map output to the object store.
+  absl::Status Store() {
+    TRIREME_ASSIGN_OR_RETURN(const io::File file, io::File::OpenForRead(spec_.output_path));
+    TRIREME_ASSIGN_OR_RETURN(
+        const auto stored,
+        environment_.files->Create(StoredMapOutput(*spec_.job, spec_.index, spec_.id),
+                                   io::Durability::kPowerLoss));
+    std::string buffer(kStoreBytes, '\0');
+    for (std::uint64_t offset = 0;;) {
+      TRIREME_ASSIGN_OR_RETURN(const std::size_t n,
+                               file.ReadAt(offset, buffer.data(), buffer.size()));
+      if (n == 0) break;
+      if (control_->cancelled) return absl::CancelledError("the attempt was cancelled");
+      TRIREME_RETURN_IF_ERROR(stored->Append(std::string_view(buffer).substr(0, n)));
+      offset += n;
+    }
+    TRIREME_RETURN_IF_ERROR(stored->Commit());
+    return environment_.files->RemoveTree(spec_.output_path);
   }
 
   absl::Status Commit(const TaskResult& result) {

@@ -39,6 +39,7 @@ bool Unreachable(const absl::Status& status) {
 }
 
 std::string Absolute(const std::string& path) {
+  if (io::IsObjectPath(path)) return path;
   std::error_code error;
   const auto absolute = std::filesystem::absolute(path, error);
   return error ? path : absolute.lexically_normal().string();
@@ -62,6 +63,12 @@ v1::JobDefinition DefinitionOf(const PreparedJob& prepared) {
   setup.working_directory = here;
   v1::JobDefinition definition;
   definition.set_submission(RandomWord());
+  if (!prepared.spec.durable_outputs) setup.intermediate.clear();
+  if (!setup.intermediate.empty()) {
+    const char* slash = setup.intermediate.ends_with('/') ? "" : "/";
+    setup.intermediate += fmt::format("{}trireme-{:016x}", slash, definition.submission());
+    definition.set_intermediate_directory(setup.intermediate);
+  }
   definition.set_setup(Encode(setup));
   for (const Split& split : prepared.splits) *definition.add_splits() = ToWire(split);
   definition.set_output_directory(Absolute(prepared.output));
@@ -229,6 +236,9 @@ void AddAttempts(const v1::Timeline& timeline, JobReport* to) {
   for (const v1::WorkerStatus& worker : timeline.workers()) {
     hosts[worker.worker().id()] = worker.host();
   }
+  std::map<std::uint64_t, std::uint64_t> running;  // what they have read
+  for (const v1::RunningAttempt& one : timeline.status().running())
+    running[one.attempt().id()] = one.bytes();
   for (const v1::AttemptTrace& trace : timeline.attempts()) {
     const auto [lane, added] =
         lanes.try_emplace(trace.worker(), static_cast<std::uint32_t>(to->lanes.size()));
@@ -246,6 +256,9 @@ void AddAttempts(const v1::Timeline& timeline, JobReport* to) {
     bar.output_bytes = trace.result().output_bytes();
     bar.records = trace.result().input_records();
     bar.note = trace.note();
+    const auto said = running.find(trace.attempt().id());
+    if (bar.end == plan::AttemptEnd::kRunning && said != running.end())
+      bar.input_bytes = said->second;
   }
 }
 

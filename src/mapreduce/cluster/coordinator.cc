@@ -10,12 +10,14 @@
 #include "fmt/format.h"
 #include "io/clock.h"
 #include "mapreduce/cluster/end_latch.h"
+#include "mapreduce/cluster/live_pages.h"
 #include "mapreduce/cluster/master.h"
 #include "mapreduce/cluster/output_directory.h"
 #include "mapreduce/cluster/owner_queue.h"
 #include "mapreduce/cluster/pages.h"
 #include "rpc/server.h"
 #include "trireme/mapreduce/v1/control.trireme.h"
+#include "web/page_rules.h"
 
 namespace trireme::mapreduce::cluster {
 namespace {
@@ -107,6 +109,7 @@ class Coordinator::Core final : public v1::CoordinatorService {
   std::map<std::string, OutputDirectory> outputs_;  // of running jobs; the files' thread's
   std::unique_ptr<Master> master_;                  // the owner thread's
   rpc::Server server_, http_;
+  std::unique_ptr<LivePages> pages_;  // with http_
   std::thread owner_, files_thread_;
   EndLatch ended_;
   std::atomic<bool> stopped_{false};
@@ -129,7 +132,9 @@ absl::Status Coordinator::Core::Start() {
   files_thread_ = std::thread([this] { RunFiles(); });
   owner_ = std::thread([this] { Run(); });
   TRIREME_RETURN_IF_ERROR(server_.Start());
-  return http_address_ ? http_.Start() : absl::OkStatus();
+  if (!http_address_) return absl::OkStatus();
+  pages_->Start();
+  return http_.Start();
 }
 
 absl::Status Coordinator::Core::OpenMaster() {
@@ -181,6 +186,7 @@ absl::Status Coordinator::Core::Wait() {
 
 void Coordinator::Core::Stop() {
   if (stopped_.exchange(true)) return;
+  if (pages_ != nullptr) pages_->Stop();
   inbox_.Close();
   files_inbox_.Close();
   if (owner_.joinable()) owner_.join();
@@ -217,7 +223,8 @@ Master::Hands Coordinator::Core::MakeHands() {
     work([=]() -> absl::Status { return open(directory).Prepare(/*overwrite=*/true); },
          std::move(done));
   };
-  hands.finish_output = [=, this](std::string directory, bool keep, auto done) {
+  hands.finish_output = [=, this](std::string directory, std::string intermediate, bool keep,
+                                  auto done) {
     work(
         [=, this]() -> absl::Status {
           OutputDirectory& output = open(directory);
@@ -228,6 +235,7 @@ Master::Hands Coordinator::Core::MakeHands() {
             output.Abandon();
           }
           outputs_.erase(directory);
+          if (!intermediate.empty()) files->RemoveTree(intermediate).IgnoreError();
           return status;
         },
         std::move(done));
@@ -342,25 +350,22 @@ void Coordinator::Core::Page(const std::string& path, const char* type, Read rea
 }
 
 void Coordinator::Core::ServePages() {
-  constexpr const char* kHtml = "text/html; charset=utf-8";
-  Page("/", kHtml, [](const Master& master, const rpc::HttpRequest& request) {
-    return request.path == "/" ? std::optional(OverviewPage(master.Jobs(), master.Workers()))
-                               : std::nullopt;
-  });
-  Page("/jobs/*", kHtml,
-       [](const Master& master, const rpc::HttpRequest& request) -> std::optional<std::string> {
-         const auto job = JobOfPath(request.path);
-         if (!job) return std::nullopt;
-         const auto timeline = master.Timeline(JobId{*job});
-         if (!timeline.ok()) return std::nullopt;
-         return JobPage(*timeline);
-       });
+  if (!options_.http) return;
   Page("/metrics", "text/plain; version=0.0.4", [](const Master& master, const rpc::HttpRequest&) {
     return std::optional(
         MetricsPage(master.Jobs(), master.Workers(), master.epoch(), master.journal_bytes()));
   });
   Page("/healthz", "text/plain",
        [](const Master&, const rpc::HttpRequest&) { return std::optional<std::string>("ok\n"); });
+  // An address beyond this machine was asked for by name.
+  const bool local = options_.http->kind == rpc::Address::Kind::kUnix ||
+                     options_.http->host == "localhost" ||
+                     web::IsLocalPeer(options_.http->ToString());
+  pages_ = std::make_unique<LivePages>(
+      http_, web::PageRules{local ? web::Viewers::kLocal : web::Viewers::kAll, options_.http_admin},
+      [this](absl::AnyInvocable<void(Master&)> work) {
+        return inbox_.Post([this, work = std::move(work)]() mutable { work(*master_); });
+      });
 }
 
 // ---- The handle

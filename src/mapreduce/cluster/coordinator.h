@@ -22,8 +22,9 @@ inline constexpr int kTickMs = 50;
 
 struct CoordinatorOptions {
   std::vector<rpc::Address> listen;
-  std::optional<rpc::Address> http;
-  std::string state_directory;  ///< empty: nothing is kept, a restart forgets all jobs
+  std::optional<rpc::Address> http;  ///< of the pages
+  bool http_admin = false;           ///< the pages may cancel jobs
+  std::string state_directory;       ///< empty: nothing is kept, a restart forgets all jobs
   plan::Limits limits;
   io::FileSystem* files = nullptr;  ///< where output directories are
 };

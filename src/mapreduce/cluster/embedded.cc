@@ -18,7 +18,6 @@
 #include "mapreduce/cluster/output_directory.h"
 #include "mapreduce/cluster/scratch.h"
 #include "mapreduce/cluster/slot_pool.h"
-#include "mapreduce/fs/local.h"
 #include "mapreduce/plan/describe.h"
 #include "mapreduce/plan/planner.h"
 
@@ -97,7 +96,7 @@ plan::Limits EmbeddedLimits() {
 class EmbeddedRun {
  public:
   EmbeddedRun(const PreparedJob& prepared, const EmbeddedOptions& options, std::uint32_t slots,
-              io::FileSystem* files, OutputDirectory* output, const std::string& scratch)
+              OutputDirectory* output, const std::string& scratch)
       : prepared_(prepared),
         options_(options),
         slots_(slots),
@@ -105,7 +104,8 @@ class EmbeddedRun {
         scratch_(scratch),
         setup_(prepared.setup),
         planner_(EmbeddedLimits()),
-        pool_({slots, SlotBytes(prepared, options, slots), scratch, files, options.slot_program},
+        pool_({slots, SlotBytes(prepared, options, slots), scratch, options.files,
+               options.slot_program, options.files->s3_options()},
               &queue_) {
     report_.input_bytes = prepared.input_bytes;
     for (std::uint32_t i = 0; i < slots; ++i) report_.lanes.push_back(fmt::format("slot {}", i));
@@ -402,11 +402,10 @@ std::uint64_t EmbeddedSlotMemory(const EmbeddedOptions& options) {
 absl::StatusOr<JobReport> RunEmbedded(const PreparedJob& prepared, const EmbeddedOptions& options,
                                       bool* hung) {
   *hung = false;
-  static LocalFileSystem files;  // outlives the run, as a thread that user code holds may
   const JobSettings& settings = prepared.setup->settings;
   TRIREME_ASSIGN_OR_RETURN(const ScratchDirectory scratch,
                            ScratchDirectory::Make(options.directory));
-  OutputDirectory output(&files, prepared.output, settings.durability);
+  OutputDirectory output(options.files, prepared.output, settings.durability);
   TRIREME_RETURN_IF_ERROR(output.Prepare(prepared.overwrite));
   const auto started = std::chrono::system_clock::now();
   const std::size_t tasks = std::max<std::size_t>(
@@ -414,7 +413,7 @@ absl::StatusOr<JobReport> RunEmbedded(const PreparedJob& prepared, const Embedde
   const auto slots = static_cast<std::uint32_t>(
       std::min<std::size_t>(options.slots != 0 ? options.slots : DefaultSlots(), tasks));
   // On the heap: a thread that user code holds forever must not find it gone.
-  auto* run = new EmbeddedRun(prepared, options, slots, &files, &output, scratch.path());
+  auto* run = new EmbeddedRun(prepared, options, slots, &output, scratch.path());
   JobReport report = run->Run(hung);
   if (!*hung) delete run;
   if (report.state == plan::JobState::kSucceeded) {

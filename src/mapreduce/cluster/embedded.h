@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "mapreduce/cluster/job_report.h"
 #include "mapreduce/cluster/job_request.h"
+#include "mapreduce/fs/files.h"
 
 namespace trireme::mapreduce {
 
@@ -21,6 +22,9 @@ struct EmbeddedOptions {
   std::uint64_t memory_bytes = 0;  ///< of all processes together; 0: DefaultMemoryBytes
   std::string directory;           ///< for temporary files; empty: see ScratchDirectory
   std::string slot_program = "/proc/self/exe";
+  /// Of input and output. Outlives the run for as long as the process, as a thread that user code
+  /// holds may.
+  Files* files = nullptr;
   /// Counts up: 1 cancels the job, 2 leaves at once. May be null.
   const std::atomic<int>* interrupts = nullptr;
   std::function<void(const JobProgress&)> on_progress = nullptr;

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 #include <vector>
@@ -69,11 +70,37 @@ absl::Status Receive(Stream& stream, int fd, std::uint64_t bytes) {
   return absl::OkStatus();
 }
 
+/// Of a stored map output, at a time.
+constexpr std::size_t kCopyBytes = 1u << 20;
+
+absl::Status CopySegment(const io::ReadableFile& from, const std::string& path,
+                         const Segment& segment, int fd) {
+  if (segment.bytes == 0) return absl::OkStatus();
+  from.ExpectSequential(segment.offset, segment.bytes);
+  std::string buffer(std::min<std::uint64_t>(kCopyBytes, segment.bytes), '\0');
+  for (std::uint64_t done = 0; done < segment.bytes;) {
+    const std::size_t want = std::min<std::uint64_t>(buffer.size(), segment.bytes - done);
+    TRIREME_ASSIGN_OR_RETURN(const std::size_t n,
+                             from.ReadAt(segment.offset + done, buffer.data(), want));
+    if (n < want) return absl::DataLossError(fmt::format("{} ends early", path));
+    TRIREME_RETURN_IF_ERROR(WriteAll(fd, std::string_view(buffer).substr(0, n)));
+    done += n;
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 void Fetcher::Fetch(const std::string& address, const v1::FetchRequest& request, Done done) {
   threads_.Post(
       [this, address, request, done = std::move(done)]() mutable { done(Run(address, request)); });
+}
+
+void Fetcher::FetchStored(const std::string& path, std::uint64_t size_bytes,
+                          std::uint32_t partition, Done done) {
+  threads_.Post([this, path, size_bytes, partition, done = std::move(done)]() mutable {
+    done(RunStored(path, size_bytes, partition));
+  });
 }
 
 void Fetcher::Stop() {
@@ -132,6 +159,25 @@ absl::StatusOr<std::shared_ptr<const FetchedPartition>> Fetcher::Run(
   for (const Segment& segment : segments) fetched->bytes += segment.bytes;
   TRIREME_RETURN_IF_ERROR(MakeRoom(fetched.get()));
   TRIREME_RETURN_IF_ERROR(Receive(stream, fetched->fd.get(), fetched->bytes));
+  fetched->input.path = fmt::format("/proc/{}/fd/{}", ::getpid(), fetched->fd.get());
+  TRIREME_RETURN_IF_ERROR(Verify(fetched->input.path, segments));
+  fetched->input.segments = std::move(segments);
+  return std::shared_ptr<const FetchedPartition>(std::move(fetched));
+}
+
+absl::StatusOr<std::shared_ptr<const FetchedPartition>> Fetcher::RunStored(
+    const std::string& path, std::uint64_t size_bytes, std::uint32_t partition) {
+  TRIREME_ASSIGN_OR_RETURN(const auto file, files_.Open(path));
+  TRIREME_ASSIGN_OR_RETURN(std::vector<Segment> segments,
+                           FindSegments(*file, path, size_bytes, partition));
+  auto fetched = std::make_shared<FetchedPartition>();
+  for (const Segment& segment : segments) fetched->bytes += segment.bytes;
+  TRIREME_RETURN_IF_ERROR(MakeRoom(fetched.get()));
+  std::uint64_t offset = 0;
+  for (Segment& segment : segments) {
+    TRIREME_RETURN_IF_ERROR(CopySegment(*file, path, segment, fetched->fd.get()));
+    segment.offset = std::exchange(offset, offset + segment.bytes);
+  }
   fetched->input.path = fmt::format("/proc/{}/fd/{}", ::getpid(), fetched->fd.get());
   TRIREME_RETURN_IF_ERROR(Verify(fetched->input.path, segments));
   fetched->input.segments = std::move(segments);

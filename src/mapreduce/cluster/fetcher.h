@@ -8,6 +8,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
+#include "io/file_system.h"
 #include "io/process.h"
 #include "mapreduce/cluster/attempt.h"
 #include "mapreduce/cluster/shuffle.h"
@@ -38,22 +39,31 @@ struct FetchedPartition {
 class Fetcher {
  public:
   /// Partitions are kept in memory up to `memory_bytes_max` in all, further ones in `directory`.
-  Fetcher(std::string directory, std::size_t memory_bytes_max)
-      : directory_(std::move(directory)),
+  /// `files` is where stored map outputs are.
+  Fetcher(io::FileSystem* files, std::string directory, std::size_t memory_bytes_max)
+      : files_(*files),
+        directory_(std::move(directory)),
         memory_bytes_max_(memory_bytes_max),
         threads_(kFetchesMax) {}
 
   /// `done` runs on a thread of the fetcher. DATA_LOSS: fetched, but not what was written.
   using Done = absl::AnyInvocable<void(absl::StatusOr<std::shared_ptr<const FetchedPartition>>)>;
   void Fetch(const std::string& address, const v1::FetchRequest& request, Done done);
+  /// The same from an intermediate file of `size_bytes` in the object store.
+  void FetchStored(const std::string& path, std::uint64_t size_bytes, std::uint32_t partition,
+                   Done done);
   void Stop();
 
  private:
   absl::StatusOr<std::shared_ptr<rpc::Channel>> ChannelTo(const std::string& address);
   absl::StatusOr<std::shared_ptr<const FetchedPartition>> Run(const std::string& address,
                                                               const v1::FetchRequest& request);
+  absl::StatusOr<std::shared_ptr<const FetchedPartition>> RunStored(const std::string& path,
+                                                                    std::uint64_t size_bytes,
+                                                                    std::uint32_t partition);
   absl::Status MakeRoom(FetchedPartition* to) const;
 
+  io::FileSystem& files_;
   const std::string directory_;
   const std::size_t memory_bytes_max_;
   const std::shared_ptr<std::atomic<std::uint64_t>> in_memory_ =

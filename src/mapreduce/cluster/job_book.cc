@@ -67,9 +67,17 @@ void JobBook::Report(const plan::AttemptRef& attempt, TaskResult result) {
   at->second = {attempt.id, std::move(result)};
 }
 
-void JobBook::Note(const plan::AttemptRef& attempt, std::string_view why) {
+void JobBook::Note(const plan::AttemptRef& attempt, std::string_view why,
+                   std::string_view stderr_tail) {
   JobEntry* entry = Find(attempt.task.job);
-  if (entry == nullptr || entry->notes.size() >= kAttemptNotesMax) return;
+  if (entry == nullptr) return;
+  if (!stderr_tail.empty()) {
+    stderr_tail.remove_prefix(stderr_tail.size() -
+                              std::min(stderr_tail.size(), kStderrTailBytesMax));
+    entry->stderr_tails.emplace_back(attempt.id, stderr_tail);
+    if (entry->stderr_tails.size() > kStderrTailsMax) entry->stderr_tails.pop_front();
+  }
+  if (entry->notes.size() >= kAttemptNotesMax) return;
   entry->notes.try_emplace(attempt.id, why.substr(0, kAttemptNoteBytesMax));
 }
 

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -16,6 +18,9 @@ namespace trireme::mapreduce::cluster {
 /// Failed attempts of a job whose reason is kept, and bytes kept of each.
 inline constexpr std::size_t kAttemptNotesMax = 1000;
 inline constexpr std::size_t kAttemptNoteBytesMax = 500;
+/// Failed attempts of a job, the newest, of whose standard error the end is kept, and how much.
+inline constexpr std::size_t kStderrTailsMax = 64;
+inline constexpr std::size_t kStderrTailBytesMax = 2048;
 
 /// What the coordinator knows of a job beside the plan: its definition, and what its tasks said.
 struct JobEntry {
@@ -36,6 +41,8 @@ struct JobEntry {
   std::map<plan::AttemptId, Size> sizes;
   /// Why attempts failed, for the timeline: the first kAttemptNotesMax in this life.
   std::map<plan::AttemptId, std::string> notes;
+  /// What they last said on standard error, the newest last.
+  std::deque<std::pair<plan::AttemptId, std::string>> stderr_tails;
   bool closed = false;  ///< the job has ended
   /// Its output directory has been made; no attempt starts before that.
   bool output_ready = false;
@@ -61,7 +68,7 @@ class JobBook {
 
   /// The task's winner said this. A task that was done again is counted once, as it was last.
   void Report(const plan::AttemptRef& attempt, TaskResult result);
-  void Note(const plan::AttemptRef& attempt, std::string_view why);
+  void Note(const plan::AttemptRef& attempt, std::string_view why, std::string_view stderr_tail);
   /// Drops what only a running job needs.
   void Close(plan::JobId id);
 

@@ -36,6 +36,14 @@ absl::Status CheckRequest(const JobRequest& request) {
     return absl::InvalidArgumentError("--split-size must be at least 1");
   if (request.max_attempts == 0)
     return absl::InvalidArgumentError("--max-attempts must be at least 1");
+  if (!request.intermediate.empty() && !io::IsObjectPath(request.intermediate))
+    return absl::InvalidArgumentError(
+        fmt::format("--intermediate '{}' is not s3://BUCKET/PREFIX: leave it out, and map outputs "
+                    "stay on the workers",
+                    request.intermediate));
+  if (!request.intermediate.empty() && request.one_machine)
+    return absl::InvalidArgumentError(
+        "--intermediate goes with --coordinator: a job in one process keeps its map outputs here");
   if (request.skip_bad_records && std::holds_alternative<StreamingCode>(request.code))
     return absl::InvalidArgumentError(
         "--skip-bad-records does not go with --mapper: a command reads ahead, so nobody knows at "
@@ -52,6 +60,7 @@ plan::JobSpec SpecOf(const JobRequest& request, const JobSettings& settings, std
   spec.priority = request.priority;
   spec.skip_bad_records = request.skip_bad_records;
   spec.task_timeout_ms = request.task_timeout_ms;
+  spec.durable_outputs = !request.intermediate.empty() && spec.reduces > 0;
   return spec;
 }
 
@@ -85,6 +94,7 @@ absl::StatusOr<PreparedJob> PrepareJob(const JobRequest& request, io::FileSystem
   auto setup = std::make_shared<JobSetup>();
   setup->code = request.code;
   setup->isolation = request.isolation.value_or(DefaultIsolation(request.code));
+  setup->intermediate = request.intermediate;
   JobSettings& settings = setup->settings;
   settings.input_format = request.format;
   settings.compress_output = request.compress;
@@ -131,6 +141,7 @@ std::vector<std::pair<std::string, std::string>> DescribeSettings(const Prepared
       {"max attempts", fmt::format("{}", prepared.spec.max_attempts)},
       {"task timeout", fmt::format("{} ms", prepared.spec.task_timeout_ms)},
       {"skip bad records", prepared.spec.skip_bad_records ? "yes" : "no"},
+      {"map outputs", setup.intermediate.empty() ? "on the workers" : setup.intermediate},
       {"output", setup.settings.compress_output ? "zstd" : "plain"}};
   for (const auto& [name, value] : setup.settings.parameters)
     settings.emplace_back(name, value.substr(0, kValueBytesMax));

@@ -32,6 +32,7 @@ struct JobRequest {
   bool compress = false;
   bool skip_bad_records = false;
   bool sync = true;
+  std::string intermediate;             ///< s3://... for map outputs; empty: on the workers
   bool one_machine = false;             ///< it will run embedded
   std::uint64_t slot_memory_bytes = 0;  ///< then; at least
 };

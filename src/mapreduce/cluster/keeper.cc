@@ -89,9 +89,9 @@ absl::Status Keeper::Spawn(const JobSetup& job) {
   stderr_ = std::move(errors.read);
   frames_ = FrameReader();
   job_ = job.id;
-  return SendFrame(
-      socket_.get(), SlotMessage::kSetup,
-      EncodeFields(SlotSetup{Encode(job), options_.memory_bytes, options_.scratch_directory}));
+  return SendFrame(socket_.get(), SlotMessage::kSetup,
+                   EncodeFields(SlotSetup{Encode(job), options_.memory_bytes,
+                                          options_.scratch_directory, options_.s3}));
 }
 
 void Keeper::Watch() {

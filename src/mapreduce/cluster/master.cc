@@ -67,7 +67,7 @@ Outcome Master::Handle(const std::shared_ptr<Session>& session, v1::WorkerMessag
               {{"attempt", plan::Describe(failed.attempt)},
                {"worker", plan::Describe(worker)},
                {"message", failed.message}});
-      book_.Note(failed.attempt, failed.message);
+      book_.Note(failed.attempt, failed.message, failed.stderr_tail);
       return Step(failed);
     }
     case v1::WorkerMessage::kCommit:
@@ -348,7 +348,8 @@ void Master::OnOutputMade(JobId job, const absl::Status& status) {
 }
 
 void Master::Finish(JobId job, bool keep) {
-  hands_.finish_output(book_.Find(job)->definition.output_directory(), keep,
+  const v1::JobDefinition& definition = book_.Find(job)->definition;
+  hands_.finish_output(definition.output_directory(), definition.intermediate_directory(), keep,
                        [this, job](const absl::Status& status) {
                          JobEntry* entry = book_.Find(job);
                          if (entry == nullptr) return;

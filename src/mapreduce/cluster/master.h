@@ -60,7 +60,8 @@ class Master {
         check_output;
     std::function<void(std::string directory, absl::AnyInvocable<void(absl::Status)> done)>
         make_output;
-    std::function<void(std::string directory, bool keep,
+    /// `intermediate` is removed, unless it is empty.
+    std::function<void(std::string directory, std::string intermediate, bool keep,
                        absl::AnyInvocable<void(absl::Status)> done)>
         finish_output;
   };
@@ -91,6 +92,7 @@ class Master {
   void Watch(plan::JobId job, std::unique_ptr<JobWatcher> watcher);
   absl::StatusOr<v1::JobStatus> Status(plan::JobId job) const;
   v1::ListJobsReply Jobs() const;
+  std::vector<plan::JobId> JobIds() const { return planner_.Jobs(); }
   v1::ListWorkersReply Workers() const;
   absl::StatusOr<v1::Timeline> Timeline(plan::JobId job) const;
 

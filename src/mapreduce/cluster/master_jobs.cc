@@ -174,6 +174,7 @@ void Master::AddRunning(JobId job, v1::JobStatus* to) const {
       *running->mutable_attempt() = said.attempt();
       running->set_worker(static_cast<std::uint64_t>(id));
       running->set_progress(said.progress());
+      running->set_bytes(said.bytes());
       (said.attempt().task().reduce() ? reduce_bytes : map_bytes) += said.bytes();
     }
   }
@@ -217,9 +218,13 @@ absl::StatusOr<v1::Timeline> Master::Timeline(JobId job) const {
       snapshot->maps_done_ms == 0 ? 0 : snapshot->maps_done_ms - snapshot->submitted_ms);
   const JobEntry& entry = *book_.Find(job);
   std::map<plan::TaskRef, std::uint32_t> numbers;
+  std::map<plan::AttemptId, int> rows;  // of those whose standard error was kept
+  for (const auto& [attempt, tail] : entry.stderr_tails) rows[attempt] = -1;
   for (const plan::AttemptTrace& trace : planner_.Timeline(job)) {
     v1::AttemptTrace* added = to.add_attempts();
     *added->mutable_attempt() = ToWire(trace.attempt);
+    if (const auto row = rows.find(trace.attempt.id); row != rows.end())
+      row->second = to.attempts_size() - 1;
     added->set_worker(static_cast<std::uint64_t>(trace.worker));
     added->set_start_ms(trace.start_ms - snapshot->submitted_ms);
     added->set_end_ms(trace.end_ms == 0 ? 0 : trace.end_ms - snapshot->submitted_ms);
@@ -235,6 +240,10 @@ absl::StatusOr<v1::Timeline> Master::Timeline(JobId job) const {
       added->mutable_result()->set_output_bytes(size->second.output_bytes);
       added->mutable_result()->set_input_records(size->second.records);
     }
+  }
+  for (const auto& [attempt, tail] : entry.stderr_tails) {
+    const auto found = rows.find(attempt);
+    if (found->second >= 0) to.mutable_attempts(found->second)->set_stderr_tail(tail);
   }
   const v1::ListWorkersReply workers = Workers();
   *to.mutable_workers() = workers.workers();

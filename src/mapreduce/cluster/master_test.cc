@@ -127,7 +127,7 @@ class MasterTest : public ::testing::Test {
       ++made_;
       done(make_status_);
     };
-    hands.finish_output = [this](std::string directory, bool keep, auto done) {
+    hands.finish_output = [this](std::string directory, const std::string&, bool keep, auto done) {
       finished_.push_back(directory + (keep ? " kept" : " dropped"));
       done(absl::OkStatus());
     };

@@ -11,8 +11,8 @@
 namespace trireme::mapreduce {
 namespace {
 
-constexpr char kTemporary[] = "_temporary";  // parts while the job runs
-constexpr char kMoving[] = "_moving";        // the same directory once the old parts are gone
+constexpr std::string_view kTemporary = io::kStagingDirectory;  // parts while the job runs
+constexpr char kMoving[] = "_moving";  // the same directory once the old parts are gone
 constexpr char kSuccess[] = "_SUCCESS";
 /// In `_temporary`: how many directories were made for this job. Who removes a failed job's output
 /// need not be who made them.
@@ -67,6 +67,11 @@ absl::Status OutputDirectory::CheckApart(const std::vector<io::FileInfo>& inputs
 }
 
 absl::Status OutputDirectory::Prepare(bool overwrite) {
+  if (staged_ != nullptr) {
+    const absl::Status prepared = staged_->Prepare(overwrite);
+    taken_by_another_ = !prepared.ok();
+    return prepared;
+  }
   TRIREME_RETURN_IF_ERROR(Take(overwrite));
   absl::Status ready = Furnish();
   if (!ready.ok()) Abandon();
@@ -156,6 +161,7 @@ std::string OutputDirectory::PartPath(bool map_only, std::uint32_t index, bool c
 }
 
 absl::Status OutputDirectory::Finish() {
+  if (staged_ != nullptr) return staged_->Finish();
   const std::string temporary = fmt::format("{}/{}", path_, kTemporary);
   const std::string moving = fmt::format("{}/{}", path_, kMoving);
   // While `_temporary` exists the parts under the output's name are old ones; after its renaming
@@ -198,6 +204,7 @@ absl::Status OutputDirectory::MoveParts() {
 
 void OutputDirectory::Abandon() {
   if (taken_by_another_) return;
+  if (staged_ != nullptr) return staged_->Abandon();
   made_ = std::max(made_, ReadMade());
   (void)files_.RemoveTree(fmt::format("{}/{}", path_, kTemporary));
   (void)files_.RemoveTree(fmt::format("{}/{}", path_, kMoving));

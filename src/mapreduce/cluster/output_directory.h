@@ -17,7 +17,10 @@ namespace trireme::mapreduce {
 class OutputDirectory {
  public:
   OutputDirectory(io::FileSystem* files, std::string path, io::Durability durability)
-      : files_(*files), path_(std::move(path)), durability_(durability) {}
+      : files_(*files),
+        path_(std::move(path)),
+        durability_(durability),
+        staged_(files_.OpenStagedOutput(path_)) {}
 
   /// ALREADY_EXISTS, with one line for the user, when there is something under that name and
   /// `overwrite` is not set, or when it is no directory. Writes nothing.
@@ -53,6 +56,7 @@ class OutputDirectory {
   io::FileSystem& files_;
   const std::string path_;
   const io::Durability durability_;
+  std::unique_ptr<io::StagedOutput> staged_;  // null: files can be renamed
   bool taken_by_another_ = false;
   std::uint32_t made_ = 0;  // directories that Prepare made: path_, its parent, ...
   std::unique_ptr<io::DirectoryLock> lock_;

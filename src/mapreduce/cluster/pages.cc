@@ -1,21 +1,12 @@
 #include "mapreduce/cluster/pages.h"
 
-#include <charconv>
+#include <algorithm>
 
 #include "fmt/format.h"
 #include "mapreduce/cluster/wire.h"
 
 namespace trireme::mapreduce::cluster {
 namespace {
-
-constexpr std::string_view kHead =
-    "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
-    "content='width=device-width'><title>trireme mapreduce</title><style>"
-    "body{font:14px/1.5 system-ui,sans-serif;margin:2rem;max-width:75rem;color:#222}"
-    "table{border-collapse:collapse;margin:1rem 0}td,th{padding:.25rem .75rem;text-align:left;"
-    "border-bottom:1px solid #ddd}td.n{text-align:right;font-variant-numeric:tabular-nums}"
-    "progress{width:8rem}a{color:#0645ad}pre{background:#f6f6f6;padding:1rem;overflow:auto}"
-    "</style>";
 
 std::string PhaseCell(const v1::PhaseStatus& phase) {
   return fmt::format("<td><progress value={:.3f}></progress> {}/{}", phase.progress(),
@@ -74,8 +65,8 @@ std::string CounterTable(const v1::JobStatus& job) {
   return html + "</table>";
 }
 
-/// Attempts that a page lists; the rest is in the job's report.
-constexpr int kAttemptsShownMax = 2000;
+/// Attempts that the text lists; the rest is in the job's report.
+constexpr int kAttemptsShownMax = 200;
 
 std::string AttemptTable(const v1::Timeline& timeline) {
   std::string html =
@@ -126,28 +117,14 @@ std::string StateName(v1::JobState state) {
   return plan::Name(FromWire(state));
 }
 
-std::optional<std::uint64_t> JobOfPath(std::string_view path) {
-  constexpr std::string_view kPrefix = "/jobs/";
-  if (!path.starts_with(kPrefix)) return std::nullopt;
-  path.remove_prefix(kPrefix.size());
-  std::uint64_t job = 0;
-  const auto [end, error] = std::from_chars(path.data(), path.data() + path.size(), job);
-  if (error != std::errc() || end != path.data() + path.size()) return std::nullopt;
-  return job;
+std::string OverviewText(const v1::ListJobsReply& jobs, const v1::ListWorkersReply& workers) {
+  return fmt::format("<h2>Jobs</h2>{}<h2>Workers</h2>{}", JobTable(jobs), WorkerTable(workers));
 }
 
-std::string OverviewPage(const v1::ListJobsReply& jobs, const v1::ListWorkersReply& workers) {
-  return fmt::format(
-      "{}<meta http-equiv=refresh content=2><h1>MapReduce</h1><h2>Jobs</h2>{}"
-      "<h2>Workers</h2>{}",
-      kHead, JobTable(jobs), WorkerTable(workers));
-}
-
-std::string JobPage(const v1::Timeline& timeline) {
+std::string JobText(const v1::Timeline& timeline) {
   v1::ListJobsReply one;
   *one.add_jobs() = timeline.status();
-  return fmt::format("{}<p><a href='/'>all jobs</a></p><h1>{}</h1>{}{}{}{}", kHead,
-                     EscapeHtml(timeline.status().name()), JobTable(one),
+  return fmt::format("<h2>{}</h2>{}{}{}{}", EscapeHtml(timeline.status().name()), JobTable(one),
                      FailureText(timeline.status()), CounterTable(timeline.status()),
                      AttemptTable(timeline));
 }

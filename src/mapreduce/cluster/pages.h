@@ -1,23 +1,21 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 
 #include "trireme/mapreduce/v1/control.pb.h"
 
-/// What `--http` shows: plain pages, made anew for each request.
+/// What `--http` shows to those without scripts, and to programs.
 namespace trireme::mapreduce::cluster {
 
-std::string OverviewPage(const v1::ListJobsReply& jobs, const v1::ListWorkersReply& workers);
-std::string JobPage(const v1::Timeline& timeline);
+/// HTML, for within a page: jobs and workers, and one job, as tables.
+std::string OverviewText(const v1::ListJobsReply& jobs, const v1::ListWorkersReply& workers);
+std::string JobText(const v1::Timeline& timeline);
 /// Prometheus' text format.
 std::string MetricsPage(const v1::ListJobsReply& jobs, const v1::ListWorkersReply& workers,
                         std::uint32_t epoch, std::uint64_t journal_bytes);
 
-/// The number in "/jobs/NUMBER".
-std::optional<std::uint64_t> JobOfPath(std::string_view path);
 /// mapping, reducing, succeeded, failed, cancelled.
 std::string StateName(v1::JobState state);
 std::string EscapeHtml(std::string_view text);

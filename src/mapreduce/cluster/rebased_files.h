@@ -45,10 +45,17 @@ class RebasedFileSystem final : public io::FileSystem {
       const std::string& path) override {
     return files_.LockDirectory(Find(path));
   }
+  absl::Status VisitPrefix(const std::string& prefix, const Visit& visit) override {
+    return files_.VisitPrefix(Find(prefix), visit);
+  }
+  std::unique_ptr<io::StagedOutput> OpenStagedOutput(const std::string& path) override {
+    return files_.OpenStagedOutput(Find(path));
+  }
 
  private:
   std::string Find(const std::string& path) const {
-    return base_.empty() || path.starts_with('/') ? path : base_ + "/" + path;
+    const bool whole = path.starts_with('/') || io::IsObjectPath(path);
+    return base_.empty() || whole ? path : base_ + "/" + path;
   }
 
   io::FileSystem& files_;

@@ -75,6 +75,7 @@ void ReduceInputs::Try(std::uint64_t attempt, Reduce& reduce, std::uint32_t map)
   const auto& output = reduce.job->outputs[map];
   if (!output) return;
   const bool wanted = reduce.wanted.contains(map);
+  if (!reduce.job->setup->intermediate.empty()) return TryFetch(attempt, reduce, map, nullptr);
   if (output->worker == self_) {
     if (wanted) ReadInPlace(attempt, reduce, map, directory_, output->attempt);
     return;
@@ -85,13 +86,23 @@ void ReduceInputs::Try(std::uint64_t attempt, Reduce& reduce, std::uint32_t map)
     if (wanted) ReadInPlace(attempt, reduce, map, place->second.directory(), output->attempt);
     return;
   }
+  TryFetch(attempt, reduce, map, &place->second);
+}
+
+/// From the worker there or, without one, from the store.
+void ReduceInputs::TryFetch(std::uint64_t attempt, Reduce& reduce, std::uint32_t map,
+                            const v1::WorkerPlace* place) {
+  const plan::MapOutput& output = *reduce.job->outputs[map];
   Fetch& fetch = reduce.fetches[map];
-  if (fetch.source != output->attempt) fetch = {output->attempt, false, nullptr, 0};
+  if (fetch.source != output.attempt) fetch = {output.attempt, false, nullptr, 0};
   if (fetch.got != nullptr) {
-    if (wanted) Give(attempt, reduce, map, fetch.got->input);
-  } else if (!fetch.under_way && now_ms_ >= fetch.retry_ms) {
-    StartFetch(attempt, reduce, map, place->second.shuffle_address(), output->attempt);
+    if (reduce.wanted.contains(map)) Give(attempt, reduce, map, fetch.got->input);
+    return;
   }
+  if (fetch.under_way || now_ms_ < fetch.retry_ms) return;
+  fetch.under_way = true;
+  if (place == nullptr) return StartStoredFetch(attempt, reduce, map, output);
+  StartFetch(attempt, reduce, map, place->shuffle_address(), output.attempt);
 }
 
 void ReduceInputs::Give(std::uint64_t attempt, Reduce& reduce, std::uint32_t map, MapInput input) {
@@ -114,7 +125,6 @@ void ReduceInputs::ReadInPlace(std::uint64_t attempt, Reduce& reduce, std::uint3
 
 void ReduceInputs::StartFetch(std::uint64_t attempt, Reduce& reduce, std::uint32_t map,
                               const std::string& address, plan::AttemptId source) {
-  reduce.fetches[map].under_way = true;
   v1::FetchRequest request;
   request.set_job(static_cast<std::uint64_t>(reduce.job->id));
   request.set_map(map);
@@ -125,6 +135,19 @@ void ReduceInputs::StartFetch(std::uint64_t attempt, Reduce& reduce, std::uint32
       OnFetched(attempt, map, source, std::move(got));
     });
   });
+}
+
+void ReduceInputs::StartStoredFetch(std::uint64_t attempt, Reduce& reduce, std::uint32_t map,
+                                    const plan::MapOutput& output) {
+  const plan::AttemptId source = output.attempt;
+  const std::string path =
+      StoredMapOutput(*reduce.job->setup, map, static_cast<std::uint64_t>(source));
+  fetcher_->FetchStored(
+      path, output.size_bytes, reduce.partition, [this, attempt, map, source](auto got) {
+        (void)owner_->Post([this, attempt, map, source, got = std::move(got)]() mutable {
+          OnFetched(attempt, map, source, std::move(got));
+        });
+      });
 }
 
 void ReduceInputs::OnFetched(std::uint64_t attempt, std::uint32_t map, plan::AttemptId source,

@@ -75,11 +75,15 @@ class ReduceInputs {
 
   void LookAhead(std::uint64_t attempt, Reduce& reduce, std::uint32_t until);
   void Try(std::uint64_t attempt, Reduce& reduce, std::uint32_t map);
+  void TryFetch(std::uint64_t attempt, Reduce& reduce, std::uint32_t map,
+                const v1::WorkerPlace* place);
   void Give(std::uint64_t attempt, Reduce& reduce, std::uint32_t map, MapInput input);
   void ReadInPlace(std::uint64_t attempt, Reduce& reduce, std::uint32_t map,
                    const std::string& directory, plan::AttemptId source);
   void StartFetch(std::uint64_t attempt, Reduce& reduce, std::uint32_t map,
                   const std::string& address, plan::AttemptId source);
+  void StartStoredFetch(std::uint64_t attempt, Reduce& reduce, std::uint32_t map,
+                        const plan::MapOutput& output);
   void OnFetched(std::uint64_t attempt, std::uint32_t map, plan::AttemptId source,
                  absl::StatusOr<std::shared_ptr<const FetchedPartition>> got);
   void Fail(std::uint64_t attempt, Reduce& reduce, std::uint32_t map, plan::AttemptId source,

@@ -72,11 +72,11 @@ class RowBuilder {
   std::vector<TimelineBar> bars_;
 };
 
-/// The least width of a bar: a share of the time that keeps `rows` rows under kReportBarsMax, as a
+/// The least width of a bar: a share of the time that keeps `rows` rows under `bars_max`, as a
 /// row holds no more than two bars and one gap in twice that share.
-double NarrowMs(const JobReport& report, std::size_t rows) {
+double NarrowMs(const JobReport& report, std::size_t rows, std::size_t bars_max) {
   const double share =
-      std::max(0.0025, 2.5 * static_cast<double>(rows) / static_cast<double>(kReportBarsMax));
+      std::max(0.0025, 2.5 * static_cast<double>(rows) / static_cast<double>(bars_max));
   return share * static_cast<double>(std::max<std::int64_t>(report.total_ms, 1));
 }
 
@@ -179,16 +179,17 @@ std::vector<AttemptRole> RolesOf(const JobReport& report) {
   return roles;
 }
 
-TimelineLayout LayOutTimeline(const JobReport& report, const std::vector<AttemptRole>& roles) {
+TimelineLayout LayOutTimeline(const JobReport& report, const std::vector<AttemptRole>& roles,
+                              const TimelineSize& size) {
   const auto lanes = ByLane(report);
   TimelineLayout to;
   std::size_t shown = 0;
   for (; shown < lanes.size(); ++shown) {
     const std::size_t rows = std::max<std::size_t>(MostAtOnce(report, lanes[shown]), 1);
-    if (shown > 0 && to.rows + rows > kReportRowsMax) break;
+    if (shown > 0 && to.rows + rows > size.rows_max) break;
     to.rows += rows;
   }
-  const double narrow_ms = NarrowMs(report, to.rows);
+  const double narrow_ms = NarrowMs(report, to.rows, size.bars_max);
   for (std::size_t i = 0; i < shown; ++i)
     to.lanes.push_back(
         LayOutLane(report, roles, static_cast<std::uint32_t>(i), lanes[i], narrow_ms));
@@ -204,15 +205,17 @@ Rates RatesOf(const JobReport& report) {
   const std::size_t ticks = static_cast<std::size_t>(total_ms / 100) + 1;
   const std::size_t steps = std::clamp<std::size_t>(ticks, 20, kRateSteps);
   const double step_ms = total_ms / static_cast<double>(steps);
-  Rates rates{std::vector<double>(steps, 0), std::vector<double>(steps, 0)};
+  const std::vector<double> nothing(steps, 0);
+  Rates rates{nothing, nothing, nothing, step_ms};
   const bool sampled = SpreadSamples(report, step_ms, rates.input);
   for (const ReportAttempt& attempt : report.attempts) {
-    if (!Succeeded(attempt)) continue;
+    if (!Succeeded(attempt) && attempt.end != plan::AttemptEnd::kRunning) continue;
     const auto from = static_cast<double>(attempt.start_ms);
     const auto to = static_cast<double>(attempt.end_ms);
     const bool map = attempt.phase == plan::Phase::kMap;
     if (map && !sampled)
       Spread(from, to, static_cast<double>(attempt.input_bytes), step_ms, rates.input);
+    if (!map) Spread(from, to, static_cast<double>(attempt.input_bytes), step_ms, rates.fetched);
     if (!map || report.reduces == 0)
       Spread(from, to, static_cast<double>(attempt.output_bytes), step_ms, rates.output);
   }

@@ -47,16 +47,23 @@ struct TimelineLayout {
   std::size_t rows = 0;
   std::size_t lanes_left_out = 0, attempts_left_out = 0;
 };
-TimelineLayout LayOutTimeline(const JobReport& report, const std::vector<AttemptRole>& roles);
+struct TimelineSize {
+  std::size_t rows_max = kReportRowsMax, bars_max = kReportBarsMax;
+};
+TimelineLayout LayOutTimeline(const JobReport& report, const std::vector<AttemptRole>& roles,
+                              const TimelineSize& size = {});
 
 /// A share of the job's time in steps of equal length, at most kRateSteps.
 inline constexpr std::size_t kRateSteps = 200;
 struct Rates {
   std::vector<double> input;   ///< bytes per second that maps read
   std::vector<double> output;  ///< bytes per second of the job's output, once tasks have written it
+  std::vector<double> fetched;  ///< bytes per second that reduces read
+  double step_ms = 1;
 };
 /// Input is as sampled; of a job too short to be sampled, or not watched, an attempt's bytes are
-/// spread over its time, as the output's always are.
+/// spread over its time, as the others' always are. Attempts that run count with what they have
+/// read so far.
 Rates RatesOf(const JobReport& report);
 
 /// Attempts of one task with which something was not as usual.

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "mapreduce/cluster/attempt.h"
 #include "mapreduce/cluster/mailbox.h"
+#include "mapreduce/fs/s3_options.h"
 
 namespace trireme::mapreduce {
 
@@ -28,6 +29,7 @@ class SlotPool {
     /// The program that a slot's process runs for all jobs but those with BinaryCode; it must
     /// hand its arguments to MaybeRunSlotProcess first thing.
     std::string slot_program = "/proc/self/exe";
+    S3Options s3;  ///< for the slots' processes, which open `files` of their own
   };
 
   /// What attempts report. Calls come from the slots' threads, those of one attempt one after the

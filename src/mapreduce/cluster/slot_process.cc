@@ -19,7 +19,7 @@
 #include "mapreduce/cluster/mailbox_host.h"
 #include "mapreduce/cluster/slot_pool.h"
 #include "mapreduce/cluster/slot_wire.h"
-#include "mapreduce/fs/local.h"
+#include "mapreduce/fs/files.h"
 
 namespace trireme::mapreduce {
 namespace {
@@ -125,7 +125,8 @@ class SlotServer {
       spec.job = job_;
       WireHost host(&mailbox_);
       const MemoryShare share = ShareMemory(limits_.memory_bytes, *job_);
-      const TaskEnvironment environment{&files_, share.engine_bytes, {}, &memory_, SlotFiles(1)};
+      const TaskEnvironment environment{
+          files_.get(), share.engine_bytes, {}, &memory_, SlotFiles(1)};
       outcome = RunAttempt(*code_, spec, environment, limits_.scratch_directory,
                            share.command_bytes, &control_, host);
     }
@@ -148,6 +149,7 @@ class SlotServer {
     if (!DecodeFields(setup_, &limits_) || !Decode(limits_.job, job.get())) ::_exit(1);
     auto code = LoadJob(job->code, job->settings.parameters);
     if (!code.ok()) return code.status();
+    files_ = std::make_unique<Files>(limits_.s3);
     code_.emplace(*std::move(code));
     job_ = std::move(job);
     return absl::OkStatus();
@@ -155,7 +157,7 @@ class SlotServer {
 
   TaskControl control_;
   Mailbox mailbox_;
-  LocalFileSystem files_;
+  std::unique_ptr<Files> files_;  // once set up
   CollectorMemory memory_;
   SlotSetup limits_;
   std::shared_ptr<const JobSetup> job_;

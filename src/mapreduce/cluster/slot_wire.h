@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "mapreduce/fs/s3_options.h"
 
 /// How a slot's process and its keeper talk: frames over a stream socket,
 ///
@@ -37,6 +38,7 @@ struct SlotSetup {
   std::string job;  ///< an encoded JobSetup
   std::uint64_t memory_bytes = 0;
   std::string scratch_directory;
+  S3Options s3;
 };
 struct MapInputAnswer {
   std::uint32_t map = 0;
@@ -52,7 +54,7 @@ struct FailedAnswer {
 
 template <typename A>
 void Fields(A& archive, SlotSetup& s) {
-  archive(s.job, s.memory_bytes, s.scratch_directory);
+  archive(s.job, s.memory_bytes, s.scratch_directory, s.s3);
 }
 template <typename A>
 void Fields(A& archive, MapInputAnswer& a) {

@@ -63,6 +63,7 @@ v1::JobSpec ToWire(const plan::JobSpec& from) {
   to.set_priority(from.priority);
   to.set_backup_tasks(from.backup_tasks);
   to.set_skip_bad_records(from.skip_bad_records);
+  to.set_durable_outputs(from.durable_outputs);
   to.set_task_timeout_ms(from.task_timeout_ms);
   to.set_definition(from.definition);
   return to;
@@ -180,6 +181,7 @@ plan::JobSpec FromWire(const v1::JobSpec& from) {
   to.priority = from.priority();
   to.backup_tasks = from.backup_tasks();
   to.skip_bad_records = from.skip_bad_records();
+  to.durable_outputs = from.durable_outputs();
   to.task_timeout_ms = from.task_timeout_ms();
   to.definition = from.definition();
   return to;

@@ -19,7 +19,7 @@
 #include "mapreduce/cluster/reduce_inputs.h"
 #include "mapreduce/cluster/scratch.h"
 #include "mapreduce/cluster/shuffle_server.h"
-#include "mapreduce/fs/local.h"
+#include "mapreduce/fs/files.h"
 #include "rpc/server.h"
 
 namespace trireme::mapreduce::cluster {
@@ -107,6 +107,7 @@ class Worker::Core final : public SlotPool::Listener {
   void Post(OwnerQueue::Task task) { (void)inbox_.Post(std::move(task)); }
   void Run();
   bool Tick();
+  void CountSilence(std::int64_t now);
   bool MayLeave(std::int64_t now) const;
   void Leave();
   absl::Status Listen();
@@ -140,7 +141,7 @@ class Worker::Core final : public SlotPool::Listener {
   const WorkerOptions options_;
   WorkerIdentity identity_;
   ScratchDirectory scratch_;
-  LocalFileSystem files_;
+  Files files_;
   v1::WorkerPlace place_;
   rpc::Address shuffle_address_;
   ShuffleServer shuffle_;
@@ -162,6 +163,8 @@ class Worker::Core final : public SlotPool::Listener {
   std::int64_t lease_ms_ = kFirstLeaseMs;
   std::int64_t next_beat_ms_ = 0;
   std::int64_t drain_until_ms_ = 0;  ///< 0: not draining
+  std::int64_t silence_ms_ = 0;      ///< of the coordinator
+  std::int64_t counted_ms_ = io::SteadyMs();
   absl::Status fatal_;
 
   std::atomic<int> drains_{0};
@@ -177,9 +180,10 @@ Worker::Core::Core(WorkerOptions options, WorkerIdentity identity, ScratchDirect
     : options_(std::move(options)),
       identity_(std::move(identity)),
       scratch_(std::move(scratch)),
+      files_(options_.s3),
       shuffle_(scratch_.path()),
       server_(ShuffleOptions()),
-      fetcher_(scratch_.path(),
+      fetcher_(&files_, scratch_.path(),
                SlotMemory(options_.memory_bytes, options_.slots, Isolation::kProcess) /
                    kFetchMemoryFraction),
       inputs_(identity_.ref(), scratch_.path(), options_.always_fetch, &fetcher_, &inbox_,
@@ -203,7 +207,7 @@ Worker::Core::Core(WorkerOptions options, WorkerIdentity identity, ScratchDirect
   pool_ = std::make_unique<SlotPool>(
       SlotPool::Options{options_.slots,
                         SlotMemory(options_.memory_bytes, options_.slots, Isolation::kProcess),
-                        scratch_.path(), &files_, options_.slot_program},
+                        scratch_.path(), &files_, options_.slot_program, options_.s3},
       this);
 }
 
@@ -244,6 +248,7 @@ bool Worker::Core::Tick() {
   const std::int64_t now = io::SteadyMs();
   link_.Tick(now);
   inputs_.Tick(now);
+  CountSilence(now);
   if (drains_ > 0 && drain_until_ms_ == 0) {
     drain_until_ms_ = now + options_.drain_patience_ms;
     next_beat_ms_ = now;  // tell at once that there are no slots
@@ -258,9 +263,20 @@ bool Worker::Core::Tick() {
   return fatal_.ok() && !MayLeave(now);
 }
 
+/// From turn to turn: while this process was stopped, it was we who did not listen.
+void Worker::Core::CountSilence(std::int64_t now) {
+  silence_ms_ += std::min(now - std::exchange(counted_ms_, now), lease_ms_);
+  if (options_.leave_after_ms == 0 || silence_ms_ <= options_.leave_after_ms) return;
+  fatal_ = absl::UnavailableError(fmt::format("no coordinator at {} for {} ms; this worker leaves",
+                                              options_.coordinator.ToString(), silence_ms_));
+}
+
 bool Worker::Core::MayLeave(std::int64_t now) const {
   if (drains_ == 0) return false;
-  return drains_ > 1 || now >= drain_until_ms_ || (attempts_.empty() && jobs_.empty());
+  const bool wanted = std::any_of(jobs_.begin(), jobs_.end(), [](const auto& job) {
+    return job.second.setup->intermediate.empty();  // else its map outputs are elsewhere
+  });
+  return drains_ > 1 || now >= drain_until_ms_ || (attempts_.empty() && !wanted);
 }
 
 void Worker::Core::Leave() {
@@ -363,6 +379,7 @@ void Worker::Core::ReadProgress() {
 }
 
 void Worker::Core::OnOrder(v1::WorkerOrder order) {
+  silence_ms_ = 0;
   switch (order.body_case()) {
     case v1::WorkerOrder::kAnswer:
       return OnAnswer(order.answer());

@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "mapreduce/cluster/attempt.h"
+#include "mapreduce/fs/s3_options.h"
 #include "rpc/address.h"
 
 namespace trireme::mapreduce::cluster {
@@ -34,7 +35,9 @@ struct WorkerOptions {
   std::optional<Isolation> isolation;  ///< none: as each job asks
   bool always_fetch = false;           ///< also what could be read from a neighbour's directory
   std::int64_t drain_patience_ms = kDrainPatienceMs;
+  std::int64_t leave_after_ms = 0;  ///< without a coordinator for so long; 0: never
   std::string slot_program = "/proc/self/exe";
+  S3Options s3;
 };
 
 /// A running worker: slots, the session with the coordinator, the shuffle's server. Thread-safe.

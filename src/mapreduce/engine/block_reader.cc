@@ -64,8 +64,9 @@ absl::Status BlockReader::OpenRange() {
   } else if (options_.format.kind == Kind::kLines && offset_ > 0) {
     offset_ -= 1;  // the byte that tells whether a line begins at the range's first
   }
-  TRIREME_ASSIGN_OR_RETURN(source_, OpenByteSource(*files_, range().path, offset_));
   range_end_ = whole ? kNoEnd : range().offset + range().length;
+  const std::uint64_t expected = whole ? 0 : range_end_ - offset_ + kOverreadBytes;
+  TRIREME_ASSIGN_OR_RETURN(source_, OpenByteSource(*files_, range().path, offset_, expected));
   at_end_ = whole_file_given_ = more_in_buffer_ = false;
   begin_ = end_ = 0;
   if (range().offset == 0) return absl::OkStatus();

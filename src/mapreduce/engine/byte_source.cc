@@ -189,9 +189,10 @@ absl::StatusOr<std::unique_ptr<ByteSource>> OpenCompressed(std::unique_ptr<io::R
 
 absl::StatusOr<std::unique_ptr<ByteSource>> OpenByteSource(io::FileSystem& files,
                                                            const std::string& path,
-                                                           std::uint64_t offset) {
+                                                           std::uint64_t offset,
+                                                           std::uint64_t expected_bytes) {
   TRIREME_ASSIGN_OR_RETURN(std::unique_ptr<io::ReadableFile> file, files.Open(path));
-  file->ExpectSequential(0, 0);
+  file->ExpectSequential(offset, expected_bytes);
   switch (CompressionOf(path)) {
     case Compression::kGzip:
       return OpenCompressed<GzipSource>(std::move(file), path);

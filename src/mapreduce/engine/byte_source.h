@@ -21,9 +21,10 @@ class ByteSource {
   virtual std::uint64_t file_bytes_read() const = 0;
 };
 
-/// Opens `path` at `offset` (0 for compressed files). Errors name the path.
-[[nodiscard]] absl::StatusOr<std::unique_ptr<ByteSource>> OpenByteSource(io::FileSystem& files,
-                                                                         const std::string& path,
-                                                                         std::uint64_t offset);
+/// Opens `path` at `offset` (0 for compressed files). `expected_bytes` will be read, more or less;
+/// 0: to the end. Errors name the path.
+[[nodiscard]] absl::StatusOr<std::unique_ptr<ByteSource>> OpenByteSource(
+    io::FileSystem& files, const std::string& path, std::uint64_t offset,
+    std::uint64_t expected_bytes = 0);
 
 }  // namespace trireme::mapreduce

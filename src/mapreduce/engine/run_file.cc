@@ -2,6 +2,7 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -18,6 +19,8 @@ constexpr std::size_t kRowBytes = 32;
 constexpr std::size_t kFooterBytes = 32;
 constexpr std::size_t kWriteBytes = 1 << 20;
 constexpr std::size_t kReadBytes = 128 << 10;
+/// Read of a file that is elsewhere, in the hope that all rows are in it.
+constexpr std::size_t kTailBytes = 64 << 10;
 
 std::uint64_t Checksum(std::string_view bytes) {
   return XXH3_64bits(bytes.data(), bytes.size());
@@ -30,9 +33,47 @@ std::uint64_t BlockChecksum(std::uint32_t payload_bytes, std::uint32_t records,
   return XXH3_64bits_withSeed(payload, payload_bytes, seed);
 }
 
-absl::Status Damaged(const io::File& file, std::uint64_t offset, std::string_view what) {
+absl::Status Damaged(const std::string& path, std::uint64_t offset, std::string_view what) {
   return absl::DataLossError(
-      fmt::format("intermediate file {} is damaged at offset {}: {}", file.path(), offset, what));
+      fmt::format("intermediate file {} is damaged at offset {}: {}", path, offset, what));
+}
+
+struct Footer {
+  std::uint64_t rows_offset = 0;
+  std::uint32_t runs = 0;
+  std::uint32_t partitions = 0;
+};
+
+/// `bytes` are the last kFooterBytes of a file of `size_bytes`.
+absl::StatusOr<Footer> DecodeFooter(const std::string& path, std::string_view bytes,
+                                    std::uint64_t size_bytes) {
+  const std::uint64_t at = size_bytes - kFooterBytes;
+  Footer footer;
+  ByteReader reader(bytes);
+  std::uint64_t checksum = 0;
+  const bool whole = reader.Little(&footer.rows_offset) && reader.Little(&footer.runs) &&
+                     reader.Little(&footer.partitions) && reader.Little(&checksum);
+  if (!whole || reader.rest() != kMagic || checksum != Checksum(bytes.substr(0, 16)))
+    return Damaged(path, at, "no valid footer");
+  const std::uint64_t rows = static_cast<std::uint64_t>(footer.runs) * footer.partitions;
+  if (footer.rows_offset < kMagic.size() || footer.rows_offset > at ||
+      (at - footer.rows_offset) % kRowBytes != 0 || (at - footer.rows_offset) / kRowBytes != rows)
+    return Damaged(path, at, "footer does not fit the file");
+  return footer;
+}
+
+/// `row` are kRowBytes bytes that lie at `at`, or fewer.
+absl::StatusOr<Segment> DecodeRow(const std::string& path, std::string_view row, std::uint64_t at,
+                                  std::uint64_t rows_offset) {
+  if (row.size() != kRowBytes ||
+      LoadLittle<std::uint64_t>(row.data() + 24) != Checksum(row.substr(0, 24)))
+    return Damaged(path, at, "wrong checksum of a row");
+  const Segment segment{LoadLittle<std::uint64_t>(row.data()),
+                        LoadLittle<std::uint64_t>(row.data() + 8),
+                        LoadLittle<std::uint64_t>(row.data() + 16)};
+  if (segment.offset > rows_offset || segment.bytes > rows_offset - segment.offset)
+    return Damaged(path, at, "row points outside the file");
+  return segment;
 }
 
 }  // namespace
@@ -136,41 +177,58 @@ absl::StatusOr<std::shared_ptr<const RunFile>> RunFile::Open(const std::string& 
   std::shared_ptr<RunFile> run(new RunFile(std::move(opened)));
   const io::File& file = run->file_;
   TRIREME_ASSIGN_OR_RETURN(const std::uint64_t size, file.Size());
-  if (size < kMagic.size() + kFooterBytes) return Damaged(file, size, "too short");
+  if (size < kMagic.size() + kFooterBytes) return Damaged(path, size, "too short");
   char magic[kMagic.size()];
   TRIREME_ASSIGN_OR_RETURN(const std::size_t front, file.ReadAt(0, magic, sizeof magic));
-  if (std::string_view(magic, front) != kMagic) return Damaged(file, 0, "does not begin as one");
+  if (std::string_view(magic, front) != kMagic) return Damaged(path, 0, "does not begin as one");
   const std::uint64_t at = size - kFooterBytes;
-  char footer[kFooterBytes];
-  TRIREME_ASSIGN_OR_RETURN(const std::size_t read, file.ReadAt(at, footer, kFooterBytes));
-  if (read != kFooterBytes) return Damaged(file, at, "cut off");
-  ByteReader reader(std::string_view(footer, kFooterBytes));
-  std::uint64_t checksum = 0;
-  const bool whole = reader.Little(&run->rows_offset_) && reader.Little(&run->runs_) &&
-                     reader.Little(&run->partitions_) && reader.Little(&checksum);
-  if (!whole || reader.rest() != kMagic || checksum != Checksum(std::string_view(footer, 16)))
-    return Damaged(file, at, "no valid footer");
-  const std::uint64_t rows = static_cast<std::uint64_t>(run->runs_) * run->partitions_;
-  if (run->rows_offset_ < kMagic.size() || run->rows_offset_ > at ||
-      (at - run->rows_offset_) % kRowBytes != 0 || (at - run->rows_offset_) / kRowBytes != rows)
-    return Damaged(file, at, "footer does not fit the file");
+  char bytes[kFooterBytes];
+  TRIREME_ASSIGN_OR_RETURN(const std::size_t read, file.ReadAt(at, bytes, kFooterBytes));
+  if (read != kFooterBytes) return Damaged(path, at, "cut off");
+  TRIREME_ASSIGN_OR_RETURN(const Footer footer, DecodeFooter(path, {bytes, kFooterBytes}, size));
+  run->rows_offset_ = footer.rows_offset;
+  run->runs_ = footer.runs;
+  run->partitions_ = footer.partitions;
   return run;
 }
 
 absl::StatusOr<Segment> RunFile::Find(std::uint32_t run, std::uint32_t partition) const {
   TRIREME_CHECK(run < runs_);
-  if (partition >= partitions_) return Damaged(file_, rows_offset_, "has fewer partitions");
+  if (partition >= partitions_) return Damaged(file_.path(), rows_offset_, "has fewer partitions");
   const std::uint64_t at =
       rows_offset_ + (static_cast<std::uint64_t>(run) * partitions_ + partition) * kRowBytes;
   char row[kRowBytes];
   TRIREME_ASSIGN_OR_RETURN(const std::size_t read, file_.ReadAt(at, row, kRowBytes));
-  if (read != kRowBytes || LoadLittle<std::uint64_t>(row + 24) != Checksum({row, 24}))
-    return Damaged(file_, at, "wrong checksum of a row");
-  const Segment segment{LoadLittle<std::uint64_t>(row), LoadLittle<std::uint64_t>(row + 8),
-                        LoadLittle<std::uint64_t>(row + 16)};
-  if (segment.offset > rows_offset_ || segment.bytes > rows_offset_ - segment.offset)
-    return Damaged(file_, at, "row points outside the file");
-  return segment;
+  return DecodeRow(file_.path(), {row, read}, at, rows_offset_);
+}
+
+absl::StatusOr<std::vector<Segment>> FindSegments(const io::ReadableFile& file,
+                                                  const std::string& name, std::uint64_t size_bytes,
+                                                  std::uint32_t partition) {
+  if (size_bytes < kMagic.size() + kFooterBytes) return Damaged(name, size_bytes, "too short");
+  std::string tail(std::min<std::uint64_t>(size_bytes, kTailBytes), '\0');
+  const std::uint64_t tail_offset = size_bytes - tail.size();
+  TRIREME_ASSIGN_OR_RETURN(const std::size_t read,
+                           file.ReadAt(tail_offset, tail.data(), tail.size()));
+  if (read != tail.size()) return Damaged(name, tail_offset + read, "cut off");
+  const std::string_view end = std::string_view(tail).substr(tail.size() - kFooterBytes);
+  TRIREME_ASSIGN_OR_RETURN(const Footer footer, DecodeFooter(name, end, size_bytes));
+  if (partition >= footer.partitions)
+    return Damaged(name, footer.rows_offset, "has fewer partitions");
+  std::vector<Segment> segments;
+  for (std::uint64_t run = 0; run < footer.runs; ++run) {
+    const std::uint64_t at = footer.rows_offset + (run * footer.partitions + partition) * kRowBytes;
+    char bytes[kRowBytes];
+    std::string_view row(bytes, kRowBytes);
+    if (at >= tail_offset) {
+      row = std::string_view(tail).substr(at - tail_offset, kRowBytes);
+    } else {
+      TRIREME_ASSIGN_OR_RETURN(const std::size_t got, file.ReadAt(at, bytes, kRowBytes));
+      row = {bytes, got};
+    }
+    TRIREME_ASSIGN_OR_RETURN(segments.emplace_back(), DecodeRow(name, row, at, footer.rows_offset));
+  }
+  return segments;
 }
 
 namespace {
@@ -192,11 +250,11 @@ class FileBlockSource : public BlockSource {
     const auto records = LoadLittle<std::uint32_t>(header + 4);
     const auto checksum = LoadLittle<std::uint64_t>(header + 8);
     if (payload_bytes == 0 || payload_bytes > left() - kBlockHeaderBytes)
-      return Damaged(*file_, position(), "a block leaves its segment");
+      return Damaged(file_->path(), position(), "a block leaves its segment");
     TRIREME_RETURN_IF_ERROR(Hold(kBlockHeaderBytes + payload_bytes));
     const char* payload = buffer_.data() + held_begin_ + kBlockHeaderBytes;
     if (checksum != BlockChecksum(payload_bytes, records, payload))
-      return Damaged(*file_, position(), "wrong checksum of a block");
+      return Damaged(file_->path(), position(), "wrong checksum of a block");
     held_begin_ += kBlockHeaderBytes + payload_bytes;
     return std::string_view(payload, payload_bytes);
   }
@@ -210,7 +268,7 @@ class FileBlockSource : public BlockSource {
   /// Makes at least `want` bytes of the segment lie in the buffer from held_begin_ on.
   absl::Status Hold(std::size_t want) {
     if (held_end_ - held_begin_ >= want) return absl::OkStatus();
-    if (left() < want) return Damaged(*file_, position(), "a block is cut off");
+    if (left() < want) return Damaged(file_->path(), position(), "a block is cut off");
     const std::size_t held = held_end_ - held_begin_;
     const std::size_t size = std::min<std::uint64_t>(std::max(want, kReadBytes), left());
     if (buffer_.size() < size + kBlockSlack) {
@@ -224,7 +282,7 @@ class FileBlockSource : public BlockSource {
     held_end_ = held;
     TRIREME_ASSIGN_OR_RETURN(const std::size_t read,
                              file_->ReadAt(next_, buffer_.data() + held, size - held));
-    if (read != size - held) return Damaged(*file_, next_ + read, "the file ends early");
+    if (read != size - held) return Damaged(file_->path(), next_ + read, "the file ends early");
     next_ += read;
     held_end_ = size;
     return absl::OkStatus();

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "base/bytes.h"
 #include "io/file.h"
+#include "io/file_system.h"
 #include "mapreduce/engine/short_copy.h"
 
 /// The intermediate file; docs/formats/intermediate.md is its definition.
@@ -135,6 +136,13 @@ class RunFile {
 /// Reads the blocks in bytes [offset, offset + bytes) of the file that `owner` keeps open.
 std::unique_ptr<BlockSource> ReadBlocks(std::shared_ptr<const io::File> file, Segment segment);
 std::unique_ptr<BlockSource> ReadBlocks(std::shared_ptr<const RunFile> file, Segment segment);
+
+/// The segments of `partition`, run by run, of an intermediate file of `size_bytes` that need not
+/// be a local one; `name` is for messages. One read, mostly.
+[[nodiscard]] absl::StatusOr<std::vector<Segment>> FindSegments(const io::ReadableFile& file,
+                                                                const std::string& name,
+                                                                std::uint64_t size_bytes,
+                                                                std::uint32_t partition);
 
 /// Appends the sources of `partition`, run by run, of the intermediate file at `path`.
 [[nodiscard]] absl::Status OpenPartition(const std::string& path, std::uint32_t partition,

@@ -26,6 +26,7 @@ class Expander {
     argument_ = argument;
     matched_ = false;
     if (argument.empty()) return absl::InvalidArgumentError("an input is '': name a file");
+    if (io::IsObjectPath(argument)) return AddObjects(argument);
     const absl::StatusOr<io::FileStat> literal = files_.Stat(argument);
     if (literal.ok()) return AddFound(glob::Normalised(argument), *literal, /*named=*/true);
     if (!absl::IsNotFound(literal.status())) return Unreadable(literal.status());
@@ -49,6 +50,45 @@ class Expander {
   absl::Status Unreadable(const absl::Status& status) const {
     return absl::Status(status.code(), fmt::format("cannot read input '{}': {}", argument_,
                                                    std::string(status.message())));
+  }
+
+  /// Where names are flat, one listing of what all matches have in common serves a pattern.
+  absl::Status AddObjects(const std::string& argument) {
+    const absl::StatusOr<io::FileStat> literal = files_.Stat(argument);
+    if (literal.ok() && literal->kind == Kind::kFile) return Keep({argument, literal->size_bytes});
+    if (literal.ok()) return AddAllBelow(argument + (argument.back() == '/' ? "" : "/"));
+    if (!absl::IsNotFound(literal.status())) return Unreadable(literal.status());
+    TRIREME_ASSIGN_OR_RETURN(const std::vector<std::string> patterns, glob::ExpandBraces(argument));
+    for (const std::string& pattern : patterns) {
+      const std::size_t wildcard = std::min(pattern.find_first_of("*?[\\"), pattern.size());
+      TRIREME_RETURN_IF_ERROR(AddMatching(pattern, pattern.substr(0, wildcard)));
+    }
+    if (matched_) return absl::OkStatus();
+    return absl::NotFoundError(fmt::format(
+        "no object matches '{}': check the name, or quote a pattern for the shell", argument));
+  }
+
+  absl::Status AddAllBelow(const std::string& prefix) {
+    matched_ = true;
+    return AddIf(prefix, [&](std::string_view path) {
+      const std::vector<std::string> names = glob::Components(path.substr(prefix.size()));
+      return std::none_of(names.begin(), names.end(), glob::Hidden);
+    });
+  }
+
+  absl::Status AddMatching(const std::string& pattern, const std::string& prefix) {
+    const glob::PathMatcher matcher(pattern);
+    return AddIf(prefix, [&](std::string_view path) { return matcher.Matches(path); });
+  }
+
+  template <typename Wanted>
+  absl::Status AddIf(const std::string& prefix, Wanted wanted) {
+    absl::Status full;
+    const absl::Status visited = files_.VisitPrefix(prefix, [&](io::FileInfo file) {
+      if (wanted(file.path)) full = Keep(std::move(file));
+      return full;
+    });
+    return visited.ok() || !full.ok() ? visited : Unreadable(visited);
   }
 
   absl::Status AddPattern(const std::string& pattern) {
@@ -117,18 +157,22 @@ class Expander {
     });
   }
 
-  absl::Status AddFile(const std::string& path, std::uint64_t size_bytes) {
+  absl::Status Keep(io::FileInfo file) {
     if (found_.size() == kInputFilesMax) {
       return absl::ResourceExhaustedError(fmt::format(
           "input '{}' leads to more than {} files: name fewer, or pack them into larger ones",
           argument_, kInputFilesMax));
     }
+    matched_ = true;
+    found_.push_back(std::move(file));
+    return absl::OkStatus();
+  }
+
+  absl::Status AddFile(const std::string& path, std::uint64_t size_bytes) {
     const auto opened = files_.Open(path);
     if (!opened.ok()) return Unreadable(opened.status());
     if (size_bytes == 0) TRIREME_RETURN_IF_ERROR(CheckEmpty(path, **opened));
-    matched_ = true;
-    found_.push_back({path, size_bytes});
-    return absl::OkStatus();
+    return Keep({path, size_bytes});
   }
 
   /// Files of /proc have bytes and no size; planned by size, they would be read as empty.

@@ -20,7 +20,8 @@ inline constexpr std::size_t kDirectoryDepthMax = 128;
 /// A directory stands for all files below it. As in Hadoop, names that begin with '.' or '_' are
 /// passed over unless the argument spells out that first character. Links are followed; one that
 /// leads back to a directory it lies in is passed over. Repeated slashes and "./" are taken out of
-/// the paths.
+/// the paths. Of `s3://BUCKET/...` one listing of what comes before the first wildcard tells names
+/// and sizes; none of the objects is opened.
 ///
 /// INVALID_ARGUMENT or NOT_FOUND with one line for the user when an argument matches nothing (an
 /// empty directory does match), a file cannot be opened, or what was found is a link that leads

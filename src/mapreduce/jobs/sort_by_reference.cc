@@ -118,7 +118,8 @@ bool PaysByReference(const std::vector<Split>& splits, std::uint32_t record_byte
   for (const Split& split : splits) {
     bytes += split.SizeBytes();
     for (const InputRange& range : split.ranges)
-      if (CompressionOf(range.path) != Compression::kNone) return false;
+      if (CompressionOf(range.path) != Compression::kNone || io::IsObjectPath(range.path))
+        return false;
   }
   const std::uint64_t memory = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
                                static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));

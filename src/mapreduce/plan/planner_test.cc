@@ -301,6 +301,27 @@ TEST_F(PlannerTest, AnOutputThatCanNeverBeFetchedFailsTheJob) {
   EXPECT_EQ(assigned_.size(), 2 + planner_.limits().fetch_remakes_max);
 }
 
+TEST_F(PlannerTest, DurableOutputsOutliveTheirWorker) {
+  JobSpec spec;
+  spec.durable_outputs = true;
+  Register(1, 1);
+  Submit(1, 2, 1, spec);
+  for (int map = 0; map < 2; ++map) EXPECT_EQ(Done(assigned_.back()), Outcome::kOk);
+  EXPECT_EQ(assigned_.back().attempt.task.phase, Phase::kReduce);
+  EXPECT_EQ(Step(WorkerGone{W(1)}), Outcome::kOk);
+  Register(2, 1);
+  EXPECT_EQ(assigned_.size(), 4u);
+  EXPECT_EQ(assigned_.back().attempt.task.phase, Phase::kReduce);
+  EXPECT_EQ(assigned_.back().worker, W(2));
+  EXPECT_EQ(planner_.FindMapOutput(JobId{1}, 0)->attempt, assigned_[0].attempt.id);
+  EXPECT_EQ(planner_.Snapshot(JobId{1})->stats.outputs_lost, 0u);
+  // One that cannot be fetched is made again all the same.
+  const AttemptRef reduce = assigned_.back().attempt;
+  EXPECT_EQ(Step(FetchFailed{reduce, W(2), 1, assigned_[1].attempt.id, /*corrupt=*/true}),
+            Outcome::kOk);
+  EXPECT_EQ(planner_.Snapshot(JobId{1})->stats.outputs_lost, 1u);
+}
+
 TEST_F(PlannerTest, OldEndedJobsAreForgotten) {
   Limits limits;
   limits.ended_jobs_max = 2;

@@ -51,7 +51,8 @@ void Planner::State::Apply(const MapSucceeded& record) {
   const TaskRef ref{record.job, Phase::kMap, record.map};
   if (job == nullptr || !job->running() || !job->Has(ref) || job->Commits(Phase::kMap)) return;
   const std::uint32_t worker = ExpectWorker(record.output.worker);
-  if (workers_[worker].ref != record.output.worker) return;  // that life has ended, output and all
+  const bool same_life = workers_[worker].ref == record.output.worker;
+  if (!same_life && !job->spec.durable_outputs) return;  // that life has ended, output and all
   if (record.output.attempt <= job->task(ref).winner) return;
   RecordSuccess(*job, {ref, record.output.attempt}, worker, record.output.size_bytes);
   job->stats.map_output_bytes += record.output.size_bytes;

@@ -74,6 +74,22 @@ TEST(Restore, EpochsGrowAndNumberTheAttempts) {
   EXPECT_GT(last, 0u);
 }
 
+TEST(Restore, DurableOutputsOutliveTheirWorkersLife) {
+  for (const bool durable : {false, true}) {
+    JobSpec spec{"", 2, 1};
+    spec.durable_outputs = durable;
+    std::vector<JournalRecord> journal{EpochStarted{1}, JobAdmitted{JobId{1}, spec}};
+    for (std::uint32_t map = 0; map < 2; ++map) {
+      const WorkerRef worker{WorkerId{1}, Incarnation{2 - map}};
+      journal.push_back(MapSucceeded{JobId{1}, map, {worker, MakeAttemptId(1, map), 5}});
+    }
+    const Planner planner = Planner::Restore(journal, 0);
+    EXPECT_EQ(planner.Snapshot(JobId{1})->maps.succeeded, durable ? 2u : 1u);
+    const Planner again = Planner::Restore(planner.Checkpoint(), 0);
+    EXPECT_EQ(again.Snapshot(JobId{1})->maps.succeeded, durable ? 2u : 1u);
+  }
+}
+
 TEST(Restore, AJobWhoseEndWasNotJournaledEndsNow) {
   const WorkerRef worker{WorkerId{1}, Incarnation{1}};
   const AttemptRef attempt{{JobId{1}, Phase::kMap, 0}, MakeAttemptId(1, 0)};

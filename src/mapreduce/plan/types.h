@@ -83,6 +83,7 @@ struct JobSpec {
   std::int32_t priority = 0;       ///< Greater goes first; equal ones share fairly.
   bool backup_tasks = true;
   bool skip_bad_records = false;
+  bool durable_outputs = false;      ///< Map outputs outlive their worker: they are not on it.
   TimeMs task_timeout_ms = 600'000;  ///< Without progress this long an attempt fails; 0: never.
   std::string definition;            ///< Opaque to the plan; comes back from the journal.
 };

@@ -70,6 +70,7 @@ void Planner::State::LoseWorker(std::uint32_t place, bool recoverable) {
   workers_.SetState(place, WorkerState::kLost);
   for (const auto& [id, maps] : worker.outputs) {
     Job& job = *FindJob(id);
+    if (job.spec.durable_outputs) continue;
     for (const std::uint32_t map : maps) {
       Task& task = job.maps()[map];
       if (task.worker != place) continue;

@@ -184,7 +184,7 @@ void HostLoop::Publish(Group& group) {
       group.proposals.size() + group.reads.size() + group.forwards.size();
   outstanding_ += outstanding - std::exchange(group.counted_outstanding, outstanding);
   group.seen_term.store(status.term.value, std::memory_order_relaxed);
-  TellLeadership(group, {status.term, status.leader, group.leads()});
+  TellLeadership(group, {status.term, status.leader, group.leads(), status.role});
   // It will not hear what becomes of them.
   if (status.removed && group.proposals.size() + group.forwards.size() > 0) {
     GiveUpProposals(group, absl::UnavailableError("this node has been removed from the group"));

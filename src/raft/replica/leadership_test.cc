@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "raft/replica/replica_testing.h"
 
 namespace trireme::raft {
@@ -14,15 +16,22 @@ class Told {
     EXPECT_GE(told.term, latest.term);
     EXPECT_NE(told, latest);
     EXPECT_TRUE(!told.leads || told.leader == node);
+    EXPECT_TRUE(!told.leads || told.role == RoleName::kLeader);
+    if (told.role == RoleName::kCandidate) candidates_.insert(node);
     latest = told;
   }
   Leadership Of(NodeId node) {
     const std::lock_guard lock(mutex_);
     return latest_[node];
   }
+  std::set<NodeId> candidates() {
+    const std::lock_guard lock(mutex_);
+    return candidates_;
+  }
 
  private:
   std::mutex mutex_;
+  std::set<NodeId> candidates_;          // Guarded by mutex_.
   std::map<NodeId, Leadership> latest_;  // Guarded by mutex_.
 };
 
@@ -50,6 +59,8 @@ TEST(Leadership, IsToldWheneverItChanges) {
       return same(2) && same(3);
     }));
   }
+  // Whoever led stood for election before.
+  EXPECT_EQ(told.candidates(), (std::set<NodeId>{NodeId{1}, NodeId{2}, NodeId{3}}));
   ASSERT_TRUE(Eventually([&] {
     Replica* const replica = cluster.node(2).replica;
     const Leadership now = told.Of(NodeId{2});

@@ -1,0 +1,28 @@
+# Makes a source of the files of web/: cmake -DOUT=FILE -DDIR=DIR -P embed.cmake
+set(types html "text/html; charset=utf-8" css "text/css; charset=utf-8" js "text/javascript; charset=utf-8"
+  svg "image/svg+xml")
+file(GLOB paths ${DIR}/*)
+list(SORT paths)
+set(text "#include \"web/assets.h\"\n\nnamespace trireme::web {\nnamespace {\n\n")
+set(rows "")
+set(number 0)
+foreach(path ${paths})
+  get_filename_component(name ${path} NAME)
+  get_filename_component(suffix ${path} LAST_EXT)
+  string(SUBSTRING ${suffix} 1 -1 suffix)
+  list(FIND types ${suffix} at)
+  if(at EQUAL -1)
+    message(FATAL_ERROR "${path}: no content type for .${suffix}; name it in cmake/embed.cmake")
+  endif()
+  math(EXPR at "${at} + 1")
+  list(GET types ${at} type)
+  file(READ ${path} hex HEX)
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+  string(APPEND text "constexpr unsigned char kFile${number}[] = {${bytes}0};\n")
+  string(APPEND rows "    {\"${name}\", \"${type}\",\n     {reinterpret_cast<const char*>(kFile${number}), sizeof kFile${number} - 1}},\n")
+  math(EXPR number "${number} + 1")
+endforeach()
+string(APPEND text "\nconst Asset kAssets[] = {\n${rows}};\n\n}  // namespace\n\n"
+  "const Asset* FindAsset(std::string_view name) {\n  for (const Asset& asset : kAssets)\n"
+  "    if (asset.name == name) return &asset;\n  return nullptr;\n}\n\n}  // namespace trireme::web\n")
+file(WRITE ${OUT} "${text}")

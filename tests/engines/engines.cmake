@@ -1,0 +1,42 @@
+# Hadoop, Spark and Kubernetes' schemas, from their public registries. They are large: got once, into a folder that
+# all build folders share. Where a registry or Java is not there their tests are left out, and a warning says so.
+# What sanitizers could see of our programs in them, they see in the tests of streaming.
+if(TRIREME_SANITIZE)
+  return()
+endif()
+if(DEFINED ENV{XDG_CACHE_HOME})
+  set(cache $ENV{XDG_CACHE_HOME})
+else()
+  set(cache $ENV{HOME}/.cache)
+endif()
+set(TRIREME_ENGINES_FOLDER ${cache}/trireme/engines CACHE PATH "where tests keep Hadoop, Spark and such")
+
+function(fetch_engine name version)
+  set(folder ${TRIREME_ENGINES_FOLDER}/${name}-${version})
+  execute_process(COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/engines/fetch_engine ${name} ${folder}
+    TIMEOUT 900 RESULT_VARIABLE status OUTPUT_VARIABLE why ERROR_VARIABLE why)
+  set(fetched FALSE PARENT_SCOPE)
+  set(folder ${folder} PARENT_SCOPE)
+  if(status EQUAL 0)
+    set(fetched TRUE PARENT_SCOPE)
+  else()
+    string(REGEX MATCH "[^\n]*\n?$" why "${why}")
+    message(WARNING "LEFT OUT: the tests with ${name}, which could not be got: ${why}")
+  endif()
+endfunction()
+
+fetch_engine(hadoop 3.3.5)
+if(fetched)
+  cluster_tests(engines hadoop_test HADOOP=${folder})
+  set_tests_properties(engines.HadoopClusterTest.test_a_job_in_cpp
+    engines.HadoopClusterTest.test_a_job_in_python PROPERTIES TIMEOUT 300)
+endif()
+fetch_engine(spark 3.5.9)
+if(fetched)
+  cluster_tests(engines spark_test SPARK_PYTHON=${folder}/bin/python)
+  set_tests_properties(engines.SparkClusterTest.test_jobs_in_cpp_and_in_python PROPERTIES TIMEOUT 300)
+endif()
+fetch_engine(kubernetes 1.37.0)
+if(fetched)
+  cluster_tests(deploy kubernetes_test KUBERNETES_PYTHON=${folder}/bin/python)
+endif()
