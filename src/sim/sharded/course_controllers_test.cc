@@ -76,7 +76,7 @@ void ConcurrentControllers(bool unreliable) {
   const auto all = [&] { return std::ranges::all_of(controllers, &ControllerAgent::finished); };
   EXPECT_TRUE(c.RunUntil(all, kTest));
   for (const ControllerAgent* controller : controllers) note(controller->controller());
-  EXPECT_GE(published, 2u);
+  EXPECT_GE(published, 1u);
   EXPECT_GE(c.Query().number, 1 + published);
   c.CheckAll();
 }
