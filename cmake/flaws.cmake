@@ -1,7 +1,7 @@
 # Programs with a known bug, to prove that the simulator's oracles can fail. The bug is put into a copy
 # of one or more source files; the sources themselves know nothing of it.
 #
-# With TRIREME_FLAW_KV set, the worlds are those of the KV.
+# TRIREME_FLAW_WORLDS says whose worlds: KV or SHARDED; unset: those of registers.
 #
 #   trireme_flaw(name
 #     IN raft/core/lease.cc FIND [[now - *granted_ < ticks_]] PUT [[true]])
@@ -33,9 +33,9 @@ function(trireme_flaw name)
     math(EXPR i "${i} + 6")
   endwhile()
   trireme_test(sim_flaw_${name}_tests SOURCES ${CMAKE_SOURCE_DIR}/tests/sim/flaw_test.cc ${sources}
-    LIBS trireme_sim_kv trireme_sim)
-  if(TRIREME_FLAW_KV)
-    target_compile_definitions(sim_flaw_${name}_tests PRIVATE FLAW_KV)
+    LIBS trireme_sim_kv trireme_sim_sharded trireme_sim)
+  if(TRIREME_FLAW_WORLDS)
+    target_compile_definitions(sim_flaw_${name}_tests PRIVATE FLAW_${TRIREME_FLAW_WORLDS})
   endif()
   target_compile_definitions(sim_flaw_${name}_tests PRIVATE FLAW_NAME="${name}")
   target_compile_options(sim_flaw_${name}_tests PRIVATE -Wno-unused-parameter)

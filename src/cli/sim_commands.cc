@@ -16,6 +16,7 @@
 #include "cli/say.h"
 #include "fmt/format.h"
 #include "sim/kv/cast.h"
+#include "sim/sharded/world.h"
 #include "sim/shrink.h"
 #include "sim/world.h"
 
@@ -34,8 +35,16 @@ struct SimArguments {
   bool options = false;
   bool shrink = true;
   bool kv = false;
+  bool sharded = false;
 
-  sim::MakeCast cast() const { return kv ? sim::MakeKvCast : sim::MakeRegisterCast; }
+  sim::Options Draw(std::uint64_t of_seed) const {
+    if (sharded) return sim::sharded::DrawOptions(of_seed);
+    return kv ? sim::DrawKvOptions(of_seed) : sim::Options::Draw(of_seed);
+  }
+  sim::RunResult Run(const sim::Options& of, sim::Trace::Sink sink) const {
+    if (sharded) return sim::sharded::Run(of, std::move(sink));
+    return sim::World(of, std::move(sink), kv ? sim::MakeKvCast : sim::MakeRegisterCast).Run();
+  }
 };
 
 struct Seeds {
@@ -58,7 +67,7 @@ absl::StatusOr<Seeds> ParseSeeds(const std::string& text) {
 }
 
 absl::StatusOr<sim::Options> OptionsFor(const SimArguments& arguments, std::uint64_t seed) {
-  sim::Options options = arguments.kv ? sim::DrawKvOptions(seed) : sim::Options::Draw(seed);
+  sim::Options options = arguments.Draw(seed);
   for (const std::string& setting : arguments.with) {
     const std::size_t equals = setting.find('=');
     if (equals == setting.npos) {
@@ -69,13 +78,16 @@ absl::StatusOr<sim::Options> OptionsFor(const SimArguments& arguments, std::uint
                                         std::string_view(setting).substr(equals + 1)));
   }
   TRIREME_RETURN_IF_ERROR(options.Validate());
+  if (arguments.sharded && (options.groups == 0 || options.controllers == 0)) {
+    return absl::InvalidArgumentError("groups, controllers: with --sharded, give 1 or more");
+  }
   return options;
 }
 
 std::string ReplayCommand(const SimArguments& arguments, const sim::Options& options) {
-  std::string command =
-      fmt::format("trireme sim {}--seed {} --trace", arguments.kv ? "--kv " : "", options.seed);
-  const std::string difference = options.Difference(sim::Options::Draw(options.seed));
+  const char* kind = arguments.sharded ? "--sharded " : arguments.kv ? "--kv " : "";
+  std::string command = fmt::format("trireme sim {}--seed {} --trace", kind, options.seed);
+  const std::string difference = options.Difference(arguments.Draw(options.seed));
   if (!difference.empty()) command += fmt::format(" --with {}", difference);
   return command;
 }
@@ -86,7 +98,8 @@ void PrintFailure(const SimArguments& arguments, const sim::Options& options,
       static_cast<double>(result.at) / 1e6, result.violation, options.Text(),
       ReplayCommand(arguments, options));
   if (!shrink) return;
-  const sim::Shrunk shrunk = sim::Shrink(options, arguments.cast());
+  const sim::Shrunk shrunk = sim::Shrink(
+      options, [&](const sim::Options& smaller) { return arguments.Run(smaller, nullptr); });
   Say(stdout, "  the shortest found in {} runs fails at {:.6f} s after {} events: {}\n  {}\n",
       shrunk.runs, static_cast<double>(shrunk.result.at) / 1e6, shrunk.result.events,
       shrunk.result.violation, ReplayCommand(arguments, shrunk.options));
@@ -103,7 +116,7 @@ int RunOne(const SimArguments& arguments) {
   }
   sim::Trace::Sink sink;
   if (arguments.trace) sink = [](std::string_view line) { Say(stdout, "{}\n", line); };
-  const sim::RunResult result = sim::World(*options, std::move(sink), arguments.cast()).Run();
+  const sim::RunResult result = arguments.Run(*options, std::move(sink));
   if (!result.ok()) {
     PrintFailure(arguments, *options, result, arguments.shrink && !arguments.trace);
     return kFailed;
@@ -146,7 +159,7 @@ class Sweep {
   void Work() {
     for (std::uint64_t seed = next_++; seed <= seeds_.last; seed = next_++) {
       const sim::Options options = *OptionsFor(arguments_, seed);
-      sim::RunResult result = sim::World(options, nullptr, arguments_.cast()).Run();
+      sim::RunResult result = arguments_.Run(options, nullptr);
       const std::lock_guard lock(mutex_);
       micros_ += result.at;
       operations_ += result.operations;
@@ -194,7 +207,9 @@ int RunSim(std::vector<std::string> arguments) {
       ->capture_default_str()
       ->check(CLI::Range(std::uint64_t{1}, kJobsMax));
   app.add_option("--with", a.with, "set options of the world: NAME=VALUE ...");
-  app.add_flag("--kv", a.kv, "the KV with its clients, instead of registers");
+  auto* kv = app.add_flag("--kv", a.kv, "the KV with its clients, instead of registers");
+  app.add_flag("--sharded", a.sharded, "several clusters with a sharded store, instead of one")
+      ->excludes(kv);
   app.add_flag("--trace", a.trace, "print all that happens");
   app.add_flag("--options", a.options, "print the world's options and run nothing");
   app.add_flag("--shrink,!--no-shrink", a.shrink, "look for a shorter failing run (default)");

@@ -15,8 +15,8 @@ enum class EventKind : std::uint8_t {
   kDisk,       ///< who: node, what: its life. A write and its sync are over.
   kStart,      ///< who: node
   kWake,       ///< who: client, what: its turn
-  kFault,      ///< who: kind of fault
-  kFaultEnds,  ///< what: number of the fault
+  kFault,      ///< who: kind of fault, above it the place of the faults
+  kFaultEnds,  ///< who: place of the faults, what: number of the fault
 };
 
 struct Event {

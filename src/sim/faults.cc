@@ -11,7 +11,7 @@
 
 namespace trireme::sim {
 
-const std::array<Faults::Kind, 16> Faults::kKinds = {{
+const std::array<Faults::Kind, Faults::kKindCount> Faults::kKinds = {{
     {&Options::crash_ms, &Faults::Crash},
     {&Options::crash_leader_ms, &Faults::CrashLeader},
     {&Options::crash_all_ms, &Faults::CrashAll},
@@ -48,11 +48,12 @@ void Remove(std::vector<raft::NodeId>* list, raft::NodeId node) {
 }  // namespace
 
 Faults::Faults(Surroundings around, std::vector<std::unique_ptr<Node>>* nodes,
-               std::function<void()> make_node)
+               std::function<void()> make_node, std::uint32_t place)
     : around_(around),
       nodes_(*nodes),
       make_node_(std::move(make_node)),
-      random_(around.options->seed * 3'000'017 + 1) {}
+      place_(place),
+      random_(around.options->seed * 3'000'017 + 1 + place) {}
 
 void Faults::Begin() {
   for (std::uint32_t kind = 0; kind < kKinds.size(); ++kind) Schedule(kind);
@@ -61,11 +62,13 @@ void Faults::Begin() {
 void Faults::Schedule(std::uint32_t kind) {
   const Options::Number mean_ms = around_.options->*kKinds[kind].mean_ms;
   if (mean_ms == 0) return;
-  around_.queue->After(Exponential(random_, mean_ms * kMillisecond), EventKind::kFault, kind);
+  around_.queue->After(Exponential(random_, mean_ms * kMillisecond), EventKind::kFault,
+                       place_ * kKindCount + kind);
 }
 
-void Faults::OnFault(std::uint32_t kind) {
+void Faults::OnFault(std::uint32_t who) {
   if (over_) return;
+  const std::uint32_t kind = who % kKindCount;
   (this->*kKinds[kind].happen)();
   Schedule(kind);
 }
@@ -187,7 +190,7 @@ void Faults::CutForAWhile(Links links) {
   }
   around_.trace->Line("cut     {}", text);
   cuts_.emplace(++last_number_, std::move(links));
-  around_.queue->After(Duration(), EventKind::kFaultEnds, 0, last_number_);
+  around_.queue->After(Duration(), EventKind::kFaultEnds, place_, last_number_);
 }
 
 void Faults::MendAll(const Links& links) {
@@ -204,7 +207,7 @@ void Faults::SlowDisk() {
   around_.trace->Line("{} has a slow disk", Name(node.address()));
   node.SetSlowDisk(true);
   slow_.emplace(++last_number_, &node);
-  around_.queue->After(Duration(), EventKind::kFaultEnds, 0, last_number_);
+  around_.queue->After(Duration(), EventKind::kFaultEnds, place_, last_number_);
 }
 
 void Faults::Transfer() {
@@ -272,7 +275,7 @@ void Faults::FullDisk() {
   around_.trace->Line("{} has a full disk", Name(node.address()));
   node.storage().SetFull(true);
   full_.emplace(++last_number_, &node);
-  around_.queue->After(Duration(), EventKind::kFaultEnds, 0, last_number_);
+  around_.queue->After(Duration(), EventKind::kFaultEnds, place_, last_number_);
 }
 
 void Faults::SyncFails() {
@@ -300,7 +303,7 @@ void Faults::Damage() {
 }
 
 void Faults::LookAgain() {
-  around_.queue->After(kOperatorLooks, EventKind::kFaultEnds, 0, kReplace);
+  around_.queue->After(kOperatorLooks, EventKind::kFaultEnds, place_, kReplace);
 }
 
 void Faults::Replace() {

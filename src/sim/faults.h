@@ -17,16 +17,20 @@ namespace trireme::sim {
 /// says.
 class Faults {
  public:
+  static constexpr std::uint32_t kKindCount = 16;
+
   /// `make_node` adds an empty one to `nodes`.
+  /// `place`: of several on one queue, which; its events have it in `who`:
+  /// times kKindCount plus the kind, or by itself.
   Faults(Surroundings around, std::vector<std::unique_ptr<Node>>* nodes,
-         std::function<void()> make_node);
+         std::function<void()> make_node, std::uint32_t place = 0);
 
   /// Begins, or stops for good and makes up for what still lasts: links mended, nodes started.
   void Begin();
   void End();
 
   // Events.
-  void OnFault(std::uint32_t kind);
+  void OnFault(std::uint32_t who);
   /// Nodes whose disk was damaged.
   std::size_t casualties() const { return casualties_.size(); }
   void OnFaultEnds(std::uint64_t number);
@@ -37,7 +41,7 @@ class Faults {
     Options::Number Options::*mean_ms;
     void (Faults::*happen)();
   };
-  static const std::array<Kind, 16> kKinds;
+  static const std::array<Kind, kKindCount> kKinds;
 
   void Crash();
   void CrashLeader();
@@ -80,6 +84,7 @@ class Faults {
   Surroundings around_;
   std::vector<std::unique_ptr<Node>>& nodes_;
   std::function<void()> make_node_;
+  std::uint32_t place_;
   Random random_;
   bool over_ = false;
   std::uint64_t last_number_ = 0;        ///< That is the operator's.

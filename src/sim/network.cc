@@ -16,6 +16,7 @@ Network::Network(const Options* options, EventQueue* queue, Trace* trace, std::u
       cuts_(std::size_t{kNodesMax} * kNodesMax) {}
 
 bool Network::IsCut(Address from, Address to) const {
+  if (cut_off_.contains(from) || cut_off_.contains(to)) return true;
   return from < kNodesMax && to < kNodesMax && cuts_[Place(from, to)] > 0;
 }
 

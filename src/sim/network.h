@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -18,7 +19,7 @@ namespace trireme::sim {
 /// A node (its id) or a client (kFirstClient and up).
 using Address = std::uint32_t;
 inline constexpr Address kFirstClient = 1'000;
-inline constexpr Address kNodesMax = 20;  ///< Ids are below it.
+inline constexpr Address kNodesMax = 40;  ///< Ids are below it.
 
 struct Request {
   Command command;
@@ -71,6 +72,9 @@ class Network {
   void Cut(Address from, Address to) { ++cuts_[Place(from, to)]; }
   void Mend(Address from, Address to) { --cuts_[Place(from, to)]; }
   bool IsCut(Address from, Address to) const;
+  /// A node or a client by itself: nothing gets to it or from it, until it is back.
+  void CutOff(Address who) { cut_off_.insert(who); }
+  void BringBack(Address who) { cut_off_.erase(who); }
 
   /// From now on two of three answers between nodes come late: 200 ms and up to two seconds, mostly
   /// less.
@@ -102,6 +106,7 @@ class Network {
   bool count_bytes_ = false;
   bool hold_answers_back_ = false;
   std::vector<int> cuts_;
+  std::set<Address> cut_off_;
   std::vector<Packet> packets_;
   std::vector<std::uint64_t> free_;
   Counters counters_;

@@ -28,12 +28,12 @@ bool IsFull(const absl::Status& status) {
 }  // namespace
 
 Node::Node(NodeId id, bool witness, std::unique_ptr<Storage> storage, Surroundings around,
-           Cast& cast)
+           ServiceMaker& maker)
     : id_(id),
       witness_(witness),
       storage_(std::move(storage)),
       around_(around),
-      service_(cast.MakeService(around, this)),
+      service_(maker.MakeService(around, this)),
       random_(around.options->seed * 1'000'003 + id.value) {}
 
 raft::Config Node::CoreConfig() {
@@ -70,6 +70,7 @@ void Node::Start() {
   core_ = std::make_unique<raft::Core>(CoreConfig(), *std::move(restored));
   service_->Reset();
   applied_ = snapshot_at_ = snapshot.last.index;
+  bytes_since_snapshot_ = 0;
   if (snapshot.size_bytes > 0) LoadSnapshot(snapshot.last);
   if (!stop_.ok()) return Stop(stop_);
   SetClock();
@@ -193,9 +194,16 @@ void Node::Pump() {
     if (!stop_.ok()) return Stop(stop_);
   }
   NoticeLeadership();
-  const std::uint64_t every = around_.options->snapshot_every;
-  if (every != 0 && core_->Status().applied - snapshot_at_ >= every) TakeSnapshot();
+  if (SnapshotIsDue()) TakeSnapshot();
   StartDisk();
+}
+
+bool Node::SnapshotIsDue() {
+  const std::uint64_t every = around_.options->snapshot_every;
+  const std::uint64_t bytes = around_.options->snapshot_log_bytes;
+  if (every != 0 && core_->Status().applied - snapshot_at_ >= every) return true;
+  if (bytes == 0 || core_->Status().snapshot.index != snapshot_at_) return false;
+  return bytes_since_snapshot_ >= bytes || service_->TakeShrunk();
 }
 
 void Node::Route() {
@@ -245,6 +253,7 @@ void Node::Restore(const raft::SnapshotMeta& meta) {
   if (!witness_) LoadSnapshot(meta.last);
   applied_ = meta.last.index;
   snapshot_at_ = std::max(snapshot_at_, applied_);
+  bytes_since_snapshot_ = 0;
   core_->Applied(applied_);
 }
 
@@ -275,6 +284,7 @@ void Node::Apply() {
 void Node::ApplyEntry(const raft::Entry& entry, Ticket ticket) {
   around_.panel->Tell(&Oracle::Applies, id_, entry, core_->Status().term);
   applied_ = entry.index;
+  bytes_since_snapshot_ += entry.data.size();
   if (entry.kind != raft::EntryKind::kCommand) return;
   service_->OnApplied(entry, ticket);
 }
@@ -322,6 +332,7 @@ void Node::TakeSnapshot() {
   std::optional<raft::SnapshotMeta> meta = core_->MetaAt(applied_);
   if (!meta) return;
   snapshot_at_ = applied_;
+  bytes_since_snapshot_ = 0;
   std::string bytes = witness_ ? std::string() : service_->Capture();
   meta->size_bytes = bytes.size();
   const std::uint64_t keep = around_.options->keep_entries;

@@ -24,7 +24,7 @@ namespace trireme::sim {
 class Node : private ServiceHost {
  public:
   Node(raft::NodeId id, bool witness, std::unique_ptr<Storage> storage, Surroundings around,
-       Cast& cast);
+       ServiceMaker& maker);
 
   raft::NodeId id() const override { return id_; }
   Address address() const { return static_cast<Address>(id_.value); }
@@ -90,6 +90,7 @@ class Node : private ServiceHost {
   void ApplyEntry(const raft::Entry& entry, raft::Ticket ticket);
   void AnswerRequestsOfCore();
   void NoticeLeadership();
+  bool SnapshotIsDue();
   void StartDisk();
   void RefuseSnapshot();
   /// Its storage is of no use any more: it has to start over.
@@ -123,8 +124,9 @@ class Node : private ServiceHost {
   std::unique_ptr<raft::Core> core_;
   raft::Output output_;
   raft::Index applied_;
-  raft::Index snapshot_at_;  ///< Of the latest snapshot, taken or begun.
-  raft::Term led_;           ///< The latest term in which it was seen to lead.
+  raft::Index snapshot_at_;                 ///< Of the latest snapshot, taken or begun.
+  std::uint64_t bytes_since_snapshot_ = 0;  ///< Of entries applied.
+  raft::Term led_;                          ///< The latest term in which it was seen to lead.
   DiskQueue disk_;
   absl::Status stop_;
   std::deque<raft::Outgoing> held_;  ///< Until a token is durable.

@@ -28,6 +28,7 @@ constexpr OptionField kFields[] = {
     {"log_cache_bytes_max", &Options::log_cache_bytes_max, false},
     {"snapshot_chunk_bytes_max", &Options::snapshot_chunk_bytes_max, false},
     {"snapshot_every", &Options::snapshot_every, true},
+    {"snapshot_log_bytes", &Options::snapshot_log_bytes, true},
     {"keep_entries", &Options::keep_entries, false},
     {"latency_min_us", &Options::latency_min_us, false},
     {"latency_mean_us", &Options::latency_mean_us, false},
@@ -56,7 +57,10 @@ constexpr OptionField kFields[] = {
     {"campaign_ms", &Options::campaign_ms, true},
     {"membership_ms", &Options::membership_ms, true},
     {"snapshot_ms", &Options::snapshot_ms, true},
+    {"controller_away_ms", &Options::controller_away_ms, true},
     {"fault_mean_ms", &Options::fault_mean_ms, false},
+    {"groups", &Options::groups, false},
+    {"controllers", &Options::controllers, false},
     {"clients", &Options::clients, false},
     {"keys", &Options::keys, false},
     {"think_us", &Options::think_us, false},
@@ -259,6 +263,8 @@ absl::Status Options::Validate() const {
   if (damage_ms != 0 && (voters < 3 || witness != 0 || membership_ms != 0)) {
     return refuse("damage_ms: needs 3 voters or more, no witness, and membership_ms=0");
   }
+  if (groups > 12) return refuse("groups: give at most 12");
+  if (controllers > 100) return refuse("controllers: give at most 100");
   if (clients > 100 || keys == 0) return refuse("clients: at most 100; keys: 1 or more");
   if (safety_ms > 3'600'000 || settle_ms > 3'600'000) {
     return refuse("safety_ms, settle_ms: give at most an hour, 3600000");

@@ -34,8 +34,9 @@ struct Options {
   Number inflight_appends_max = 16;
   Number log_cache_bytes_max = 4'096;
   Number snapshot_chunk_bytes_max = 512;
-  Number snapshot_every = 200;  ///< Applied entries between a node's own snapshots. 0: none.
-  Number keep_entries = 20;     ///< Of the log, behind a snapshot.
+  Number snapshot_every = 200;    ///< Applied entries between a node's own snapshots. 0: none.
+  Number snapshot_log_bytes = 0;  ///< Bytes of applied entries between them. 0: do not count.
+  Number keep_entries = 20;       ///< Of the log, behind a snapshot.
 
   // The network.
   Number latency_min_us = 300;
@@ -69,10 +70,15 @@ struct Options {
   // Of the disk, with log_storage.
   Number full_disk_ms = 0;
   Number sync_fails_ms = 0;
-  Number power_off_ms = 0;     ///< In the middle of an operation of the disk.
-  Number damage_ms = 0;        ///< A minority of the voters at most; each is replaced when it
-                               ///< has noticed.
-  Number fault_mean_ms = 800;  ///< How long each of them lasts.
+  Number power_off_ms = 0;        ///< In the middle of an operation of the disk.
+  Number damage_ms = 0;           ///< A minority of the voters at most; each is replaced when it
+                                  ///< has noticed.
+  Number controller_away_ms = 0;  ///< A controller of a sharded store dies, or is cut off.
+  Number fault_mean_ms = 800;     ///< How long each of them lasts.
+
+  // A sharded store: clusters of three servers beside the store of the configurations.
+  Number groups = 0;
+  Number controllers = 0;
 
   // The clients.
   Number clients = 3;

@@ -56,6 +56,8 @@ class Service {
   virtual void OnRead(const raft::ReadState& read) = 0;
   virtual void OnLost(const raft::Lost& lost) = 0;
   virtual void OnTick() {}
+  /// Once after the state has become much smaller: a snapshot of it is due, whatever follows.
+  virtual bool TakeShrunk() { return false; }
   /// The register machine, for the oracles that know it; others: nullptr.
   virtual const KvMachine* registers() const { return nullptr; }
 };
@@ -72,11 +74,15 @@ class Customer {
   virtual std::uint64_t number() const = 0;
 };
 
-/// What runs on the servers of a world and who asks it.
-class Cast {
+class ServiceMaker {
  public:
-  virtual ~Cast() = default;
+  virtual ~ServiceMaker() = default;
   virtual std::unique_ptr<Service> MakeService(Surroundings around, ServiceHost* host) = 0;
+};
+
+/// What runs on the servers of a world and who asks it.
+class Cast : public ServiceMaker {
+ public:
   virtual std::unique_ptr<Customer> MakeCustomer(std::uint64_t number, Surroundings around) = 0;
   /// A command that changes nothing.
   virtual SharedBytes Nudge() = 0;

@@ -7,8 +7,8 @@ namespace {
 
 class Shrinker {
  public:
-  Shrinker(const Options& failing, const MakeCast& make_cast)
-      : make_cast_(make_cast), best_{failing, RunWorld(failing), 1} {}
+  Shrinker(const Options& failing, const RunWorld& run)
+      : run_(run), best_{failing, run(failing), 1} {}
 
   Shrunk Run() {
     CutTime();
@@ -28,10 +28,6 @@ class Shrinker {
   }
 
  private:
-  RunResult RunWorld(const Options& options) const {
-    return World(options, nullptr, make_cast_).Run();
-  }
-
   /// Faults after the violation do not matter, unless it is that there was no progress.
   void CutTime() {
     const Options::Number end_ms = best_.result.at / kMillisecond + 1;
@@ -45,21 +41,21 @@ class Shrinker {
     options.*number = value;
     if (!options.Validate().ok()) return false;
     ++best_.runs;
-    RunResult result = RunWorld(options);
+    RunResult result = run_(options);
     if (result.ok()) return false;
     best_.options = options;
     best_.result = std::move(result);
     return true;
   }
 
-  const MakeCast& make_cast_;
+  const RunWorld& run_;
   Shrunk best_;
 };
 
 }  // namespace
 
-Shrunk Shrink(const Options& failing, const MakeCast& make_cast) {
-  return Shrinker(failing, make_cast).Run();
+Shrunk Shrink(const Options& failing, const RunWorld& run) {
+  return Shrinker(failing, run).Run();
 }
 
 }  // namespace trireme::sim

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 #include "sim/options.h"
 #include "sim/world.h"
@@ -16,8 +17,11 @@ struct Shrunk {
   std::uint64_t runs = 0;
 };
 
+/// How a world of some options runs.
+using RunWorld = std::function<RunResult(const Options& options)>;
+
 /// A world that fails with fewer faults, fewer clients and in less time than `failing` does.
 /// Greedy: leaves out whatever can be left out alone, until nothing can.
-Shrunk Shrink(const Options& failing, const MakeCast& make_cast = MakeRegisterCast);
+Shrunk Shrink(const Options& failing, const RunWorld& run);
 
 }  // namespace trireme::sim

@@ -140,7 +140,7 @@ TEST(World, StandstillIsAViolationAndShrinks) {
   ASSERT_TRUE(options.Validate().ok()) << options.Validate();
   const RunResult result = World(options).Run();
   EXPECT_NE(result.violation.find("no progress"), std::string::npos) << result.violation;
-  const Shrunk shrunk = Shrink(options);
+  const Shrunk shrunk = Shrink(options, [](const Options& o) { return World(o).Run(); });
   EXPECT_FALSE(shrunk.result.ok());
   EXPECT_EQ(shrunk.options.crash_ms, 0u);
   EXPECT_LE(shrunk.runs, kShrinkRunsMax);

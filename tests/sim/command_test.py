@@ -32,6 +32,18 @@ class SimCommandTest(unittest.TestCase):
         self.assertRegex(alone[1], r'^seeds 1\.\.8: 0 fail; ')
         self.assertEqual(sim('--seeds', '1..8', '--jobs', '2'), alone)
 
+    def test_a_sharded_store(self):
+        status, out, err = sim('--sharded', '--seed', '7')
+        self.assertEqual((status, err), (0, ''))
+        self.assertRegex(out, r'^seed 7: [0-9.]+ s, \d+ events, \d+ operations, \d+ entries committed\n$')
+        trace = sim('--sharded', '--seed', '7', '--trace')
+        self.assertEqual(trace[0], 0)
+        self.assertIn(' applies ', trace[1])
+        self.assertIn(' freeze ', trace[1])
+        status, out, _ = sim('--sharded', *FAILING)
+        self.assertEqual(status, 1)
+        self.assertRegex(out, r'  trireme sim --sharded --seed 1 --trace ')
+
     def test_a_failure_says_how_to_see_it_again(self):
         status, out, _ = sim(*FAILING)
         self.assertEqual(status, 1)
@@ -64,6 +76,9 @@ class SimCommandTest(unittest.TestCase):
                 (['--with', 'crush_ms=1'], "no option of the simulator is named 'crush_ms'"),
                 (['--with', 'crash_ms'], "--with 'crash_ms': give name=value"),
                 (['--with', 'voters=0'], 'voters: give 1 to 9'),
+                (['--sharded', '--kv'], '--kv excludes --sharded'),
+                (['--with', 'groups=13'], 'groups: give at most 12'),
+                (['--sharded', '--with', 'groups=0'], 'groups, controllers: with --sharded, give 1 or more'),
                 (['--jobs', '0'], 'see `trireme sim --help`')):
             status, out, err = sim(*arguments)
             self.assertEqual((status, out), (2, ''), arguments)

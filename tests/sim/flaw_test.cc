@@ -7,6 +7,7 @@
 
 #include "gtest/gtest.h"
 #include "sim/kv/cast.h"
+#include "sim/sharded/world.h"
 #include "sim/world.h"
 
 /// Linked with one source file into which cmake/flaws.cmake has put a known bug. That the same
@@ -15,13 +16,15 @@ namespace trireme::sim {
 namespace {
 
 constexpr std::uint64_t kSeedsMax = 500;
-#ifdef FLAW_KV
-const MakeCast kCast = MakeKvCast;
-const auto kDraw = DrawKvOptions;
+RunResult RunSeed(std::uint64_t seed) {
+#if defined(FLAW_SHARDED)
+  return sharded::Run(sharded::DrawOptions(seed));
+#elif defined(FLAW_KV)
+  return World(DrawKvOptions(seed), nullptr, MakeKvCast).Run();
 #else
-const MakeCast kCast = MakeRegisterCast;
-const auto kDraw = Options::Draw;
+  return World(Options::Draw(seed)).Run();
 #endif
+}
 
 enum class Ending { kWell, kViolation, kAborted };
 
@@ -30,7 +33,7 @@ Ending RunApart(std::uint64_t seed) {
   const pid_t child = fork();
   if (child == 0) {
     (void)!freopen("/dev/null", "w", stderr);
-    const RunResult result = World(kDraw(seed), nullptr, kCast).Run();
+    const RunResult result = RunSeed(seed);
     if (!result.ok()) std::printf("seed %lu: %s\n", seed, result.violation.c_str());
     std::fflush(stdout);
     _exit(result.ok() ? 0 : 1);
