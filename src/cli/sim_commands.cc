@@ -15,6 +15,7 @@
 #include "cli/say.h"
 #include "fmt/format.h"
 #include "sim/kv/cast.h"
+#include "sim/mr/cast.h"
 #include "sim/shrink.h"
 #include "sim/world.h"
 
@@ -33,8 +34,14 @@ struct SimArguments {
   bool options = false;
   bool shrink = true;
   bool kv = false;
+  bool mr = false;
 
-  sim::MakeCast cast() const { return kv ? sim::MakeKvCast : sim::MakeRegisterCast; }
+  sim::MakeCast cast() const {
+    return mr ? sim::MakeMrCast : kv ? sim::MakeKvCast : sim::MakeRegisterCast;
+  }
+  sim::Options Draw(std::uint64_t of) const {
+    return mr ? sim::DrawMrOptions(of) : kv ? sim::DrawKvOptions(of) : sim::Options::Draw(of);
+  }
 };
 
 struct Seeds {
@@ -57,7 +64,7 @@ absl::StatusOr<Seeds> ParseSeeds(const std::string& text) {
 }
 
 absl::StatusOr<sim::Options> OptionsFor(const SimArguments& arguments, std::uint64_t seed) {
-  sim::Options options = arguments.kv ? sim::DrawKvOptions(seed) : sim::Options::Draw(seed);
+  sim::Options options = arguments.Draw(seed);
   for (const std::string& setting : arguments.with) {
     const std::size_t equals = setting.find('=');
     if (equals == setting.npos) {
@@ -72,8 +79,11 @@ absl::StatusOr<sim::Options> OptionsFor(const SimArguments& arguments, std::uint
 }
 
 std::string ReplayCommand(const SimArguments& arguments, const sim::Options& options) {
-  std::string command =
-      fmt::format("trireme sim {}--seed {} --trace", arguments.kv ? "--kv " : "", options.seed);
+  std::string command = fmt::format("trireme sim {}--seed {} --trace",
+                                    arguments.mr   ? "--mr "
+                                    : arguments.kv ? "--kv "
+                                                   : "",
+                                    options.seed);
   const std::string difference = options.Difference(sim::Options::Draw(options.seed));
   if (!difference.empty()) command += fmt::format(" --with {}", difference);
   return command;
@@ -194,6 +204,7 @@ int RunSim(std::vector<std::string> arguments) {
       ->check(CLI::Range(std::uint64_t{1}, kJobsMax));
   app.add_option("--with", a.with, "set options of the world: NAME=VALUE ...");
   app.add_flag("--kv", a.kv, "the KV with its clients, instead of registers");
+  app.add_flag("--mr", a.mr, "jobs: coordinators on the KV, and workers")->excludes("--kv");
   app.add_flag("--trace", a.trace, "print all that happens");
   app.add_flag("--options", a.options, "print the world's options and run nothing");
   app.add_flag("--shrink,!--no-shrink", a.shrink, "look for a shorter failing run (default)");
