@@ -5,7 +5,7 @@
 # takes every *.cc of the room's folder; those that end in _test.cc become one test program.
 # ThreadSanitizer has nothing to see in the tests of rooms that know no thread: they are not built with it.
 set(TRIREME_ROOMS_OF_ONE_THREAD base raft/core kv/model mapreduce/plan sim sim/kv sim/sharded sim/sharded/core
-  sim/linear)
+  sim/mr sim/linear)
 function(trireme_room path)
   cmake_parse_arguments(ROOM "" "" "DEPS;LIBS;SOURCES;TEST_LIBS;TEST_LABELS" ${ARGN})
   string(REPLACE "/" "_" name ${path})

@@ -16,6 +16,7 @@
 #include "cli/say.h"
 #include "fmt/format.h"
 #include "sim/kv/cast.h"
+#include "sim/mr/cast.h"
 #include "sim/sharded/world.h"
 #include "sim/shrink.h"
 #include "sim/world.h"
@@ -36,14 +37,19 @@ struct SimArguments {
   bool shrink = true;
   bool kv = false;
   bool sharded = false;
+  bool mr = false;
 
   sim::Options Draw(std::uint64_t of_seed) const {
     if (sharded) return sim::sharded::DrawOptions(of_seed);
+    if (mr) return sim::DrawMrOptions(of_seed);
     return kv ? sim::DrawKvOptions(of_seed) : sim::Options::Draw(of_seed);
   }
   sim::RunResult Run(const sim::Options& of, sim::Trace::Sink sink) const {
     if (sharded) return sim::sharded::Run(of, std::move(sink));
-    return sim::World(of, std::move(sink), kv ? sim::MakeKvCast : sim::MakeRegisterCast).Run();
+    return sim::World(of, std::move(sink), Cast()).Run();
+  }
+  sim::MakeCast Cast() const {
+    return mr ? sim::MakeMrCast : kv ? sim::MakeKvCast : sim::MakeRegisterCast;
   }
 };
 
@@ -85,7 +91,10 @@ absl::StatusOr<sim::Options> OptionsFor(const SimArguments& arguments, std::uint
 }
 
 std::string ReplayCommand(const SimArguments& arguments, const sim::Options& options) {
-  const char* kind = arguments.sharded ? "--sharded " : arguments.kv ? "--kv " : "";
+  const char* kind = arguments.sharded ? "--sharded "
+                     : arguments.mr    ? "--mr "
+                     : arguments.kv    ? "--kv "
+                                       : "";
   std::string command = fmt::format("trireme sim {}--seed {} --trace", kind, options.seed);
   const std::string difference = options.Difference(arguments.Draw(options.seed));
   if (!difference.empty()) command += fmt::format(" --with {}", difference);
@@ -210,6 +219,9 @@ int RunSim(std::vector<std::string> arguments) {
   auto* kv = app.add_flag("--kv", a.kv, "the KV with its clients, instead of registers");
   app.add_flag("--sharded", a.sharded, "several clusters with a sharded store, instead of one")
       ->excludes(kv);
+  app.add_flag("--mr", a.mr, "jobs: coordinators on the KV, and workers")
+      ->excludes(kv)
+      ->excludes("--sharded");
   app.add_flag("--trace", a.trace, "print all that happens");
   app.add_flag("--options", a.options, "print the world's options and run nothing");
   app.add_flag("--shrink,!--no-shrink", a.shrink, "look for a shorter failing run (default)");
