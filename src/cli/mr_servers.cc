@@ -12,10 +12,12 @@
 #include <utility>
 
 #include "CLI/CLI.hpp"
+#include "cli/cluster_flags.h"
 #include "cli/flags.h"
 #include "cli/interrupts.h"
 #include "cli/run_command.h"
 #include "cli/say.h"
+#include "cli/whereabouts_of.h"
 #include "fmt/format.h"
 #include "io/process.h"
 #include "mapreduce/cluster/coordinator.h"
@@ -41,6 +43,8 @@ rpc::Address AddressOf(const char* flag, const std::string& text) {
 
 /// A lease shorter than a few heartbeats and scheduling hiccups loses workers that are well.
 constexpr std::int64_t kWorkerLeaseMinMs = 100;
+/// Leases of a KV are whole seconds.
+constexpr std::int64_t kLeaderTtlMinMs = 1'000;
 
 /// Calls `on_interrupt` for each interrupt, until it is destroyed.
 class InterruptWatch {
@@ -88,21 +92,6 @@ int Serve(CoordinatorOptions options) {
 
 }  // namespace
 
-absl::StatusOr<rpc::Address> CoordinatorOf(const std::string& given) {
-  const char* fallback = std::getenv("TRIREME_COORDINATOR");
-  const std::string text = !given.empty() ? given : fallback != nullptr ? fallback : "";
-  if (text.empty()) {
-    return absl::InvalidArgumentError(
-        "no coordinator: give --coordinator ADDR (unix:/path or host:port), or set "
-        "TRIREME_COORDINATOR");
-  }
-  auto address = rpc::ParseAddress(text);
-  if (address.ok()) return address;
-  return absl::InvalidArgumentError(
-      fmt::format("{}: {}", given.empty() ? "TRIREME_COORDINATOR" : "--coordinator",
-                  std::string(address.status().message())));
-}
-
 std::optional<int> ParseArguments(CLI::App& app, std::vector<std::string> arguments) {
   std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
   try {
@@ -132,10 +121,31 @@ int RunCoordinator(std::vector<std::string> arguments) {
   app.add_option_function<std::string>(
       "--http", [&](const std::string& text) { options.http = AddressOf("--http", text); },
       "status pages, /metrics and /healthz");
+  KvFlags kv;
+  AddKvFlags(app, &kv,
+             "remember jobs in this KV, with other coordinators standing by: host:port,...");
+  std::int64_t ttl_ms = mapreduce::cluster::kLeaderTtlMs;
+  AddTime(app, "--kv-ttl",
+          "another takes over when this one has not been heard of so long (default 2s)",
+          kLeaderTtlMinMs, [&](std::int64_t ms) { ttl_ms = ms; });
+  std::int64_t interval_ms = mapreduce::cluster::kKvWriteIntervalMs;
+  AddTime(app, "--kv-write-interval", "from one write to the KV to the next (default 100ms)", 0,
+          [&](std::int64_t ms) { interval_ms = ms; });
   AddTime(app, "--worker-lease", "a worker not heard of for so long is lost (default 3s)",
           kWorkerLeaseMinMs, [&](std::int64_t ms) { options.limits.worker_lease_ms = ms; });
   AddLogLevel(app);
   if (const auto status = ParseArguments(app, std::move(arguments))) return *status;
+  if (!kv.endpoints.empty()) {
+    if (!options.state_directory.empty()) {
+      return WrongUse(absl::InvalidArgumentError(
+          "--state and --kv: give one of them; with --kv the jobs are remembered there"));
+    }
+    auto kv_options = KvOptionsOf(kv);
+    if (!kv_options.ok()) return WrongUse(kv_options.status());
+    options.kv = *std::move(kv_options);
+    options.kv->leader_ttl_ms = ttl_ms;
+    options.kv->write_interval_ms = interval_ms;
+  }
   options.limits.attempt_unlisted_ms = options.limits.worker_lease_ms / 2;
   io::RaiseFileLimit();
   return Serve(std::move(options));
@@ -145,9 +155,8 @@ int RunWorker(std::vector<std::string> arguments) {
   WorkerOptions options;
   CLI::App app("Runs a worker of a cluster.", "trireme mr worker");
   app.set_help_flag("-h,--help", "show this and exit");
-  std::string coordinator;
-  app.add_option("--coordinator", coordinator,
-                 "unix:/path or host:port (default: $TRIREME_COORDINATOR)");
+  ClusterFlags cluster;
+  AddClusterFlags(app, &cluster, "unix:/path or host:port (default: $TRIREME_COORDINATOR)");
   app.add_option_function<std::string>(
       "--listen", [&](const std::string& text) { options.listen = AddressOf("--listen", text); },
       "where other workers fetch map outputs (default: this machine only)");
@@ -169,9 +178,9 @@ int RunWorker(std::vector<std::string> arguments) {
                "fetch over the network even what lies on this machine");
   AddLogLevel(app);
   if (const auto status = ParseArguments(app, std::move(arguments))) return *status;
-  const auto address = CoordinatorOf(coordinator);
-  if (!address.ok()) return WrongUse(address.status());
-  options.coordinator = *address;
+  auto where = WhereaboutsOf(cluster);
+  if (!where.ok()) return WrongUse(where.status());
+  options.coordinator = *std::move(where);
   io::RaiseFileLimit();
   auto started = Worker::Start(std::move(options));
   if (!started.ok()) return WrongUse(started.status());

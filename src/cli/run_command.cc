@@ -40,7 +40,7 @@ int WrongUse(const absl::Status& status) {
 int RunJob(const RunOptions& options) {
   io::RaiseFileLimit();
   if (const auto report = CheckReport(options); !report.ok()) return WrongUse(report);
-  if (!options.coordinator.empty()) return RunJobOnCluster(options);
+  if (options.cluster.given()) return RunJobOnCluster(options);
   mapreduce::LocalFileSystem files;
   mapreduce::EmbeddedOptions embedded;
   embedded.slots = options.slots;

@@ -107,7 +107,7 @@ class RunParser {
     app_.add_option("--dir", options_.directory, "for temporary files (default: $TMPDIR, /var/tmp)")
         ->type_name("DIR");
     app_.add_flag("--no-sync{false}", request().sync, "do not wait for the disk at the end");
-    app_.add_option("--coordinator", options_.coordinator, CoordinatorHelp())->type_name("ADDR");
+    AddClusterFlags(app_, &options_.cluster, CoordinatorHelp());
     AddNumber(app_, "--priority", "on a cluster: greater goes first (default 0)",
               std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max(),
               [this](auto n) { request().priority = static_cast<std::int32_t>(n); });

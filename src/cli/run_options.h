@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "cli/cluster_flags.h"
 #include "mapreduce/cluster/job_request.h"
 
 namespace trireme::cli {
@@ -15,8 +16,8 @@ struct RunOptions {
   std::uint32_t slots = 0;         ///< 0: as many as cores
   std::uint64_t memory_bytes = 0;  ///< 0: the default
   std::string directory;
-  std::string coordinator;  ///< empty: run here
-  std::string report;       ///< an HTML file to write; empty: none
+  ClusterFlags cluster;  ///< not given: run here
+  std::string report;    ///< an HTML file to write; empty: none
   bool json = false;
   bool quiet = false;
   bool no_progress = false;

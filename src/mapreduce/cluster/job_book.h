@@ -37,10 +37,14 @@ struct JobEntry {
   /// Why attempts failed, for the timeline: the first kAttemptNotesMax in this life.
   std::map<plan::AttemptId, std::string> notes;
   bool closed = false;  ///< the job has ended
-  /// Its output directory has been made; no attempt starts before that.
+  /// Its output directory has been made.
+  bool output_made = false;
+  /// And that is on record; no attempt starts before.
   bool output_ready = false;
   /// The job's end has been carried out: its `_SUCCESS` written or its output removed.
   bool finished = false;
+  /// And that is on record: others may hear of it.
+  bool announced = false;
   absl::Status finish_error;
   std::int64_t elapsed_ms = 0;  ///< once finished
 

@@ -180,4 +180,17 @@ std::string MetricsPage(const v1::ListJobsReply& jobs, const v1::ListWorkersRepl
   return text;
 }
 
+std::string LeadershipMetrics(const LeadershipFacts& facts) {
+  std::string text;
+  Metric(text, "trireme_mr_leader", "gauge",
+         "1 while this coordinator leads, 0 while it stands by.", facts.leads ? 1 : 0);
+  Metric(text, "trireme_mr_fence", "gauge", "Fence of its leadership; 0 while it stands by.",
+         facts.fence);
+  Metric(text, "trireme_mr_kv_writes_total", "counter",
+         "Transactions of the journal that this process sent to the KV.", facts.kv_writes);
+  Metric(text, "trireme_mr_failovers_total", "counter", "Times that this process took over.",
+         facts.terms);
+  return text;
+}
+
 }  // namespace trireme::mapreduce::cluster

@@ -15,6 +15,8 @@
 #include "mapreduce/cluster/coordinator_link.h"
 #include "mapreduce/cluster/embedded.h"
 #include "mapreduce/cluster/end_latch.h"
+#include "mapreduce/cluster/host_name.h"
+#include "mapreduce/cluster/leader_watch.h"
 #include "mapreduce/cluster/output_directory.h"
 #include "mapreduce/cluster/reduce_inputs.h"
 #include "mapreduce/cluster/scratch.h"
@@ -32,22 +34,24 @@ std::uint64_t Id(const plan::AttemptRef& attempt) {
   return static_cast<std::uint64_t>(attempt.id);
 }
 
-std::string HostName() {
-  char name[256] = {};
-  return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
-}
-
 /// Where the shuffle listens when the user does not say: near the directory when that is possible,
 /// and never beyond this machine.
-rpc::Address DefaultListen(const rpc::Address& coordinator, const std::string& directory) {
+rpc::Address DefaultListen(const Whereabouts& coordinator, const std::string& directory) {
   rpc::Address address;
   address.kind = rpc::Address::Kind::kUnix;
   address.path = directory + "/shuffle.sock";
-  if (coordinator.kind == rpc::Address::Kind::kUnix &&
+  const auto* known = std::get_if<rpc::Address>(&coordinator);
+  if (known != nullptr && known->kind == rpc::Address::Kind::kUnix &&
       address.path.size() <= rpc::Address::kUnixPathBytesMax) {
     return address;
   }
   return {rpc::Address::Kind::kTcp, {}, "127.0.0.1", 0};
+}
+
+/// Of a coordinator that a KV knows: none until it has said.
+std::vector<rpc::Address> FirstAddresses(const Whereabouts& coordinator) {
+  const auto* known = std::get_if<rpc::Address>(&coordinator);
+  return known == nullptr ? std::vector<rpc::Address>{} : std::vector{*known};
 }
 
 /// A reduce that was stopped in the middle of a fetch must not hold a thread for long.
@@ -56,12 +60,6 @@ rpc::ServerOptions ShuffleOptions() {
   options.keepalive_interval = absl::Milliseconds(kFetchStallMs);
   options.keepalive_timeout = absl::Milliseconds(kFetchStallMs);
   return options;
-}
-
-/// What others should connect to.
-rpc::Address Advertised(rpc::Address bound) {
-  if (bound.host == "0.0.0.0" || bound.host == "::") bound.host = HostName();
-  return bound;
 }
 
 }  // namespace
@@ -110,6 +108,7 @@ class Worker::Core final : public SlotPool::Listener {
   bool MayLeave(std::int64_t now) const;
   void Leave();
   absl::Status Listen();
+  absl::Status WatchLeader();
 
   // The session.
   void Register();
@@ -150,6 +149,7 @@ class Worker::Core final : public SlotPool::Listener {
   Fetcher fetcher_;
   ReduceInputs inputs_;
   CoordinatorLink link_;
+  std::unique_ptr<LeaderWatch> leader_watch_;
 
   std::map<JobId, OpenJob> jobs_;
   std::map<std::uint64_t, Running> attempts_;
@@ -197,7 +197,7 @@ Worker::Core::Core(WorkerOptions options, WorkerIdentity identity, ScratchDirect
                  failed->mutable_source()->set_corrupt(source.corrupt);
                  (void)Send(std::move(message));
                }}),
-      link_(options_.coordinator, &inbox_,
+      link_(FirstAddresses(options_.coordinator), &inbox_,
             {[this] { Register(); }, [this](v1::WorkerOrder order) { OnOrder(std::move(order)); },
              [this](const absl::Status&) { OnLost(); }}) {
   pool_ = std::make_unique<SlotPool>(
@@ -216,9 +216,20 @@ absl::Status Worker::Core::Start() {
   *place_.mutable_worker() = ToWire(identity_.ref());
   TRIREME_RETURN_IF_ERROR(AnnounceDirectory(scratch_.path(), &place_));
   TRIREME_RETURN_IF_ERROR(Listen());
-  place_.set_host(fmt::format("{}:{}", HostName(), ::getpid()));
+  place_.set_host(ProcessName());
   place_.set_shuffle_address(Advertised(shuffle_address_).ToString());
+  TRIREME_RETURN_IF_ERROR(WatchLeader());
   owner_ = std::thread([this] { Run(); });
+  return absl::OkStatus();
+}
+
+absl::Status Worker::Core::WatchLeader() {
+  const auto* kv = std::get_if<KvOptions>(&options_.coordinator);
+  if (kv == nullptr) return absl::OkStatus();
+  TRIREME_ASSIGN_OR_RETURN(
+      leader_watch_, LeaderWatch::Start(*kv, [this](const Leader& leader) {
+        Post([this, addresses = leader.addresses] { link_.SetAddresses(addresses); });
+      }));
   return absl::OkStatus();
 }
 
@@ -281,6 +292,7 @@ void Worker::Core::Leave() {
   shuffle_.Stop();
   server_.Stop();
   cleaner_.Stop();
+  leader_watch_.reset();
   if (!hung_) pool_.reset();
   scratch_.Remove();
   identity_.Forget();
@@ -398,6 +410,7 @@ void Worker::Core::OnAnswer(const v1::Answer& answer) {
     if (answer.lease_ms() > 0) lease_ms_ = answer.lease_ms();
     link_.set_lease_ms(lease_ms_);
     for (const auto& [sequence, report] : reports_) (void)link_.Send(report.second);
+    Beat();  // a coordinator that took over may have waited for the reports to give out more
     return;
   }
   if (outcome == Outcome::kUnknownWorker && registered_) Register();

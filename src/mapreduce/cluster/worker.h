@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "mapreduce/cluster/attempt.h"
+#include "mapreduce/cluster/whereabouts.h"
 #include "rpc/address.h"
 
 namespace trireme::mapreduce::cluster {
@@ -26,7 +27,7 @@ inline constexpr std::int64_t kDrainPatienceMs = 30'000;
 inline constexpr std::int64_t kStopPatienceMs = 3'000;
 
 struct WorkerOptions {
-  rpc::Address coordinator;
+  Whereabouts coordinator;
   std::optional<rpc::Address> listen;  ///< none: a socket in its directory, or a loopback port
   std::uint32_t slots = 0;             ///< 0: as many as cores
   std::uint64_t memory_bytes = 0;      ///< of all slots together; 0: half of the machine's
