@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/check.h"
-#include "mapreduce/cluster/journal.h"
+#include "mapreduce/cluster/file_journal.h"
 #include "mapreduce/cluster/wire.h"
 #include "trireme/mapreduce/v1/control.pb.h"
 #include "trireme/mapreduce/v1/journal.pb.h"

@@ -16,6 +16,7 @@
 /// DEADLINE_EXCEEDED say that no server answered in time, and which were tried; after a write ask
 /// MayHaveTakenEffect. Keys and values are any bytes; a key is not empty.
 
+#include <atomic>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -368,6 +369,8 @@ class Lease {
 struct LockOptions {
   absl::Duration timeout = absl::InfiniteDuration();  ///< Of waiting for the lock.
   absl::Duration ttl = kLeaseTtl;  ///< A holder that dies keeps others out for so long.
+  /// Looked at about three times in a ttl: once it is true the wait ends with CANCELLED.
+  const std::atomic<bool>* cancelled = nullptr;
 };
 
 /// A held lock. Waiters get it in the order in which they came. It is interoperable with etcd's own

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "CLI/CLI.hpp"
+#include "cli/cluster_flags.h"
 #include "cli/flags.h"
 #include "cli/interrupts.h"
 #include "cli/job_lists.h"
@@ -15,6 +16,7 @@
 #include "cli/run_command.h"
 #include "cli/say.h"
 #include "cli/show_report.h"
+#include "cli/whereabouts_of.h"
 #include "fmt/format.h"
 #include "mapreduce/cluster/client.h"
 #include "mapreduce/cluster/wire.h"
@@ -28,7 +30,7 @@ using mapreduce::cluster::Client;
 
 /// What the commands that ask a coordinator have in common.
 struct Question {
-  std::string coordinator;
+  ClusterFlags cluster;
   std::optional<std::uint64_t> job;
   bool json = false;
   bool quiet = false;
@@ -45,10 +47,10 @@ int ExitStatusOf(v1::JobState state) {
   }
 }
 
-absl::StatusOr<std::unique_ptr<Client>> Connect(const std::string& coordinator) {
-  const auto address = CoordinatorOf(coordinator);
-  if (!address.ok()) return address.status();
-  return Client::Create(*address);
+absl::StatusOr<std::unique_ptr<Client>> Connect(const ClusterFlags& cluster) {
+  const auto where = WhereaboutsOf(cluster);
+  if (!where.ok()) return where.status();
+  return Client::Create(*where);
 }
 
 int Status(const Question& question, Client& client) {
@@ -123,8 +125,8 @@ int Ask(const std::string& name, const Command& command, std::vector<std::string
   Question question;
   CLI::App app(command.help, "trireme mr " + name);
   app.set_help_flag("-h,--help", "show this and exit");
-  app.add_option("--coordinator", question.coordinator,
-                 "unix:/path or host:port (default: $TRIREME_COORDINATOR)");
+  AddClusterFlags(app, &question.cluster,
+                  "unix:/path or host:port (default: $TRIREME_COORDINATOR)");
   app.add_flag("--json", question.json, "for machines");
   if (name == "wait") app.add_flag("--quiet,-q", question.quiet, "show nothing");
   if (command.takes_job) {
@@ -133,7 +135,7 @@ int Ask(const std::string& name, const Command& command, std::vector<std::string
         ->required(command.needs_job);
   }
   if (const auto status = ParseArguments(app, std::move(arguments))) return *status;
-  const auto client = Connect(question.coordinator);
+  const auto client = Connect(question.cluster);
   if (!client.ok()) return WrongUse(client.status());
   return command.run(question, **client);
 }
@@ -148,7 +150,7 @@ int Submit(std::vector<std::string> arguments) {
     return kDone;
   }
   const RunOptions& options = std::get<RunOptions>(*parsed);
-  const auto client = Connect(options.coordinator);
+  const auto client = Connect(options.cluster);
   if (!client.ok()) return WrongUse(client.status());
   mapreduce::Files files(options.s3);
   const auto prepared = mapreduce::PrepareJob(options.request, files);
@@ -173,14 +175,14 @@ int RunClusterCommand(const std::string& command, std::vector<std::string> argum
   return FlushOutput(Ask(command, Commands().at(command), std::move(arguments)));
 }
 
-absl::StatusOr<mapreduce::JobReport> RunJobAt(const rpc::Address& address,
+absl::StatusOr<mapreduce::JobReport> RunJobAt(const mapreduce::cluster::Whereabouts& where,
                                               const RunOptions& options,
                                               std::function<void(std::uint64_t)> on_submitted) {
   mapreduce::Files files(options.s3);
   const auto prepared = mapreduce::PrepareJob(options.request, files);
   if (!prepared.ok()) return prepared.status();
   mapreduce::cluster::ClusterRunOptions cluster;
-  cluster.coordinator = address;
+  cluster.coordinator = where;
   cluster.interrupts = CatchInterrupts();
   cluster.on_submitted = std::move(on_submitted);
   ProgressBar bar(!options.quiet && !options.no_progress);
@@ -191,9 +193,9 @@ absl::StatusOr<mapreduce::JobReport> RunJobAt(const rpc::Address& address,
 }
 
 int RunJobOnCluster(const RunOptions& options) {
-  const auto address = CoordinatorOf(options.coordinator);
-  if (!address.ok()) return WrongUse(address.status());
-  const auto report = RunJobAt(*address, options, nullptr);
+  const auto where = WhereaboutsOf(options.cluster);
+  if (!where.ok()) return WrongUse(where.status());
+  const auto report = RunJobAt(*where, options, nullptr);
   if (!report.ok()) return WrongUse(report.status());
   return ShowReport(options, *report, ExitStatusOf(*report));
 }

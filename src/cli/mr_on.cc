@@ -20,6 +20,7 @@
 #include "cli/s3_flags.h"
 #include "cli/say.h"
 #include "cli/show_report.h"
+#include "cli/whereabouts_of.h"
 #include "fmt/format.h"
 #include "mapreduce/cluster/coordinator.h"
 #include "mapreduce/fs/files.h"
@@ -136,7 +137,8 @@ class Crew {
 /// The coordinator that the workers are to attach to: the user's, or one in this process.
 struct Meeting {
   std::unique_ptr<Coordinator> own;
-  rpc::Address address;
+  mapreduce::cluster::Whereabouts where;
+  std::vector<std::string> arguments;  ///< that lead a worker there
 };
 
 bool IsLoopback(const std::string& host) {
@@ -161,22 +163,27 @@ absl::StatusOr<rpc::Address> ListenAddress(const OnOptions& on) {
 
 absl::StatusOr<Meeting> Meet(const RunOptions& options, io::FileSystem* files) {
   Meeting meeting;
-  if (!options.coordinator.empty()) {
-    TRIREME_ASSIGN_OR_RETURN(meeting.address, CoordinatorOf(options.coordinator));
-    return meeting;
+  if (options.cluster.given()) {
+    TRIREME_ASSIGN_OR_RETURN(meeting.where, WhereaboutsOf(options.cluster));
+    if (options.cluster.coordinator.empty()) {
+      meeting.arguments = KvArguments(options.cluster.kv);
+      return meeting;
+    }
+  } else {
+    mapreduce::cluster::CoordinatorOptions coordinator;
+    TRIREME_ASSIGN_OR_RETURN(rpc::Address listen, ListenAddress(options.on));
+    coordinator.listen.push_back(std::move(listen));
+    coordinator.files = files;
+    TRIREME_ASSIGN_OR_RETURN(meeting.own, Coordinator::Start(std::move(coordinator)));
+    rpc::Address address = meeting.own->addresses().front();
+    if (address.host == "0.0.0.0" || address.host == "::") address.host = rpc::OwnHost();
+    meeting.where = std::move(address);
   }
-  mapreduce::cluster::CoordinatorOptions coordinator;
-  TRIREME_ASSIGN_OR_RETURN(rpc::Address listen, ListenAddress(options.on));
-  coordinator.listen.push_back(std::move(listen));
-  coordinator.files = files;
-  TRIREME_ASSIGN_OR_RETURN(meeting.own, Coordinator::Start(std::move(coordinator)));
-  meeting.address = meeting.own->addresses().front();
-  const std::string& host = meeting.address.host;
-  if (host == "0.0.0.0" || host == "::") meeting.address.host = rpc::OwnHost();
+  meeting.arguments = {"--coordinator", std::get<rpc::Address>(meeting.where).ToString()};
   return meeting;
 }
 
-launch::WorkerCommand CommandOf(const RunOptions& options, const rpc::Address& coordinator) {
+launch::WorkerCommand CommandOf(const RunOptions& options, const Meeting& meeting) {
   const bool own = std::holds_alternative<mapreduce::BinaryCode>(options.request.code);
   std::error_code error;
   std::string program = options.on.remote_program;
@@ -184,9 +191,11 @@ launch::WorkerCommand CommandOf(const RunOptions& options, const rpc::Address& c
   launch::WorkerCommand command;
   command.program = own ? std::vector<std::string>{program, "--as-worker"}
                         : std::vector<std::string>{program, "mr", "worker"};
-  command.arguments = {"--coordinator", coordinator.ToString(), "--leave-after",
-                       fmt::format("{}ms", options.on.patience_ms)};
-  if (coordinator.kind == rpc::Address::Kind::kTcp)
+  command.arguments = meeting.arguments;
+  command.arguments.insert(command.arguments.end(),
+                           {"--leave-after", fmt::format("{}ms", options.on.patience_ms)});
+  const auto* address = std::get_if<rpc::Address>(&meeting.where);
+  if (address == nullptr || address->kind == rpc::Address::Kind::kTcp)
     command.arguments.insert(command.arguments.end(), {"--listen", "auto"});
   if (!options.directory.empty()) {
     const auto directory = std::filesystem::absolute(options.directory, error).lexically_normal();
@@ -258,7 +267,7 @@ RunOptions AsWorkersSee(RunOptions options) {
 }
 
 /// Runs the job with its workers; they have left when it returns.
-int RunWithCrew(const RunOptions& options, const rpc::Address& coordinator,
+int RunWithCrew(const RunOptions& options, const mapreduce::cluster::Whereabouts& coordinator,
                 const LogDirectory& logs, std::unique_ptr<launch::Launcher> launcher) {
   Crew crew(std::move(launcher));
   const auto report =
@@ -284,8 +293,8 @@ int RunJobOn(const RunOptions& options) {
   if (!meeting.ok()) return WrongUse(meeting.status());
   const auto logs = LogDirectory::Make(options);
   if (!logs.ok()) return WrongUse(logs.status());
-  auto launcher = LauncherFor(options, *logs, CommandOf(options, meeting->address));
-  if (launcher.ok()) return RunWithCrew(options, meeting->address, *logs, *std::move(launcher));
+  auto launcher = LauncherFor(options, *logs, CommandOf(options, *meeting));
+  if (launcher.ok()) return RunWithCrew(options, meeting->where, *logs, *std::move(launcher));
   logs->Leave();
   return WrongUse(launcher.status());
 }

@@ -15,12 +15,14 @@
 
 #include "CLI/CLI.hpp"
 #include "base/status_macros.h"
+#include "cli/cluster_flags.h"
 #include "cli/command_table.h"
 #include "cli/flags.h"
 #include "cli/interrupts.h"
 #include "cli/run_command.h"
 #include "cli/s3_flags.h"
 #include "cli/say.h"
+#include "cli/whereabouts_of.h"
 #include "fmt/format.h"
 #include "io/process.h"
 #include "io/service_manager.h"
@@ -54,6 +56,8 @@ rpc::Address HttpAddressOf(const std::string& text) {
 
 /// A lease shorter than a few heartbeats and scheduling hiccups loses workers that are well.
 constexpr std::int64_t kWorkerLeaseMinMs = 100;
+/// Leases of a KV are whole seconds.
+constexpr std::int64_t kLeaderTtlMinMs = 1'000;
 
 /// Calls `on_interrupt` for each interrupt, until it is destroyed. Meanwhile it tells the service
 /// manager that all is well whenever `turns` has grown: a server whose owner thread hangs is not.
@@ -154,7 +158,7 @@ int Serve(CoordinatorOptions options, mapreduce::S3Options s3) {
 int Work(WorkerOptions options, bool stop_on_eof) {
   io::RaiseFileLimit();
   io::ServiceManager service = io::ServiceManager::FromEnvironment();
-  const std::string coordinator = options.coordinator.ToString();
+  const std::string coordinator = mapreduce::cluster::Describe(options.coordinator);
   auto started = Worker::Start(std::move(options));
   if (!started.ok()) return WrongUse(started.status());
   Worker& worker = **started;
@@ -176,21 +180,6 @@ int Work(WorkerOptions options, bool stop_on_eof) {
 }
 
 }  // namespace
-
-absl::StatusOr<rpc::Address> CoordinatorOf(const std::string& given) {
-  const char* fallback = std::getenv("TRIREME_COORDINATOR");
-  const std::string text = !given.empty() ? given : fallback != nullptr ? fallback : "";
-  if (text.empty()) {
-    return absl::InvalidArgumentError(
-        "no coordinator: give --coordinator ADDR (unix:/path or host:port), or set "
-        "TRIREME_COORDINATOR");
-  }
-  auto address = rpc::ParseAddress(text);
-  if (address.ok()) return address;
-  return absl::InvalidArgumentError(
-      fmt::format("{}: {}", given.empty() ? "TRIREME_COORDINATOR" : "--coordinator",
-                  std::string(address.status().message())));
-}
 
 std::optional<int> ParseArguments(CLI::App& app, std::vector<std::string> arguments) {
   if (Describe(app)) return kDone;
@@ -225,10 +214,31 @@ int RunCoordinator(std::vector<std::string> arguments) {
   app.add_flag("--http-admin", options.http_admin, "the pages may also cancel jobs");
   mapreduce::S3Options s3;
   AddS3Flags(app, &s3);
+  KvFlags kv;
+  AddKvFlags(app, &kv,
+             "remember jobs in this KV, with other coordinators standing by: host:port,...");
+  std::int64_t ttl_ms = mapreduce::cluster::kLeaderTtlMs;
+  AddTime(app, "--kv-ttl",
+          "another takes over when this one has not been heard of so long (default 2s)",
+          kLeaderTtlMinMs, [&](std::int64_t ms) { ttl_ms = ms; });
+  std::int64_t interval_ms = mapreduce::cluster::kKvWriteIntervalMs;
+  AddTime(app, "--kv-write-interval", "from one write to the KV to the next (default 100ms)", 0,
+          [&](std::int64_t ms) { interval_ms = ms; });
   AddTime(app, "--worker-lease", "a worker not heard of for so long is lost (default 3s)",
           kWorkerLeaseMinMs, [&](std::int64_t ms) { options.limits.worker_lease_ms = ms; });
   AddLogLevel(app);
   if (const auto status = ParseArguments(app, std::move(arguments))) return *status;
+  if (!kv.endpoints.empty()) {
+    if (!options.state_directory.empty()) {
+      return WrongUse(absl::InvalidArgumentError(
+          "--state and --kv: give one of them; with --kv the jobs are remembered there"));
+    }
+    auto kv_options = KvOptionsOf(kv);
+    if (!kv_options.ok()) return WrongUse(kv_options.status());
+    options.kv = *std::move(kv_options);
+    options.kv->leader_ttl_ms = ttl_ms;
+    options.kv->write_interval_ms = interval_ms;
+  }
   options.limits.attempt_unlisted_ms = options.limits.worker_lease_ms / 2;
   io::RaiseFileLimit();
   return Serve(std::move(options), std::move(s3));
@@ -237,8 +247,10 @@ int RunCoordinator(std::vector<std::string> arguments) {
 /// Where the shuffle listens when the user leaves it to us: the address from which this machine
 /// reaches the coordinator.
 absl::Status ListenTowards(WorkerOptions* options) {
-  if (options->coordinator.kind != rpc::Address::Kind::kTcp) return absl::OkStatus();
-  TRIREME_ASSIGN_OR_RETURN(std::string host, rpc::HostTowards(options->coordinator));
+  TRIREME_ASSIGN_OR_RETURN(const rpc::Address there,
+                           mapreduce::cluster::Towards(options->coordinator));
+  if (there.kind != rpc::Address::Kind::kTcp) return absl::OkStatus();
+  TRIREME_ASSIGN_OR_RETURN(std::string host, rpc::HostTowards(there));
   options->listen = rpc::Address{rpc::Address::Kind::kTcp, {}, std::move(host), 0};
   return absl::OkStatus();
 }
@@ -247,10 +259,9 @@ int RunWorker(std::vector<std::string> arguments) {
   WorkerOptions options;
   CLI::App app("Runs a worker of a cluster.", "trireme mr worker");
   app.set_help_flag("-h,--help", "show this and exit");
-  std::string coordinator;
+  ClusterFlags cluster;
   bool listen_towards = false, stop_on_eof = false;
-  app.add_option("--coordinator", coordinator,
-                 "unix:/path or host:port (default: $TRIREME_COORDINATOR)");
+  AddClusterFlags(app, &cluster, "unix:/path or host:port (default: $TRIREME_COORDINATOR)");
   app.add_option_function<std::string>(
       "--listen",
       [&](const std::string& text) {
@@ -284,9 +295,9 @@ int RunWorker(std::vector<std::string> arguments) {
                "fetch over the network even what lies on this machine");
   AddLogLevel(app);
   if (const auto status = ParseArguments(app, std::move(arguments))) return *status;
-  const auto address = CoordinatorOf(coordinator);
-  if (!address.ok()) return WrongUse(address.status());
-  options.coordinator = *address;
+  auto where = WhereaboutsOf(cluster);
+  if (!where.ok()) return WrongUse(where.status());
+  options.coordinator = *std::move(where);
   if (listen_towards) {
     if (const absl::Status listen = ListenTowards(&options); !listen.ok()) return WrongUse(listen);
   }

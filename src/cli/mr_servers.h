@@ -4,9 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/statusor.h"
-#include "rpc/address.h"
-
 namespace CLI {
 class App;
 }
@@ -16,9 +13,6 @@ namespace trireme::cli {
 
 int RunCoordinator(std::vector<std::string> arguments);
 int RunWorker(std::vector<std::string> arguments);
-
-/// The coordinator's address: what --coordinator says, or $TRIREME_COORDINATOR when it is empty.
-absl::StatusOr<rpc::Address> CoordinatorOf(const std::string& given);
 
 /// An exit status when that is all there is to do: help was asked for, or the arguments are wrong
 /// and one line said so.

@@ -38,7 +38,7 @@ int RunJob(const RunOptions& options) {
   io::RaiseFileLimit();
   if (const auto report = CheckReport(options); !report.ok()) return WrongUse(report);
   if (!options.on.target.empty()) return RunJobOn(options);
-  if (!options.coordinator.empty()) return RunJobOnCluster(options);
+  if (options.cluster.given()) return RunJobOnCluster(options);
   // For as long as the process: see EmbeddedOptions.
   static auto* const files = new mapreduce::Files(options.s3);
   mapreduce::EmbeddedOptions embedded;

@@ -117,7 +117,7 @@ class RunParser {
             "on a cluster: where map outputs go, s3://BUCKET/PREFIX, so that workers may be "
             "lost (default: they stay on the workers)")
         ->type_name("URL");
-    app_.add_option("--coordinator", options_.coordinator, CoordinatorHelp())->type_name("ADDR");
+    AddClusterFlags(app_, &options_.cluster, CoordinatorHelp());
     AddNumber(app_, "--priority", "on a cluster: greater goes first (default 0)",
               std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max(),
               [this](auto n) { request().priority = static_cast<std::int32_t>(n); });

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "cli/cluster_flags.h"
 #include "cli/on_options.h"
 #include "mapreduce/cluster/job_request.h"
 #include "mapreduce/fs/s3_options.h"
@@ -17,7 +18,7 @@ struct RunOptions {
   std::uint32_t slots = 0;         ///< 0: as many as cores
   std::uint64_t memory_bytes = 0;  ///< 0: the default
   std::string directory;
-  std::string coordinator;  ///< empty: run here
+  ClusterFlags cluster;  ///< not given: run here
   OnOptions on;
   mapreduce::S3Options s3;
   std::string report;  ///< an HTML file to write; empty: none

@@ -134,6 +134,7 @@ class ClusterTest(unittest.TestCase):
         self.coordinator = None
         self.address = None
         self.http = None
+        self.kv = None  # endpoints, of a cluster that has one
         self.addCleanup(self.remove)
 
     def remove(self):
@@ -178,10 +179,16 @@ class ClusterTest(unittest.TestCase):
             self.http = self.coordinator.line("pages on ")
         return self.coordinator
 
+    @property
+    def where(self):
+        """The flags that name the coordinator, or the KV that knows it."""
+        return ["--kv", self.kv] if self.kv else ["--coordinator", self.address]
+
     def start_worker(self, *arguments, slots=1, coordinator=None, env=None):
         name = "w%d" % len(self.workers)
-        worker = self.start(["worker", "--coordinator", coordinator or self.address, "--slots",
-                             str(slots), "--dir", self.path(name), *arguments], name, env)
+        where = ["--coordinator", coordinator] if coordinator else self.where
+        worker = self.start(["worker", *where, "--slots", str(slots), "--dir", self.path(name),
+                             *arguments], name, env)
         worker.directory = self.path(name)
         worker.pid = worker.process.pid
         self.workers.append(worker)
@@ -204,19 +211,18 @@ class ClusterTest(unittest.TestCase):
         return done
 
     def ask(self, command, *arguments, **options):
-        return json.loads(self.trireme(command, *map(str, arguments), "--coordinator",
-                                       self.address, "--json", **options).stdout)
+        return json.loads(self.trireme(command, *map(str, arguments), *self.where, "--json",
+                                       **options).stdout)
 
     def status(self, job=None):
         return self.ask("status", *([] if job is None else [job]))
 
     def submit(self, *arguments, env=None):
-        return int(self.trireme("submit", *arguments, "--coordinator", self.address,
-                                env=env).stdout)
+        return int(self.trireme("submit", *arguments, *self.where, env=env).stdout)
 
     def wait(self, job, check=0):
-        return json.loads(self.trireme("wait", str(job), "--quiet", "--json", "--coordinator",
-                                       self.address, check=check).stdout)
+        return json.loads(self.trireme("wait", str(job), "--quiet", "--json", *self.where,
+                                       check=check).stdout)
 
     def worker_of(self, name):
         """The test's worker whom the coordinator calls so."""

@@ -55,7 +55,7 @@ absl::StatusOr<Leadership> Client::Campaign(std::string_view name, std::string_v
       auto ownership,
       internal::Ownership::Enter(core_, name, value, options.ttl,
                                  std::min(options.timeout, core_->options().call_timeout)));
-  TRIREME_RETURN_IF_ERROR(ownership->AwaitTurn(deadline - absl::Now()));
+  TRIREME_RETURN_IF_ERROR(ownership->AwaitTurn(deadline - absl::Now(), options.cancelled));
   return Leadership(std::move(ownership));
 }
 

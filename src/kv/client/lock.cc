@@ -55,7 +55,7 @@ absl::StatusOr<Lock> Client::Acquire(std::string_view name, LockOptions options)
   TRIREME_ASSIGN_OR_RETURN(auto ownership,
                            internal::Ownership::Enter(core_, name, "", options.ttl,
                                                       CallTimeout(*core_, options.timeout)));
-  TRIREME_RETURN_IF_ERROR(ownership->AwaitTurn(deadline - absl::Now()));
+  TRIREME_RETURN_IF_ERROR(ownership->AwaitTurn(deadline - absl::Now(), options.cancelled));
   return Lock(std::move(ownership));
 }
 

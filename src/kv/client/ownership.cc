@@ -83,7 +83,7 @@ absl::StatusOr<bool> Ownership::IsFirst(absl::Duration timeout) {
   return !turn.before.has_value();
 }
 
-absl::Status Ownership::AwaitTurn(absl::Duration timeout) {
+absl::Status Ownership::AwaitTurn(absl::Duration timeout, const std::atomic<bool>* cancelled) {
   const absl::Time deadline = absl::Now() + timeout;
   while (true) {
     const absl::Duration remaining = deadline - absl::Now();
@@ -92,6 +92,7 @@ absl::Status Ownership::AwaitTurn(absl::Duration timeout) {
                                                      prefix_.substr(0, prefix_.size() - 1),
                                                      absl::FormatDuration(timeout)));
     }
+    if (cancelled != nullptr && *cancelled) return absl::CancelledError("the wait was given up");
     if (!lease_->alive()) return Lost();
     const absl::StatusOr<Turn> turn = LookBefore(std::min(remaining, lease_->ttl()));
     if (!turn.ok() && !IsPassing(turn.status())) return turn.status();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -28,8 +29,8 @@ class Ownership {
   ~Ownership();  // Leaves, without waiting.
 
   /// Waits for those before. DEADLINE_EXCEEDED: they were there for all of `timeout`; UNAVAILABLE:
-  /// the lease was lost meanwhile.
-  absl::Status AwaitTurn(absl::Duration timeout);
+  /// the lease was lost meanwhile; CANCELLED: `cancelled`, which may be null, has become true.
+  absl::Status AwaitTurn(absl::Duration timeout, const std::atomic<bool>* cancelled);
   /// Whether nobody is before.
   absl::StatusOr<bool> IsFirst(absl::Duration timeout);
 

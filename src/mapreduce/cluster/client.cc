@@ -15,7 +15,7 @@
 #include "fmt/format.h"
 #include "mapreduce/cluster/coordinator.h"
 #include "mapreduce/cluster/wire.h"
-#include "trireme/mapreduce/v1/control.trireme.h"
+#include "rpc/metadata.h"
 
 namespace trireme::mapreduce::cluster {
 namespace {
@@ -82,33 +82,99 @@ v1::JobDefinition DefinitionOf(const PreparedJob& prepared) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Client>> Client::Create(const rpc::Address& address) {
-  rpc::ChannelOptions options;
-  options.receive_message_bytes_max = kSubmissionBytesMax;
-  options.send_queue_bytes_max = kSubmissionBytesMax;
-  options.reconnect_delay_max = absl::Milliseconds(500);
-  TRIREME_ASSIGN_OR_RETURN(auto channel, rpc::Channel::Create(address, options));
-  return std::unique_ptr<Client>(new Client(address, std::move(channel)));
+absl::StatusOr<std::unique_ptr<Client>> Client::Create(const Whereabouts& where) {
+  std::unique_ptr<Client> client(new Client());
+  if (const auto* address = std::get_if<rpc::Address>(&where)) {
+    client->given_ = {*address};
+    TRIREME_RETURN_IF_ERROR(client->Reach({*address}));
+    return client;
+  }
+  // A leader that cannot be connected to is tried by the calls, which say why.
+  const auto reach = [self = client.get()](const Leader& leader) {
+    self->Reach(leader.addresses).IgnoreError();
+  };
+  TRIREME_ASSIGN_OR_RETURN(client->leader_watch_,
+                           LeaderWatch::Start(std::get<KvOptions>(where), reach));
+  TRIREME_ASSIGN_OR_RETURN(const Leader leader, client->leader_watch_->Await(kReachPatienceMs));
+  if (client->moves() == 0) TRIREME_RETURN_IF_ERROR(client->Reach(leader.addresses));
+  return client;
+}
+
+Client::~Client() {
+  leader_watch_.reset();  // it calls Reach
+}
+
+std::pair<std::shared_ptr<rpc::Channel>, std::uint64_t> Client::Channel() const {
+  const std::lock_guard lock(mutex_);
+  return {channel_, moves_};
+}
+
+absl::Status Client::Reach(std::vector<rpc::Address> addresses) {
+  {
+    const std::lock_guard lock(mutex_);
+    addresses_ = std::move(addresses);
+    next_address_ = 0;
+  }
+  return Connect();
+}
+
+/// To the next of the addresses. Calls under way on the old channel end at once.
+absl::Status Client::Connect() {
+  std::shared_ptr<rpc::Channel> old;
+  {
+    const std::lock_guard lock(mutex_);
+    rpc::ChannelOptions options;
+    options.receive_message_bytes_max = kSubmissionBytesMax;
+    options.send_queue_bytes_max = kSubmissionBytesMax;
+    options.reconnect_delay_max = absl::Milliseconds(500);
+    TRIREME_ASSIGN_OR_RETURN(
+        auto channel,
+        rpc::Channel::Create(addresses_[next_address_++ % addresses_.size()], options));
+    old = std::exchange(channel_, std::move(channel));
+    ++moves_;
+  }
+  if (old != nullptr) old->Close();
+  return absl::OkStatus();
+}
+
+/// Whoever was asked does not answer, or says that another leads.
+void Client::TryAnother(const rpc::ReplyMetadata& metadata) {
+  const std::string* hint = rpc::FindMetadata(metadata.trailing, kLeaderMetadata);
+  std::vector<rpc::Address> addresses = ParseAddresses(hint == nullptr ? "" : *hint);
+  if (!addresses.empty() && !given_.empty()) {
+    addresses.insert(addresses.end(), given_.begin(), given_.end());
+    return Reach(std::move(addresses)).IgnoreError();
+  }
+  std::unique_lock lock(mutex_);
+  if (addresses_.size() < 2) return;
+  lock.unlock();
+  Connect().IgnoreError();
 }
 
 absl::Status Client::Explain(const absl::Status& status) const {
   if (!Unreachable(status)) return status;
+  const std::string where = Channel().first->address().ToString();
   return absl::UnavailableError(
       fmt::format("no coordinator answers at {}: {} (start one with `trireme mr coordinator "
                   "--listen {}`)",
-                  address_.ToString(), std::string(status.message()), address_.ToString()));
+                  where, std::string(status.message()), where));
 }
 
-/// A coordinator that is being restarted is there again soon.
+/// A coordinator that is being restarted, or another that takes over, is there again soon.
 template <class Call>
-auto Client::Retry(Call call) -> decltype(call()) {
+auto Client::Retry(Call call) -> decltype(call(std::declval<Stub>(), nullptr)) {
   const auto deadline = Clock::now() + std::chrono::milliseconds(kReachPatienceMs);
   for (;;) {
-    auto reply = call();
-    if (reply.ok() || !Unreachable(reply.status()) || Clock::now() >= deadline) {
-      if (!reply.ok()) return Explain(reply.status());
-      return reply;
+    const auto [channel, moves_before] = Channel();
+    rpc::ReplyMetadata metadata;
+    auto reply = call(Stub(channel), &metadata);
+    if (reply.ok()) return reply;
+    const bool moved = moves() != moves_before;
+    if (!(moved || Unreachable(reply.status())) || Clock::now() >= deadline) {
+      return Explain(reply.status());
     }
+    if (moved) continue;
+    TryAnother(metadata);
     std::this_thread::sleep_for(kRetryDelay);
   }
 }
@@ -124,8 +190,9 @@ absl::StatusOr<std::uint64_t> Client::Submit(const PreparedJob& prepared) {
         fmt::format("the job's {} splits take more than {} bytes: use a larger --split-size",
                     prepared.splits.size(), kSubmissionBytesMax));
   }
-  const auto reply = Retry(
-      [&] { return v1::CoordinatorStub(channel_).SubmitJob(request, {.timeout = kCallTimeout}); });
+  const auto reply = Retry([&](const Stub& stub, rpc::ReplyMetadata* metadata) {
+    return stub.SubmitJob(request, {.timeout = kCallTimeout}, metadata);
+  });
   if (!reply.ok()) return reply.status();
   return reply->job();
 }
@@ -133,32 +200,36 @@ absl::StatusOr<std::uint64_t> Client::Submit(const PreparedJob& prepared) {
 absl::StatusOr<v1::JobStatus> Client::Status(std::uint64_t job) {
   v1::JobRequest request;
   request.set_job(job);
-  return Retry(
-      [&] { return v1::CoordinatorStub(channel_).GetJob(request, {.timeout = kCallTimeout}); });
+  return Retry([&](const Stub& stub, rpc::ReplyMetadata* metadata) {
+    return stub.GetJob(request, {.timeout = kCallTimeout}, metadata);
+  });
 }
 
 absl::StatusOr<v1::JobStatus> Client::Cancel(std::uint64_t job) {
   v1::JobRequest request;
   request.set_job(job);
-  return Retry(
-      [&] { return v1::CoordinatorStub(channel_).CancelJob(request, {.timeout = kCallTimeout}); });
+  return Retry([&](const Stub& stub, rpc::ReplyMetadata* metadata) {
+    return stub.CancelJob(request, {.timeout = kCallTimeout}, metadata);
+  });
 }
 
 absl::StatusOr<v1::ListJobsReply> Client::Jobs() {
-  return Retry(
-      [&] { return v1::CoordinatorStub(channel_).ListJobs({}, {.timeout = kCallTimeout}); });
+  return Retry([&](const Stub& stub, rpc::ReplyMetadata* metadata) {
+    return stub.ListJobs({}, {.timeout = kCallTimeout}, metadata);
+  });
 }
 
 absl::StatusOr<v1::ListWorkersReply> Client::Workers() {
-  return Retry(
-      [&] { return v1::CoordinatorStub(channel_).ListWorkers({}, {.timeout = kCallTimeout}); });
+  return Retry([&](const Stub& stub, rpc::ReplyMetadata* metadata) {
+    return stub.ListWorkers({}, {.timeout = kCallTimeout}, metadata);
+  });
 }
 
 absl::StatusOr<v1::Timeline> Client::Timeline(std::uint64_t job) {
   v1::JobRequest request;
   request.set_job(job);
-  return Retry([&] {
-    return v1::CoordinatorStub(channel_).GetTimeline(request, {.timeout = kCallTimeout});
+  return Retry([&](const Stub& stub, rpc::ReplyMetadata* metadata) {
+    return stub.GetTimeline(request, {.timeout = kCallTimeout}, metadata);
   });
 }
 
@@ -190,7 +261,8 @@ absl::StatusOr<v1::JobStatus> Client::Follow(std::uint64_t job, const OnStatus& 
       absl::UnknownError("the coordinator said nothing of the job");
   absl::Status end;
   for (;;) {
-    auto stream = v1::CoordinatorStub(channel_).WaitJob(request, {.timeout = kFollowCallTimeout});
+    const auto [channel, moves_before] = Channel();
+    auto stream = Stub(channel).WaitJob(request, {.timeout = kFollowCallTimeout});
     {
       const std::lock_guard lock(mutex);
       current = &stream;
@@ -208,7 +280,10 @@ absl::StatusOr<v1::JobStatus> Client::Follow(std::uint64_t job, const OnStatus& 
       current = nullptr;
     }
     const bool patient = Clock::now() - heard < std::chrono::milliseconds(kFollowPatienceMs);
-    if (left || end.ok() || !Unreachable(end) || !patient) break;
+    const bool moved = moves() != moves_before;
+    if (left || end.ok() || !(moved || Unreachable(end)) || !patient) break;
+    if (moved) continue;
+    TryAnother(stream.reply_metadata());
     std::this_thread::sleep_for(kRetryDelay);
   }
   over = true;

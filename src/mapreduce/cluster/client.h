@@ -4,13 +4,19 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "mapreduce/cluster/job_report.h"
 #include "mapreduce/cluster/job_request.h"
+#include "mapreduce/cluster/leader_watch.h"
+#include "mapreduce/cluster/whereabouts.h"
 #include "rpc/address.h"
 #include "rpc/channel.h"
 #include "trireme/mapreduce/v1/control.pb.h"
+#include "trireme/mapreduce/v1/control.trireme.h"
 
 namespace trireme::mapreduce::cluster {
 
@@ -20,10 +26,11 @@ inline constexpr std::int64_t kReachPatienceMs = 5'000;
 inline constexpr std::int64_t kFollowPatienceMs = 60'000;
 
 /// A user of a coordinator. Blocking calls; thread-safe. Errors are one line for the user and name
-/// the address.
+/// the address. Where a KV says who leads, calls go to that coordinator, and again to the next.
 class Client {
  public:
-  [[nodiscard]] static absl::StatusOr<std::unique_ptr<Client>> Create(const rpc::Address& address);
+  [[nodiscard]] static absl::StatusOr<std::unique_ptr<Client>> Create(const Whereabouts& where);
+  ~Client();
 
   /// Sent again when the answer is lost; makes one job all the same.
   [[nodiscard]] absl::StatusOr<std::uint64_t> Submit(const PreparedJob& prepared);
@@ -42,18 +49,29 @@ class Client {
                                                      const std::function<void()>& on_interrupt);
 
  private:
-  Client(rpc::Address address, std::shared_ptr<rpc::Channel> channel)
-      : address_(std::move(address)), channel_(std::move(channel)) {}
+  Client() = default;
+  using Stub = v1::CoordinatorStub;
   template <class Call>
-  auto Retry(Call call) -> decltype(call());
+  auto Retry(Call call) -> decltype(call(std::declval<Stub>(), nullptr));
   absl::Status Explain(const absl::Status& status) const;
+  /// The channel to ask now, and how often it was replaced before.
+  std::pair<std::shared_ptr<rpc::Channel>, std::uint64_t> Channel() const;
+  std::uint64_t moves() const { return Channel().second; }
+  absl::Status Reach(std::vector<rpc::Address> addresses);
+  absl::Status Connect();
+  void TryAnother(const rpc::ReplyMetadata& metadata);
 
-  const rpc::Address address_;
+  mutable std::mutex mutex_;
+  std::vector<rpc::Address> given_;      // Guarded by mutex_, as the next four.
+  std::vector<rpc::Address> addresses_;  // the channel goes to one of them
+  std::size_t next_address_ = 0;
   std::shared_ptr<rpc::Channel> channel_;
+  std::uint64_t moves_ = 0;
+  std::unique_ptr<LeaderWatch> leader_watch_;
 };
 
 struct ClusterRunOptions {
-  rpc::Address coordinator;
+  Whereabouts coordinator;
   /// Counts up: 1 cancels the job, 2 leaves at once. May be null.
   const std::atomic<int>* interrupts = nullptr;
   std::function<void(const JobProgress&)> on_progress = nullptr;

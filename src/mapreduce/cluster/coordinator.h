@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "io/file_system.h"
+#include "mapreduce/cluster/kv_options.h"
 #include "mapreduce/plan/limits.h"
 #include "rpc/address.h"
 
@@ -20,16 +21,23 @@ inline constexpr std::size_t kWorkerMessageBytesMax = 64u << 20;
 /// The owner thread reviews leases and watchers this often when nothing happens.
 inline constexpr int kTickMs = 50;
 
+/// How long a new leader waits for the workers that the last one knew before it gives out attempts.
+inline constexpr plan::TimeMs kGatherMs = 500;
+
 struct CoordinatorOptions {
   std::vector<rpc::Address> listen;
   std::optional<rpc::Address> http;  ///< of the pages
   bool http_admin = false;           ///< the pages may cancel jobs
   std::string state_directory;       ///< empty: nothing is kept, a restart forgets all jobs
+  /// Instead of the directory: one of any number of coordinators that share a KV. It stands by
+  /// until it is elected.
+  std::optional<KvOptions> kv;
   plan::Limits limits;
   io::FileSystem* files = nullptr;  ///< where output directories are
 };
 
-/// A running coordinator: sockets and threads around a Master. Thread-safe.
+/// A running coordinator: sockets and threads around a Master, which is there while it leads.
+/// Thread-safe.
 class Coordinator {
  public:
   /// Reads the state, listens, and goes on where the last life stopped. Errors are one line for

@@ -5,6 +5,8 @@
 
 #include "fmt/format.h"
 #include "mapreduce/cluster/coordinator.h"
+#include "mapreduce/cluster/leader_watch.h"
+#include "rpc/metadata.h"
 
 namespace trireme::mapreduce::cluster {
 
@@ -20,9 +22,11 @@ class CoordinatorLink::Handler final : public rpc::StreamHandler<v1::WorkerOrder
           link->OnOrder(generation, std::move(order));
         });
   }
-  void OnDone(absl::Status status, rpc::Metadata) override {
-    (void)owner_->Post([link = link_, generation = generation_, status = std::move(status)] {
-      link->OnDone(generation, status);
+  void OnDone(absl::Status status, rpc::Metadata trailing) override {
+    const std::string* hint = rpc::FindMetadata(trailing, kLeaderMetadata);
+    (void)owner_->Post([link = link_, generation = generation_, status = std::move(status),
+                        hint = ParseAddresses(hint == nullptr ? "" : *hint)] {
+      link->OnDone(generation, status, hint);
     });
   }
 
@@ -32,8 +36,12 @@ class CoordinatorLink::Handler final : public rpc::StreamHandler<v1::WorkerOrder
   const std::uint64_t generation_;
 };
 
-CoordinatorLink::CoordinatorLink(rpc::Address address, OwnerQueue* owner, Callbacks callbacks)
-    : address_(std::move(address)), owner_(owner), callbacks_(std::move(callbacks)) {}
+CoordinatorLink::CoordinatorLink(std::vector<rpc::Address> addresses, OwnerQueue* owner,
+                                 Callbacks callbacks)
+    : configured_(std::move(addresses)),
+      addresses_(configured_),
+      owner_(owner),
+      callbacks_(std::move(callbacks)) {}
 
 CoordinatorLink::~CoordinatorLink() {
   if (channel_ != nullptr) channel_->Close();
@@ -50,15 +58,25 @@ void CoordinatorLink::Tick(std::int64_t now_ms) {
   }
 }
 
+void CoordinatorLink::SetAddresses(std::vector<rpc::Address> addresses) {
+  addresses_ = std::move(addresses);
+  next_address_ = 0;
+  delay_max_ms_ = kLeaderAttachDelayMaxMs;
+  delay_ms_ = kAttachDelayMinMs;
+  if (stream_) Drop(absl::UnavailableError("another coordinator leads"));
+  next_try_ms_ = 0;
+}
+
 // A new channel each time: the old connection may be one that swallows everything.
 void CoordinatorLink::Attach(std::int64_t now_ms) {
+  if (addresses_.empty()) return;
   next_try_ms_ = now_ms + delay_ms_;
-  delay_ms_ = std::min(delay_ms_ * 2, kAttachDelayMaxMs);
+  delay_ms_ = std::min(delay_ms_ * 2, delay_max_ms_);
   rpc::ChannelOptions options;
   options.receive_message_bytes_max = kSubmissionBytesMax;
   options.send_queue_bytes_max = kSubmissionBytesMax;
   options.connect_timeout = absl::Milliseconds(lease_ms_);
-  auto channel = rpc::Channel::Create(address_, options);
+  auto channel = rpc::Channel::Create(addresses_[next_address_++ % addresses_.size()], options);
   if (!channel.ok()) return;
   channel_ = *std::move(channel);
   heard_ms_ = now_ms;
@@ -89,8 +107,14 @@ void CoordinatorLink::OnOrder(std::uint64_t generation, v1::WorkerOrder order) {
   callbacks_.on_order(std::move(order));
 }
 
-void CoordinatorLink::OnDone(std::uint64_t generation, const absl::Status& status) {
-  if (generation == generation_ && stream_) Drop(status);
+void CoordinatorLink::OnDone(std::uint64_t generation, const absl::Status& status,
+                             const std::vector<rpc::Address>& hint) {
+  if (generation != generation_ || !stream_) return;
+  Drop(status);
+  if (hint.empty() || configured_.empty()) return;
+  addresses_ = hint;  // and then those that were given, should the hint be old
+  addresses_.insert(addresses_.end(), configured_.begin(), configured_.end());
+  next_address_ = 0;
 }
 
 }  // namespace trireme::mapreduce::cluster

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "mapreduce/cluster/owner_queue.h"
@@ -17,6 +18,8 @@ namespace trireme::mapreduce::cluster {
 /// Waits between two tries to reach the coordinator: doubled from the first to the second.
 inline constexpr std::int64_t kAttachDelayMinMs = 50;
 inline constexpr std::int64_t kAttachDelayMaxMs = 1'000;
+/// The same where a KV says who leads: that one is there, or will be at once.
+inline constexpr std::int64_t kLeaderAttachDelayMaxMs = 200;
 /// The lease until the coordinator has told its own.
 inline constexpr std::int64_t kFirstLeaseMs = 3'000;
 
@@ -31,7 +34,8 @@ class CoordinatorLink {
     std::function<void(const absl::Status&)> on_lost;
   };
 
-  CoordinatorLink(rpc::Address address, OwnerQueue* owner, Callbacks callbacks);
+  /// Tries the addresses in turn. None: waits for SetAddresses.
+  CoordinatorLink(std::vector<rpc::Address> addresses, OwnerQueue* owner, Callbacks callbacks);
   ~CoordinatorLink();
   CoordinatorLink(const CoordinatorLink&) = delete;
   CoordinatorLink& operator=(const CoordinatorLink&) = delete;
@@ -40,6 +44,8 @@ class CoordinatorLink {
   void Tick(std::int64_t now_ms);
   /// False when there is no stream: the message is dropped.
   bool Send(const v1::WorkerMessage& message);
+  /// Another coordinator leads: attaches there with the next Tick.
+  void SetAddresses(std::vector<rpc::Address> addresses);
   void set_lease_ms(std::int64_t lease_ms) { lease_ms_ = lease_ms; }
   bool attached() const { return stream_.has_value(); }
 
@@ -48,9 +54,13 @@ class CoordinatorLink {
   void Attach(std::int64_t now_ms);
   void Drop(const absl::Status& why);
   void OnOrder(std::uint64_t generation, v1::WorkerOrder order);
-  void OnDone(std::uint64_t generation, const absl::Status& status);
+  void OnDone(std::uint64_t generation, const absl::Status& status,
+              const std::vector<rpc::Address>& hint);
 
-  const rpc::Address address_;
+  const std::vector<rpc::Address> configured_;
+  std::vector<rpc::Address> addresses_;
+  std::size_t next_address_ = 0;
+  std::int64_t delay_max_ms_ = kAttachDelayMaxMs;
   OwnerQueue* const owner_;
   const Callbacks callbacks_;
   std::shared_ptr<rpc::Channel> channel_;

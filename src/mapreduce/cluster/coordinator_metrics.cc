@@ -243,4 +243,16 @@ void AppendState(MetricsPage& page, const v1::ListJobsReply& jobs,
   AppendWorkers(page, workers);
 }
 
+void AppendLeadership(io::MetricsPage& page, const LeadershipFacts& facts) {
+  page.Gauge("trireme_mr_leader", "1 while this coordinator leads, 0 while it stands by.",
+             facts.leads ? 1 : 0);
+  page.Gauge("trireme_mr_fence", "Fence of its leadership; 0 while it stands by.",
+             static_cast<double>(facts.fence));
+  page.Counter("trireme_mr_kv_writes_total",
+               "Transactions of the journal that this process sent to the KV.",
+               static_cast<double>(facts.kv_writes));
+  page.Counter("trireme_mr_failovers_total", "Times that this process took over.",
+               static_cast<double>(facts.terms));
+}
+
 }  // namespace trireme::mapreduce::cluster

@@ -86,4 +86,13 @@ class TurnTimes {
 void AppendState(io::MetricsPage& page, const v1::ListJobsReply& jobs,
                  const v1::ListWorkersReply& workers);
 
+/// What a coordinator with a KV knows of its part.
+struct LeadershipFacts {
+  bool leads = false;
+  std::uint64_t fence = 0;      ///< of its leadership
+  std::uint64_t kv_writes = 0;  ///< of this process
+  std::uint64_t terms = 0;      ///< times that this process was elected
+};
+void AppendLeadership(io::MetricsPage& page, const LeadershipFacts& facts);
+
 }  // namespace trireme::mapreduce::cluster

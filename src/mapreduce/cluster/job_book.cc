@@ -125,12 +125,12 @@ void JobBook::Replay(const v1::JournalRecord& record) {
       break;
     case v1::JournalRecord::kOutputReady:
       if (JobEntry* entry = Find(JobId{record.output_ready().job()}); entry != nullptr) {
-        entry->output_ready = true;
+        entry->output_made = entry->output_ready = true;
       }
       break;
     case v1::JournalRecord::kJobFinished:
       if (JobEntry* entry = Find(JobId{record.job_finished().job()}); entry != nullptr) {
-        entry->finished = true;
+        entry->finished = entry->announced = true;
         entry->elapsed_ms = record.job_finished().elapsed_ms();
         const std::string& error = record.job_finished().error();
         if (!error.empty()) entry->finish_error = absl::UnknownError(error);
@@ -173,7 +173,7 @@ void JobBook::Checkpoint(std::vector<v1::JournalRecord>* to) const {
 
 void JobBook::CheckpointFinished(std::vector<v1::JournalRecord>* to) const {
   for (const auto& [id, entry] : jobs_) {
-    if (entry.output_ready) to->push_back(MakeOutputReady(id));
+    if (entry.output_made) to->push_back(MakeOutputReady(id));
     if (entry.finished) to->push_back(MakeJobFinished(id, entry));
   }
 }

@@ -44,10 +44,14 @@ struct JobEntry {
   /// What they last said on standard error, the newest last.
   std::deque<std::pair<plan::AttemptId, std::string>> stderr_tails;
   bool closed = false;  ///< the job has ended
-  /// Its output directory has been made; no attempt starts before that.
+  /// Its output directory has been made.
+  bool output_made = false;
+  /// And that is on record; no attempt starts before.
   bool output_ready = false;
   /// The job's end has been carried out: its `_SUCCESS` written or its output removed.
   bool finished = false;
+  /// And that is on record: others may hear of it.
+  bool announced = false;
   absl::Status finish_error;
   std::int64_t elapsed_ms = 0;  ///< once finished
 

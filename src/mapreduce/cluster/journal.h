@@ -1,72 +1,47 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "io/file.h"
 
-/// The coordinator's journal as a file of checksummed frames; docs/formats/journal.md defines it.
 namespace trireme::mapreduce::cluster {
 
-inline constexpr std::size_t kJournalHeaderBytes = 24;
-inline constexpr std::size_t kJournalFrameBytesMax = 1u << 30;
-/// A journal below this is not worth compacting, nor one that has not grown by this factor since.
-inline constexpr std::uint64_t kCompactBytesMin = 4u << 20;
-inline constexpr std::uint64_t kCompactGrowth = 4;
+/// Names a batch: they are counted from 1 in each life. 0: none.
+using JournalToken = std::uint64_t;
 
-/// Owns a state directory for as long as it lives. One thread.
+/// Where a master writes what it must not forget: a file (FileJournal) or a KV (KvJournal).
+/// Durability is a value: what depends on a batch is attached to its token. One thread.
 class Journal {
  public:
-  struct Opened {
-    std::unique_ptr<Journal> journal;
-    std::vector<std::string> batches;  ///< payloads, oldest first
-    std::uint64_t torn_bytes = 0;      ///< cut off the end: nobody has heard of them
-  };
+  virtual ~Journal() = default;
 
-  /// Makes the directory if need be, locks it, reads the journal and cuts a torn tail.
-  /// FAILED_PRECONDITION when another coordinator holds the directory; DATA_LOSS, with the file and
-  /// the offset, for damage that no crash explains.
-  [[nodiscard]] static absl::StatusOr<Opened> Open(const std::string& directory);
+  /// `urgent`: others wait for it, a phase has changed.
+  [[nodiscard]] virtual absl::StatusOr<JournalToken> Append(std::string payload, bool urgent) = 0;
+  /// Every batch up to here is found by the next life.
+  virtual JournalToken durable() const = 0;
+  /// Carries on what is under way, once a turn. Not OK, as after any failed call: nothing can be
+  /// written any more and nothing may be promised. ABORTED: as another has taken over.
+  [[nodiscard]] virtual absl::Status Advance() { return absl::OkStatus(); }
+  /// Milliseconds until Advance has something to do by itself.
+  virtual std::optional<std::int64_t> PatienceMs() const { return std::nullopt; }
 
-  ~Journal();
-  Journal(const Journal&) = delete;
-  Journal& operator=(const Journal&) = delete;
+  virtual bool WantsCompaction() const = 0;
+  /// Replaces everything by `payloads`, which restore all that was appended.
+  [[nodiscard]] virtual absl::Status Compact(std::vector<std::string> payloads) = 0;
 
-  /// Appends one batch and makes it durable. After a failure every later call fails with the same
-  /// status: what is on the disk is unknown.
-  [[nodiscard]] absl::Status Append(std::string_view payload);
-
-  bool WantsCompaction() const;
-  /// Replaces everything by `payloads`, atomically. A failure poisons as that of Append.
-  [[nodiscard]] absl::Status Compact(const std::vector<std::string>& payloads);
-
-  std::uint64_t bytes() const { return end_; }
-  const std::string& path() const { return path_; }
-
- private:
-  Journal(std::string directory, int lock_fd);
-  absl::Status Load(Opened* to);
-  absl::Status AppendFrame(std::string_view payload);
-  absl::Status WriteCompacted(const std::vector<std::string>& payloads);
-
-  const std::string directory_;
-  const std::string path_;
-  const int lock_fd_;
-  int fd_ = -1;
-  std::uint64_t end_ = 0;
-  std::uint64_t compacted_bytes_ = 0;
-  absl::Status poisoned_;
+  /// RESOURCE_EXHAUSTED, with one line for the user, when a batch of so many bytes is too much.
+  [[nodiscard]] virtual absl::Status CheckRoom(std::size_t) const { return absl::OkStatus(); }
+  virtual std::uint64_t bytes() const = 0;
+  /// Writes that others see: none for a file.
+  virtual std::uint64_t writes() const { return 0; }
+  /// What errors call it.
+  virtual const std::string& path() const = 0;
 };
-
-/// What a journal's bytes hold; exposed for tests and fuzzers. `end` is where the valid part ends.
-[[nodiscard]] absl::Status ParseJournal(std::string_view bytes, std::string_view path,
-                                        std::vector<std::string>* batches, std::uint64_t* end);
-/// One frame for the place `offset`.
-std::string MakeJournalFrame(std::string_view payload, std::uint64_t offset);
 
 }  // namespace trireme::mapreduce::cluster

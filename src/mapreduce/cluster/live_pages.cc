@@ -97,7 +97,8 @@ void LivePages::Register(rpc::Server& http) {
     overview_.Add(request, std::move(to));
     changed_.notify_all();
   });
-  for (const char* name : {"base.css", "base.js", "chart.js", "mr.js", "mr_job.js", "mr_parts.js"}) {
+  for (const char* name :
+       {"base.css", "base.js", "chart.js", "mr.js", "mr_job.js", "mr_parts.js"}) {
     web::HandleGet(http, fmt::format("/web/{}", name), rules_,
                    [name](const auto&, const Responder& to) { web::SendAsset(*to, name); });
   }
@@ -134,8 +135,11 @@ void LivePages::ServeJob(const rpc::HttpRequest& request, const Responder& to) {
 }
 
 void LivePages::Cancel(std::uint64_t job, const Responder& to) {
-  const bool asked = on_owner_([job, to](Master& master) {
-    master.Cancel(plan::JobId{job}, [to](const absl::StatusOr<v1::JobStatus>& status) {
+  const bool asked = on_owner_([job, to](Master* master, const std::string& standby_of) {
+    if (master == nullptr) {
+      return web::SendText(*to, 503, "this coordinator is a standby of " + standby_of + "\n");
+    }
+    master->Cancel(plan::JobId{job}, [to](const absl::StatusOr<v1::JobStatus>& status) {
       if (status.ok()) return web::SendText(*to, 200, "cancelled\n");
       web::SendText(*to, 409, std::string(status.status().message()) + "\n");
     });
@@ -223,8 +227,8 @@ void LivePages::TakeSample(const Overview& overview) {
   for (const v1::WorkerStatus& worker : overview.workers.workers()) {
     if (worker.alive()) slots += worker.slots(), busy += worker.busy();
   }
-  // What a restarted coordinator finds was not done in its first second.
-  if (!std::exchange(sampled_, true)) sum = {};
+  // What a restarted coordinator, or one that takes over, finds was not done in its first second.
+  if (!std::exchange(sampled_, overview.standby_of.empty())) sum = {};
   history_.Add(UnixMs(), {static_cast<double>(sum.map_bytes), static_cast<double>(sum.reduce_bytes),
                           static_cast<double>(sum.tasks), static_cast<double>(busy),
                           static_cast<double>(slots)});
@@ -233,7 +237,8 @@ void LivePages::TakeSample(const Overview& overview) {
 // ---- The owner's state
 
 template <class Result>
-std::optional<Result> LivePages::FromOwner(std::function<Result(Master&)> read) {
+std::optional<Result> LivePages::FromOwner(
+    std::function<Result(Master*, const std::string& standby_of)> read) {
   struct Answer {
     std::mutex mutex;
     std::condition_variable changed;
@@ -241,14 +246,15 @@ std::optional<Result> LivePages::FromOwner(std::function<Result(Master&)> read) 
     Clock::duration cost{};
   };
   auto answer = std::make_shared<Answer>();
-  const bool asked = on_owner_([answer, read = std::move(read)](Master& master) {
-    const auto began = Clock::now();
-    Result result = read(master);
-    const std::lock_guard lock(answer->mutex);
-    answer->cost = Clock::now() - began;
-    answer->result = std::move(result);
-    answer->changed.notify_all();
-  });
+  const bool asked =
+      on_owner_([answer, read = std::move(read)](Master* master, const std::string& standby_of) {
+        const auto began = Clock::now();
+        Result result = read(master, standby_of);
+        const std::lock_guard lock(answer->mutex);
+        answer->cost = Clock::now() - began;
+        answer->result = std::move(result);
+        answer->changed.notify_all();
+      });
   if (!asked) return std::nullopt;
   std::unique_lock lock(answer->mutex);
   while (!answer->result) {
@@ -261,8 +267,11 @@ std::optional<Result> LivePages::FromOwner(std::function<Result(Master&)> read) 
 }
 
 std::optional<Overview> LivePages::TakeOverview() {
-  auto taken = FromOwner<Overview>([](Master& master) {
+  auto taken = FromOwner<Overview>([](Master* leads, const std::string& standby_of) {
     Overview overview;
+    overview.standby_of = standby_of;
+    if (leads == nullptr) return overview;
+    Master& master = *leads;
     const std::vector<plan::JobId> ids = master.JobIds();
     overview.jobs_left_out = std::max(ids.size(), kPageJobsMax) - kPageJobsMax;
     for (std::size_t i = overview.jobs_left_out; i < ids.size(); ++i) {
@@ -282,7 +291,10 @@ std::optional<Overview> LivePages::TakeOverview() {
 
 std::optional<v1::Timeline> LivePages::TakeTimeline(std::uint64_t job) {
   auto taken = FromOwner<absl::StatusOr<v1::Timeline>>(
-      [job](Master& master) { return master.Timeline(plan::JobId{job}); });
+      [job](Master* master, const std::string& standby_of) -> absl::StatusOr<v1::Timeline> {
+        if (master == nullptr) return absl::UnavailableError("standby of " + standby_of);
+        return master->Timeline(plan::JobId{job});
+      });
   if (!taken || !taken->ok()) return std::nullopt;
   return **std::move(taken);
 }

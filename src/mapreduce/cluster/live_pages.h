@@ -34,8 +34,10 @@ inline constexpr std::size_t kPageLogLinesKept = 500;
 /// and sends them on a thread of its own, while somebody looks. docs/pages.md.
 class LivePages {
  public:
+  /// Called with null by a coordinator that stands by, and with who leads.
+  using Work = absl::AnyInvocable<void(Master*, std::string standby_of)>;
   /// Runs it on the owner thread; false: it cannot.
-  using OnOwner = std::function<bool(absl::AnyInvocable<void(Master&)>)>;
+  using OnOwner = std::function<bool(Work)>;
 
   LivePages(rpc::Server& http, const web::PageRules& rules, OnOwner on_owner);
   ~LivePages() { Stop(); }
@@ -71,7 +73,8 @@ class LivePages {
 
   /// What `read` says on the owner thread. Empty: it ends.
   template <class Result>
-  std::optional<Result> FromOwner(std::function<Result(Master&)> read);
+  std::optional<Result> FromOwner(
+      std::function<Result(Master*, const std::string& standby_of)> read);
   std::optional<Overview> TakeOverview();
   std::optional<v1::Timeline> TakeTimeline(std::uint64_t job);
 

@@ -13,15 +13,16 @@ namespace trireme::mapreduce::cluster {
 using plan::JobId;
 using plan::Outcome;
 
-Master::Master(plan::Limits limits, Hands hands, std::unique_ptr<Journal> journal)
+Master::Master(plan::Limits limits, Hands hands, std::shared_ptr<Journal> journal)
     : hands_(std::move(hands)), journal_(std::move(journal)), planner_(limits) {}
 
-absl::StatusOr<std::unique_ptr<Master>> Master::Create(plan::Limits limits, Hands hands,
-                                                       Journal::Opened opened) {
-  std::unique_ptr<Master> master(new Master(limits, std::move(hands), std::move(opened.journal)));
-  if (!opened.batches.empty()) {
-    TRIREME_RETURN_IF_ERROR(master->Replay(opened.batches, master->journal_->path()));
+absl::StatusOr<std::shared_ptr<Master>> Master::Create(plan::Limits limits, Hands hands,
+                                                       Past past) {
+  std::shared_ptr<Master> master(new Master(limits, std::move(hands), std::move(past.journal)));
+  if (!past.batches.empty()) {
+    TRIREME_RETURN_IF_ERROR(master->Replay(past.batches, master->journal_->path()));
   }
+  if (past.gather_ms > 0) master->BeginGathering(past.gather_ms);
   return master;
 }
 
@@ -35,6 +36,7 @@ absl::Status Master::Replay(const std::vector<std::string>& batches, const std::
     }
     for (const v1::JournalRecord& record : batch.records()) {
       book_.Replay(record);
+      roster_.Replay(record);
       if (auto known = FromWire(record)) records.push_back(*std::move(known));
     }
   }
@@ -46,10 +48,13 @@ absl::Status Master::Replay(const std::vector<std::string>& batches, const std::
 
 void Master::Receive(const std::shared_ptr<Session>& session, v1::WorkerMessage message) {
   const bool registers = message.body_case() == v1::WorkerMessage::kRegister;
+  if (registers && gather_until_ms_ != 0) return Gather(session, std::move(message));
   const Outcome outcome =
       session->registered || registers ? Handle(session, message) : Outcome::kUnknownWorker;
   if (outcome == Outcome::kOk) counts_.OnMessage(message);
-  Answer(session, message.sequence(), outcome, registers ? planner_.limits().worker_lease_ms : 0);
+  const bool promise = message.has_succeeded() || message.has_commit();
+  Answer(session, message.sequence(), outcome, promise,
+         registers ? planner_.limits().worker_lease_ms : 0);
   if (registers && outcome == Outcome::kOk) ReleaseForgotten(session, message.register_());
 }
 
@@ -79,6 +84,7 @@ Outcome Master::Handle(const std::shared_ptr<Session>& session, v1::WorkerMessag
                                     source.map_attempt, source.corrupt});
     }
     case v1::WorkerMessage::kGoodbye:
+      StrikeOff(worker.id);
       return Step(plan::WorkerGone{worker});
     default:
       return Outcome::kInvalid;
@@ -103,6 +109,7 @@ Outcome Master::Register(const std::shared_ptr<Session>& session, const v1::Regi
     before->registered = false;
     before->link->Close(absl::AbortedError("the worker has attached anew"));
   }
+  Enrol(event.worker);
   TellPlace(message.place());
   return outcome;
 }
@@ -114,7 +121,7 @@ void Master::TellPlace(const v1::WorkerPlace& place) {
     if (session->placed.empty()) continue;
     v1::WorkerOrder order;
     *order.mutable_outputs()->add_places() = place;
-    answers_.push_back([session = session, order] { session->link->Send(order); });
+    Say([session = session, order](const absl::Status&) { session->link->Send(order); });
   }
 }
 
@@ -128,7 +135,9 @@ void Master::ReleaseForgotten(const std::shared_ptr<Session>& session,
     }
     v1::WorkerOrder order;
     order.mutable_release()->set_job(job);
-    answers_.push_back([session, order] { session->link->Send(order); });
+    Promise([session, order](const absl::Status& closed) {
+      if (closed.ok()) session->link->Send(order);
+    });
   }
 }
 
@@ -154,6 +163,7 @@ Outcome Master::Succeed(const Session& session, const v1::AttemptSucceeded& mess
 
 void Master::Detach(const std::shared_ptr<Session>& session) {
   session->running.clear();
+  std::erase_if(gathered_, [&](const auto& each) { return each.first == session; });
   if (!session->registered) return;
   io::Log(io::LogLevel::kInfo, "worker detached", {{"worker", plan::Describe(session->worker)}});
   const auto found = sessions_.find(session->worker.id);
@@ -161,12 +171,14 @@ void Master::Detach(const std::shared_ptr<Session>& session) {
 }
 
 void Master::Answer(const std::shared_ptr<Session>& session, std::uint64_t sequence,
-                    Outcome outcome, plan::TimeMs lease_ms) {
+                    Outcome outcome, bool promise, plan::TimeMs lease_ms) {
   v1::WorkerOrder order;
   order.mutable_answer()->set_sequence(sequence);
   order.mutable_answer()->set_outcome(ToWire(outcome));
   order.mutable_answer()->set_lease_ms(lease_ms);
-  answers_.push_back([session, order] { session->link->Send(order); });
+  said_.push_back({promise, [session, order](const absl::Status& closed) {
+                     if (closed.ok()) session->link->Send(order);
+                   }});
 }
 
 Master::Session* Master::FindSession(plan::WorkerRef worker) const {
@@ -181,59 +193,7 @@ const v1::WorkerPlace* Master::FindPlace(plan::WorkerRef worker) const {
   return &found->second;
 }
 
-// ---- The turn's end
-
-void Master::Tick() {
-  planner_.Tick(hands_.now());
-  TellWatchers();
-}
-
-absl::Status Master::EndTurn() {
-  plan::Output output = planner_.TakeOutput();
-  TRIREME_RETURN_IF_ERROR(Write(output.records));
-  for (Done& answer : std::exchange(answers_, {})) answer();
-  for (const plan::Action& action : output.actions) CarryOut(action);
-  return journal_ != nullptr && journal_->WantsCompaction() ? Compact() : absl::OkStatus();
-}
-
-absl::Status Master::Write(const std::vector<plan::JournalRecord>& records) {
-  for (const plan::JournalRecord& record : records) {
-    counts_.OnRecord(record);
-    if (const auto* forgotten = std::get_if<plan::JobForgotten>(&record)) {
-      book_.Forget(forgotten->job);
-    }
-  }
-  v1::JournalBatch batch;
-  for (v1::JournalRecord& record : std::exchange(records_, {})) {
-    *batch.add_records() = std::move(record);
-  }
-  if (journal_ == nullptr) return absl::OkStatus();
-  for (const plan::JournalRecord& record : records) *batch.add_records() = ToWire(record);
-  if (batch.records().empty()) return absl::OkStatus();
-  const std::string payload = batch.SerializeAsString();
-  counts_.OnJournalWrite(payload.size());
-  return journal_->Append(payload);
-}
-
-absl::Status Master::Compact() {
-  std::vector<v1::JournalRecord> records;
-  book_.Checkpoint(&records);
-  for (const plan::JournalRecord& record : planner_.Checkpoint()) records.push_back(ToWire(record));
-  book_.CheckpointFinished(&records);
-  std::vector<std::string> payloads;
-  v1::JournalBatch batch;
-  std::size_t bytes = 0;
-  for (std::size_t i = 0; i < records.size(); ++i) {
-    bytes += records[i].ByteSizeLong();
-    *batch.add_records() = std::move(records[i]);
-    if (bytes < kCheckpointFrameBytes && i + 1 < records.size()) continue;
-    payloads.push_back(batch.SerializeAsString());
-    batch.Clear();
-    bytes = 0;
-  }
-  counts_.OnCompaction();
-  return journal_->Compact(payloads);
-}
+// ---- What the plan says
 
 void Master::CarryOut(const plan::Action& action) {
   const bool is_state = std::holds_alternative<plan::JobStateChanged>(action);
@@ -330,42 +290,64 @@ void Master::Do(const plan::JobStateChanged& action) {
   if (!entry->finished) Finish(action.job, action.state == plan::JobState::kSucceeded);
 }
 
+JobOutput Master::OutputOf(JobId job) const {
+  const v1::JobDefinition& definition = book_.Find(job)->definition;
+  return {definition.output_directory(), definition.submission(),
+          definition.intermediate_directory()};
+}
+
 // Only once the job is on record: otherwise a coordinator that dies leaves a directory that nobody
 // owns.
 void Master::MakeOutput(JobId job) {
-  hands_.make_output(book_.Find(job)->definition.output_directory(),
-                     [this, job](const absl::Status& status) { OnOutputMade(job, status); });
+  hands_.make_output(OutputOf(job), [self = shared_from_this(), job](const absl::Status& status) {
+    if (self->closed_.ok()) self->OnOutputMade(job, status);
+  });
 }
 
 void Master::OnOutputMade(JobId job, const absl::Status& status) {
   JobEntry* entry = book_.Find(job);
-  if (entry == nullptr || entry->closed) return;
+  if (entry == nullptr || entry->closed || absl::IsCancelled(status)) return;
   if (!status.ok()) {
     entry->finish_error = status;
     (void)Step(plan::JobCancelled{job});
     return;
   }
-  entry->output_ready = true;
   records_.push_back(MakeOutputReady(job));
-  answers_.push_back([this, job] {
-    const auto held = held_.extract(job);
-    if (held.empty()) return;
-    for (const plan::AssignAttempt& action : held.mapped()) Do(action);
+  entry->output_made = true;
+  Promise([this, job](const absl::Status& closed) {
+    if (closed.ok()) OnOutputReady(job);
   });
 }
 
+/// It is on record: whatever is in the directory from now on is the job's.
+void Master::OnOutputReady(JobId job) {
+  JobEntry* entry = book_.Find(job);
+  if (entry == nullptr) return;
+  entry->output_ready = true;
+  const auto held = held_.extract(job);
+  if (held.empty()) return;
+  for (const plan::AssignAttempt& action : held.mapped()) Do(action);
+}
+
 void Master::Finish(JobId job, bool keep) {
-  const v1::JobDefinition& definition = book_.Find(job)->definition;
-  hands_.finish_output(definition.output_directory(), definition.intermediate_directory(), keep,
-                       [this, job](const absl::Status& status) {
-                         JobEntry* entry = book_.Find(job);
-                         if (entry == nullptr) return;
-                         entry->finished = true;
-                         if (!status.ok()) entry->finish_error = status;
-                         entry->elapsed_ms = UnixMs() - entry->definition.submitted_unix_ms();
-                         records_.push_back(MakeJobFinished(job, *entry));
-                         answers_.push_back([this] { TellWatchers(); });
+  hands_.finish_output(OutputOf(job), keep,
+                       [self = shared_from_this(), job](const absl::Status& status) {
+                         if (self->closed_.ok()) self->OnFinished(job, status);
                        });
+}
+
+void Master::OnFinished(JobId job, const absl::Status& status) {
+  JobEntry* entry = book_.Find(job);
+  if (entry == nullptr || absl::IsCancelled(status)) return;  // another leads, and does it
+  entry->finished = true;
+  if (!status.ok()) entry->finish_error = status;
+  entry->elapsed_ms = UnixMs() - entry->definition.submitted_unix_ms();
+  records_.push_back(MakeJobFinished(job, *entry));
+  Promise([this, job](const absl::Status& closed) {
+    if (!closed.ok()) return;
+    if (JobEntry* known = book_.Find(job); known != nullptr) known->announced = true;
+    TellWatchers();
+  });
 }
 
 void Master::Do(const plan::ReleaseJob& action) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -13,6 +14,8 @@
 #include "mapreduce/cluster/coordinator_metrics.h"
 #include "mapreduce/cluster/job_book.h"
 #include "mapreduce/cluster/journal.h"
+#include "mapreduce/cluster/output_keeper.h"
+#include "mapreduce/cluster/roster.h"
 #include "mapreduce/cluster/wire.h"
 #include "mapreduce/plan/planner.h"
 
@@ -45,10 +48,13 @@ inline constexpr std::size_t kCheckpointFrameBytes = 4u << 20;
 
 /// The coordinator without its sockets and threads: the plan, its journal, the workers' sessions,
 /// the jobs' books. Every method is the owner thread's. Calls gather what is to be written, done
-/// and answered; EndTurn does it: journal first, then answers and orders.
-class Master {
+/// and answered; EndTurn does it. What promises something (a success is counted, a commit is
+/// granted, a job is accepted or over) goes out when the journal has made it durable; what promises
+/// nothing (a heartbeat's answer, a further attempt) does not wait for that.
+class Master : public std::enable_shared_from_this<Master> {
  public:
-  using Done = absl::AnyInvocable<void()>;
+  /// Not OK: this master has been closed, and the promise is not made.
+  using Done = absl::AnyInvocable<void(const absl::Status& closed)>;
 
   /// What the master needs done elsewhere.
   struct Hands {
@@ -59,12 +65,19 @@ class Master {
     std::function<void(std::string directory, bool overwrite,
                        absl::AnyInvocable<void(absl::Status)> done)>
         check_output;
-    std::function<void(std::string directory, absl::AnyInvocable<void(absl::Status)> done)>
-        make_output;
-    /// `intermediate` is removed, unless it is empty.
-    std::function<void(std::string directory, std::string intermediate, bool keep,
-                       absl::AnyInvocable<void(absl::Status)> done)>
+    /// The job's intermediate directory is removed, unless its name is empty.
+    std::function<void(JobOutput output, absl::AnyInvocable<void(absl::Status)> done)> make_output;
+    std::function<void(JobOutput output, bool keep, absl::AnyInvocable<void(absl::Status)> done)>
         finish_output;
+  };
+
+  /// Where it goes on.
+  struct Past {
+    std::shared_ptr<Journal> journal;  ///< Null for a coordinator that keeps nothing.
+    std::vector<std::string> batches;
+    /// How long the workers that the last life knew are waited for before any attempt is given
+    /// out. Above 0 the journal says who they are.
+    plan::TimeMs gather_ms = 0;
   };
 
   struct Session {
@@ -77,10 +90,8 @@ class Master {
     std::vector<v1::AttemptProgress> running;
   };
 
-  /// `opened` is null for a coordinator that keeps nothing.
-  [[nodiscard]] static absl::StatusOr<std::unique_ptr<Master>> Create(plan::Limits limits,
-                                                                      Hands hands,
-                                                                      Journal::Opened opened);
+  [[nodiscard]] static absl::StatusOr<std::shared_ptr<Master>> Create(plan::Limits limits,
+                                                                      Hands hands, Past past);
 
   // Workers.
   void Receive(const std::shared_ptr<Session>& session, v1::WorkerMessage message);
@@ -98,8 +109,14 @@ class Master {
   absl::StatusOr<v1::Timeline> Timeline(plan::JobId job) const;
 
   void Tick();
-  /// Not OK: the journal failed. Nothing was answered; the coordinator must stop.
+  /// Not OK: the journal failed, nothing was promised; the coordinator must stop, or, when it is
+  /// ABORTED, close this master, as another leads.
   [[nodiscard]] absl::Status EndTurn();
+  /// When the next turn is due if nothing happens.
+  plan::TimeMs PatienceMs() const;
+  /// Breaks every promise that waits, with `why`, and sends everybody away. Nothing is asked of it
+  /// afterwards; what it has begun elsewhere may still come back.
+  void Close(const absl::Status& why);
 
   /// Cuts the journal down to what restores this state; EndTurn does it when it is worth while.
   /// Between turns only.
@@ -109,6 +126,7 @@ class Master {
   std::uint64_t journal_bytes() const { return journal_ ? journal_->bytes() : 0; }
   /// Of jobs, tasks and workers, in Prometheus's text format.
   void AppendMetrics(io::MetricsPage& page);
+  std::uint64_t journal_writes() const { return journal_ ? journal_->writes() : 0; }
 
  private:
   struct Watched {
@@ -117,12 +135,18 @@ class Master {
     std::string last;
   };
 
-  Master(plan::Limits limits, Hands hands, std::unique_ptr<Journal> journal);
+  /// What is said at the turn's end.
+  struct Said {
+    bool promise = false;
+    Done done;
+  };
+
+  Master(plan::Limits limits, Hands hands, std::shared_ptr<Journal> journal);
   absl::Status Replay(const std::vector<std::string>& batches, const std::string& path);
 
   plan::Outcome Step(const plan::Event& event) { return planner_.Step(hands_.now(), event); }
   void Answer(const std::shared_ptr<Session>& session, std::uint64_t sequence,
-              plan::Outcome outcome, plan::TimeMs lease_ms = 0);
+              plan::Outcome outcome, bool promise, plan::TimeMs lease_ms = 0);
   plan::Outcome Handle(const std::shared_ptr<Session>& session, v1::WorkerMessage& message);
   plan::Outcome Register(const std::shared_ptr<Session>& session, const v1::Register& message);
   plan::Outcome Beat(Session& session, v1::Heartbeat& message);
@@ -134,7 +158,22 @@ class Master {
              absl::AnyInvocable<void(absl::StatusOr<v1::SubmitJobReply>)> reply);
   absl::Status Validate(const v1::JobSpec& spec, v1::JobDefinition* definition) const;
 
+  // Gathering.
+  void BeginGathering(plan::TimeMs gather_ms);
+  void Gather(const std::shared_ptr<Session>& session, v1::WorkerMessage message);
+  void EndGathering();
+  void Enrol(plan::WorkerRef worker);
+  void StrikeOff(plan::WorkerId worker);
+
+  // The turn's end.
   absl::Status Write(const std::vector<plan::JournalRecord>& records);
+  void Promise(Done done) { said_.push_back({true, std::move(done)}); }
+  void Say(Done done) { said_.push_back({false, std::move(done)}); }
+  void Deliver(Said said);
+  bool AllDurable() const { return journal_ == nullptr || journal_->durable() == appended_; }
+  bool MayGo(bool promise) const;
+  absl::Status Keep();
+  static bool PromisesNothing(const plan::Action& action);
   void CarryOut(const plan::Action& action);
   void Do(const plan::AssignAttempt& action);
   void Do(const plan::CancelAttempt& action);
@@ -143,8 +182,11 @@ class Master {
   void Do(const plan::ReleaseJob& action);
   void Open(Session& session, plan::JobId job);
   void TellOutputs(Session& session, plan::JobId job);
+  JobOutput OutputOf(plan::JobId job) const;
   void MakeOutput(plan::JobId job);
   void OnOutputMade(plan::JobId job, const absl::Status& status);
+  void OnOutputReady(plan::JobId job);
+  void OnFinished(plan::JobId job, const absl::Status& status);
   void Finish(plan::JobId job, bool keep);
   Session* FindSession(plan::WorkerRef worker) const;
   const v1::WorkerPlace* FindPlace(plan::WorkerRef worker) const;
@@ -155,7 +197,8 @@ class Master {
   bool TellWatcher(const v1::JobStatus& status, bool ended, Watched& watched) const;
 
   Hands hands_;
-  std::unique_ptr<Journal> journal_;
+  std::shared_ptr<Journal> journal_;
+  JournalToken appended_ = 0;
   plan::Planner planner_;
   JobBook book_;
   std::map<plan::WorkerId, std::shared_ptr<Session>> sessions_;
@@ -165,7 +208,20 @@ class Master {
   /// Assignments of jobs whose output directory is being made.
   std::map<plan::JobId, std::vector<plan::AssignAttempt>> held_;
   std::vector<v1::JournalRecord> records_;  ///< the shell's own of this turn
-  std::vector<Done> answers_;
+  std::vector<Said> said_;
+  struct Waiting {
+    JournalToken token = 0;
+    Done done;
+  };
+  std::deque<Waiting> promises_;  ///< by token
+  absl::Status closed_;
+
+  // Of a coordinator with a KV.
+  bool keeps_roster_ = false;
+  Roster roster_;
+  plan::TimeMs gather_until_ms_ = 0;  ///< 0: not gathering
+  std::set<plan::WorkerId> awaited_;
+  std::vector<std::pair<std::shared_ptr<Session>, v1::WorkerMessage>> gathered_;
   CoordinatorCounts counts_;
 };
 

@@ -60,26 +60,31 @@ void Master::Submit(v1::SubmitJobRequest request,
   v1::JobDefinition definition;
   if (definition.ParseFromString(request.spec().definition())) {
     if (const auto known = book_.FindSubmission(definition.submission())) {
-      answers_.push_back(
-          [reply = std::move(reply), job = *known]() mutable { reply(ReplyFor(job)); });
+      Promise([reply = std::move(reply), job = *known](const absl::Status& closed) mutable {
+        closed.ok() ? reply(ReplyFor(job)) : reply(closed);
+      });
       return;
     }
   }
-  if (absl::Status valid = Validate(request.spec(), &definition); !valid.ok()) {
-    answers_.push_back([reply = std::move(reply), valid]() mutable { reply(valid); });
+  absl::Status valid = Validate(request.spec(), &definition);
+  if (valid.ok() && journal_ != nullptr) valid = journal_->CheckRoom(request.ByteSizeLong());
+  if (!valid.ok()) {
+    Say([reply = std::move(reply), valid](const absl::Status&) mutable { reply(valid); });
     return;
   }
   const std::string directory = definition.output_directory();
   const bool overwrite = request.overwrite();
   checking_.insert(directory);
-  hands_.check_output(
-      directory, overwrite,
-      [this, directory, request = std::move(request),
-       reply = std::move(reply)](absl::Status status) mutable {
-        checking_.erase(directory);
-        if (status.ok()) return Admit(std::move(request), std::move(reply));
-        answers_.push_back([reply = std::move(reply), status]() mutable { reply(status); });
-      });
+  hands_.check_output(directory, overwrite,
+                      [self = shared_from_this(), directory, request = std::move(request),
+                       reply = std::move(reply)](absl::Status status) mutable {
+                        self->checking_.erase(directory);
+                        if (!self->closed_.ok()) return reply(self->closed_);
+                        if (status.ok()) return self->Admit(std::move(request), std::move(reply));
+                        self->Say([reply = std::move(reply), status](const absl::Status&) mutable {
+                          reply(status);
+                        });
+                      });
 }
 
 void Master::Admit(v1::SubmitJobRequest request,
@@ -98,13 +103,14 @@ void Master::Admit(v1::SubmitJobRequest request,
   } else {
     result = absl::InvalidArgumentError(fmt::format("the job is {}", plan::Name(outcome)));
   }
-  answers_.push_back(
-      [reply = std::move(reply), result = std::move(result)]() mutable { reply(result); });
+  Promise([reply = std::move(reply), result = std::move(result)](
+              const absl::Status& closed) mutable { closed.ok() ? reply(result) : reply(closed); });
 }
 
 void Master::Cancel(JobId job, absl::AnyInvocable<void(absl::StatusOr<v1::JobStatus>)> reply) {
   const Outcome outcome = Step(plan::JobCancelled{job});
-  answers_.push_back([this, job, outcome, reply = std::move(reply)]() mutable {
+  Promise([this, job, outcome, reply = std::move(reply)](const absl::Status& closed) mutable {
+    if (!closed.ok()) return reply(closed);
     if (outcome == Outcome::kUnknownJob) return reply(NoSuchJob(job));
     const auto snapshot = planner_.Snapshot(job);
     if (outcome == Outcome::kDuplicate && snapshot &&
@@ -149,11 +155,11 @@ v1::JobStatus Master::StatusOf(const plan::JobSnapshot& snapshot, const JobEntry
     }
   }
   if (plan::HasEnded(snapshot.state)) {
-    to.set_elapsed_ms(entry.finished ? entry.elapsed_ms
-                                     : UnixMs() - entry.definition.submitted_unix_ms());
+    to.set_elapsed_ms(entry.announced ? entry.elapsed_ms
+                                      : UnixMs() - entry.definition.submitted_unix_ms());
     // Over is what is whole: until `_SUCCESS` is there, the job is not.
-    if (!entry.finished) to.set_state(v1::JOB_STATE_REDUCING);
-    if (!entry.finish_error.ok()) {
+    if (!entry.announced) to.set_state(v1::JOB_STATE_REDUCING);
+    if (entry.announced && !entry.finish_error.ok()) {
       to.set_state(v1::JOB_STATE_FAILED);
       to.mutable_failure()->set_message(std::string(entry.finish_error.message()));
     }
@@ -264,19 +270,22 @@ absl::StatusOr<v1::Timeline> Master::Timeline(JobId job) const {
 
 void Master::Watch(JobId job, std::unique_ptr<JobWatcher> watcher) {
   if (const auto status = Status(job); !status.ok()) {
-    answers_.push_back(
-        [watcher = std::move(watcher), why = status.status()] { watcher->Finish(why); });
+    Say([watcher = std::move(watcher), why = status.status()](const absl::Status&) {
+      watcher->Finish(why);
+    });
     return;
   }
   watchers_[job].push_back({std::move(watcher), 0, {}});
-  answers_.push_back([this] { TellWatchers(); });
+  Say([this](const absl::Status& closed) {
+    if (closed.ok()) TellWatchers();
+  });
 }
 
 void Master::TellWatchers() {
   for (auto at = watchers_.begin(); at != watchers_.end();) {
     const auto status = Status(at->first);
     const JobEntry* entry = book_.Find(at->first);
-    const bool ended = entry == nullptr || entry->finished;
+    const bool ended = entry == nullptr || entry->announced;
     std::erase_if(at->second, [&](Watched& watched) {
       if (status.ok()) return TellWatcher(*status, ended, watched);
       watched.watcher->Finish(status.status());

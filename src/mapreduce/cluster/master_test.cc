@@ -9,6 +9,7 @@
 #include <set>
 
 #include "base/random.h"
+#include "mapreduce/cluster/file_journal.h"
 
 namespace trireme::mapreduce::cluster {
 namespace {
@@ -123,12 +124,12 @@ class MasterTest : public ::testing::Test {
     Master::Hands hands;
     hands.now = [this] { return now_; };
     hands.check_output = [](std::string, bool, auto done) { done(absl::OkStatus()); };
-    hands.make_output = [this](std::string, auto done) {
+    hands.make_output = [this](const JobOutput&, auto done) {
       ++made_;
       done(make_status_);
     };
-    hands.finish_output = [this](std::string directory, const std::string&, bool keep, auto done) {
-      finished_.push_back(directory + (keep ? " kept" : " dropped"));
+    hands.finish_output = [this](const JobOutput& output, bool keep, auto done) {
+      finished_.push_back(output.directory + (keep ? " kept" : " dropped"));
       done(absl::OkStatus());
     };
     return hands;
@@ -136,9 +137,9 @@ class MasterTest : public ::testing::Test {
 
   void Start() {
     master_.reset();
-    auto opened = Journal::Open(directory_);
+    auto opened = FileJournal::Open(directory_);
     ASSERT_TRUE(opened.ok()) << opened.status();
-    auto master = Master::Create({}, Hands(), *std::move(opened));
+    auto master = Master::Create({}, Hands(), {std::move(opened->journal), opened->batches});
     ASSERT_TRUE(master.ok()) << master.status();
     master_ = *std::move(master);
     End();
@@ -198,7 +199,7 @@ class MasterTest : public ::testing::Test {
   int made_ = 0;
   absl::Status make_status_;
   std::vector<std::string> finished_;
-  std::unique_ptr<Master> master_;
+  std::shared_ptr<Master> master_;
 };
 
 TEST_F(MasterTest, AJobRunsToItsEnd) {

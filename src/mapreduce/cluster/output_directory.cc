@@ -104,6 +104,9 @@ absl::Status OutputDirectory::Take(bool overwrite) {
 
 absl::Status OutputDirectory::Lock() {
   auto locked = files_.LockDirectory(path_);
+  // A coordinator that was deposed while it was stopped may hold it still.
+  const bool ours = owner_ && owner_->IsOfThisJob(files_, fmt::format("{}/{}", path_, kTemporary));
+  if (absl::IsAlreadyExists(locked.status()) && ours) return absl::OkStatus();
   if (absl::IsAlreadyExists(locked.status()))
     return absl::AlreadyExistsError(
         fmt::format("output {}: another job is writing there ({}): wait for it, or name another "
@@ -117,10 +120,27 @@ absl::Status OutputDirectory::Lock() {
 absl::Status OutputDirectory::Furnish() {
   // A coordinator that died in the middle of this does it again, and finds what it has made.
   made_ = std::max(made_, ReadMade());
-  TRIREME_RETURN_IF_ERROR(files_.RemoveTree(fmt::format("{}/{}", path_, kTemporary)));
-  TRIREME_RETURN_IF_ERROR(files_.RemoveTree(fmt::format("{}/{}", path_, kMoving)));
-  TRIREME_RETURN_IF_ERROR(files_.MakeDirectories(fmt::format("{}/{}", path_, kTemporary)));
+  const std::string temporary = fmt::format("{}/{}", path_, kTemporary);
+  TRIREME_RETURN_IF_ERROR(RemoveOwned(temporary));
+  TRIREME_RETURN_IF_ERROR(RemoveOwned(fmt::format("{}/{}", path_, kMoving)));
+  TRIREME_RETURN_IF_ERROR(files_.MakeDirectories(temporary));
+  TRIREME_RETURN_IF_ERROR(Claim(temporary));
   return WriteMade();
+}
+
+absl::Status OutputDirectory::CheckOwned(const std::string& folder) const {
+  return owner_ ? owner_->Check(files_, folder) : absl::OkStatus();
+}
+
+absl::Status OutputDirectory::Claim(const std::string& folder) const {
+  return owner_ ? owner_->Claim(files_, folder) : absl::OkStatus();
+}
+
+/// Of an earlier leader, or of nobody.
+absl::Status OutputDirectory::RemoveOwned(const std::string& folder) {
+  if (!files_.Stat(folder).ok()) return absl::OkStatus();
+  if (owner_ && owner_->IsOfThisJob(files_, folder)) TRIREME_RETURN_IF_ERROR(Claim(folder));
+  return files_.RemoveTree(folder);
 }
 
 std::uint32_t OutputDirectory::MissingLevels() const {
@@ -167,13 +187,18 @@ absl::Status OutputDirectory::Finish() {
   // While `_temporary` exists the parts under the output's name are old ones; after its renaming
   // they are ours.
   if (files_.Stat(temporary).ok()) {
+    TRIREME_RETURN_IF_ERROR(Claim(temporary));
     TRIREME_RETURN_IF_ERROR(RemoveOldParts());
+    TRIREME_RETURN_IF_ERROR(CheckOwned(temporary));
     TRIREME_RETURN_IF_ERROR(files_.Rename(temporary, moving));
   }
   if (files_.Stat(moving).ok()) {
+    TRIREME_RETURN_IF_ERROR(Claim(moving));
     TRIREME_RETURN_IF_ERROR(MoveParts());
+    TRIREME_RETURN_IF_ERROR(CheckOwned(moving));
     TRIREME_RETURN_IF_ERROR(files_.RemoveTree(moving));
   }
+  if (owner_) TRIREME_RETURN_IF_ERROR(owner_->CheckLeads());
   TRIREME_ASSIGN_OR_RETURN(auto success,
                            files_.Create(fmt::format("{}/{}", path_, kSuccess), durability_));
   TRIREME_RETURN_IF_ERROR(success->Commit());
@@ -185,8 +210,9 @@ absl::Status OutputDirectory::RemoveOldParts() {
   TRIREME_ASSIGN_OR_RETURN(const auto entries, files_.List(path_));
   // `_SUCCESS` sorts before the parts, so a directory never has it without all of them.
   for (const io::DirectoryEntry& entry : entries) {
-    if (IsOutput(entry.name))
-      TRIREME_RETURN_IF_ERROR(files_.RemoveTree(fmt::format("{}/{}", path_, entry.name)));
+    if (!IsOutput(entry.name)) continue;
+    TRIREME_RETURN_IF_ERROR(CheckOwned(fmt::format("{}/{}", path_, kTemporary)));
+    TRIREME_RETURN_IF_ERROR(files_.RemoveTree(fmt::format("{}/{}", path_, entry.name)));
   }
   return absl::OkStatus();
 }
@@ -195,9 +221,10 @@ absl::Status OutputDirectory::MoveParts() {
   const std::string moving = fmt::format("{}/{}", path_, kMoving);
   TRIREME_ASSIGN_OR_RETURN(const auto entries, files_.List(moving));
   for (const io::DirectoryEntry& entry : entries) {
-    if (IsOutput(entry.name))  // not what a killed attempt left half-written
-      TRIREME_RETURN_IF_ERROR(files_.Rename(fmt::format("{}/{}", moving, entry.name),
-                                            fmt::format("{}/{}", path_, entry.name)));
+    if (!IsOutput(entry.name)) continue;  // what a killed attempt left half-written
+    TRIREME_RETURN_IF_ERROR(CheckOwned(moving));
+    TRIREME_RETURN_IF_ERROR(files_.Rename(fmt::format("{}/{}", moving, entry.name),
+                                          fmt::format("{}/{}", path_, entry.name)));
   }
   return absl::OkStatus();
 }
@@ -205,6 +232,10 @@ absl::Status OutputDirectory::MoveParts() {
 void OutputDirectory::Abandon() {
   if (taken_by_another_) return;
   if (staged_ != nullptr) return staged_->Abandon();
+  for (const char* name : {kTemporary, kMoving}) {
+    const std::string folder = fmt::format("{}/{}", path_, name);
+    if (files_.Stat(folder).ok() && !Claim(folder).ok()) return;
+  }
   made_ = std::max(made_, ReadMade());
   (void)files_.RemoveTree(fmt::format("{}/{}", path_, kTemporary));
   (void)files_.RemoveTree(fmt::format("{}/{}", path_, kMoving));

@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "io/file_system.h"
+#include "mapreduce/cluster/output_owner.h"
 
 namespace trireme::mapreduce {
 
@@ -16,10 +18,14 @@ namespace trireme::mapreduce {
 /// maker has died at any point.
 class OutputDirectory {
  public:
-  OutputDirectory(io::FileSystem* files, std::string path, io::Durability durability)
+  /// `owner`: of a coordinator that another may take over from; a step then ends with CANCELLED
+  /// once one has.
+  OutputDirectory(io::FileSystem* files, std::string path, io::Durability durability,
+                  std::optional<OutputOwner> owner = std::nullopt)
       : files_(*files),
         path_(std::move(path)),
         durability_(durability),
+        owner_(std::move(owner)),
         staged_(files_.OpenStagedOutput(path_)) {}
 
   /// ALREADY_EXISTS, with one line for the user, when there is something under that name and
@@ -50,12 +56,17 @@ class OutputDirectory {
   std::uint32_t ReadMade() const;
   absl::Status WriteMade() const;
   void RemoveMade(std::uint32_t levels);
+  /// The folder is this owner's, or there is none to ask for.
+  absl::Status CheckOwned(const std::string& folder) const;
+  absl::Status Claim(const std::string& folder) const;
+  absl::Status RemoveOwned(const std::string& folder);
   absl::Status RemoveOldParts();
   absl::Status MoveParts();
 
   io::FileSystem& files_;
   const std::string path_;
   const io::Durability durability_;
+  const std::optional<OutputOwner> owner_;
   std::unique_ptr<io::StagedOutput> staged_;  // null: files can be renamed
   bool taken_by_another_ = false;
   std::uint32_t made_ = 0;  // directories that Prepare made: path_, its parent, ...

@@ -162,5 +162,76 @@ TEST_F(OutputDirectoryTest, FinishMayDieAnywhereAndBeDoneAgain) {
   }
 }
 
+// ---- Coordinators that take over from one another
+
+class OwnedOutputTest : public OutputDirectoryTest {
+ protected:
+  OutputDirectory Of(std::int64_t fence, std::uint64_t job = 7) {
+    return OutputDirectory(&files_, path_, io::Durability::kProcess,
+                           OutputOwner(job, fence, [this] { return leads_; }));
+  }
+  bool leads_ = true;
+};
+
+TEST_F(OwnedOutputTest, TheNextLeaderGoesOnThoughTheOldOneHoldsTheLock) {
+  OutputDirectory old = Of(1);
+  ASSERT_TRUE(Prepare(old).ok());
+  OutputDirectory next = Of(2);
+  ASSERT_TRUE(Prepare(next).ok());
+  PutPart(next, 0, "new");
+  ASSERT_TRUE(next.Finish().ok());
+  EXPECT_THAT(Names(), ElementsAre("_SUCCESS", "part-r-00000"));
+  EXPECT_TRUE(absl::IsAlreadyExists(Prepare(*std::make_unique<OutputDirectory>(Of(3, 8)))))
+      << "another job may not";
+}
+
+TEST_F(OwnedOutputTest, ADeposedLeaderRemovesAndFinishesNothing) {
+  MakeOldOutput();
+  OutputDirectory old = Of(1);
+  ASSERT_TRUE(Prepare(old).ok());
+  PutPart(old, 0, "new");
+  const std::string temporary = path_ + "/_temporary";
+  ASSERT_TRUE(OutputOwner(7, 2, [] { return true; }).Claim(files_, temporary).ok());
+  EXPECT_TRUE(absl::IsCancelled(old.Finish()));
+  EXPECT_EQ(Read("part-r-00000"), "old");
+  old.Abandon();
+  EXPECT_EQ(Read("_temporary/part-r-00000"), "new");
+  EXPECT_TRUE(absl::IsCancelled(Prepare(*std::make_unique<OutputDirectory>(Of(1)))));
+  OutputDirectory next = Of(2);
+  ASSERT_TRUE(next.Finish().ok());
+  EXPECT_EQ(Read("part-r-00000"), "new");
+}
+
+/// At every step: the next leader takes the directory in the middle of the old one's work.
+TEST_F(OwnedOutputTest, ALeaderThatDiesAtAnyStepIsFollowed) {
+  for (int steps = 0; steps < 20; ++steps) {
+    fs::remove_all(path_);
+    MakeOldOutput();
+    {
+      OutputDirectory old = Of(1);
+      ASSERT_TRUE(Prepare(old).ok());
+      PutPart(old, 0, "new");
+      PutPart(old, 1, "new");
+      files_.steps_left = steps;
+      (void)old.Finish();
+      files_.steps_left = 1 << 20;
+    }
+    OutputDirectory next = Of(2);
+    ASSERT_TRUE(next.Finish().ok()) << steps;
+    EXPECT_THAT(Names(), ElementsAre("_SUCCESS", "notes", "part-r-00000", "part-r-00001")) << steps;
+    EXPECT_EQ(Read("part-r-00001"), "new") << steps;
+  }
+}
+
+TEST_F(OwnedOutputTest, WhoDoesNotLeadTouchesNothing) {
+  OutputDirectory output = Of(1);
+  ASSERT_TRUE(Prepare(output).ok());
+  PutPart(output, 0, "new");
+  leads_ = false;
+  EXPECT_TRUE(absl::IsCancelled(output.Finish()));
+  output.Abandon();
+  EXPECT_EQ(Read("_temporary/part-r-00000"), "new");
+}
+
 }  // namespace
 }  // namespace trireme::mapreduce

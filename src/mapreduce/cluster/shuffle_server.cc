@@ -52,6 +52,13 @@ absl::Status Send(const std::string& path, std::uint32_t partition,
 
 }  // namespace
 
+rpc::ServerOptions ShuffleOptions() {
+  rpc::ServerOptions options;
+  options.keepalive_interval = absl::Milliseconds(kFetchStallMs);
+  options.keepalive_timeout = absl::Milliseconds(kFetchStallMs);
+  return options;
+}
+
 void ShuffleServer::Fetch(v1::FetchRequest request, rpc::ReplyWriter<v1::FetchChunk> replies) {
   const MapOutputName name{plan::JobId{request.job()}, request.map(),
                            plan::AttemptId{request.map_attempt()}};

@@ -4,9 +4,14 @@
 
 #include "mapreduce/cluster/shuffle.h"
 #include "mapreduce/cluster/work_queue.h"
+#include "rpc/server.h"
 #include "trireme/mapreduce/v1/control.trireme.h"
 
 namespace trireme::mapreduce::cluster {
+
+/// Of a server of shuffles: a reduce that was stopped in the middle of a fetch must not hold a
+/// thread for long.
+rpc::ServerOptions ShuffleOptions();
 
 /// Serves the map outputs under `directory`. Bytes go out as they lie in the file: their checksums
 /// are the reader's to compare.

@@ -15,11 +15,14 @@
 #include "mapreduce/cluster/coordinator_link.h"
 #include "mapreduce/cluster/embedded.h"
 #include "mapreduce/cluster/end_latch.h"
+#include "mapreduce/cluster/host_name.h"
+#include "mapreduce/cluster/leader_watch.h"
 #include "mapreduce/cluster/output_directory.h"
 #include "mapreduce/cluster/reduce_inputs.h"
 #include "mapreduce/cluster/scratch.h"
 #include "mapreduce/cluster/shuffle_server.h"
 #include "mapreduce/cluster/worker_pages.h"
+#include "mapreduce/cluster/worker_place.h"
 #include "mapreduce/fs/files.h"
 #include "rpc/server.h"
 
@@ -31,14 +34,6 @@ using plan::Outcome;
 
 std::uint64_t Id(const plan::AttemptRef& attempt) {
   return static_cast<std::uint64_t>(attempt.id);
-}
-
-/// A reduce that was stopped in the middle of a fetch must not hold a thread for long.
-rpc::ServerOptions ShuffleOptions() {
-  rpc::ServerOptions options;
-  options.keepalive_interval = absl::Milliseconds(kFetchStallMs);
-  options.keepalive_timeout = absl::Milliseconds(kFetchStallMs);
-  return options;
 }
 
 }  // namespace
@@ -90,6 +85,7 @@ class Worker::Core final : public SlotPool::Listener {
   bool MayLeave(std::int64_t now) const;
   void Leave();
   absl::Status Listen();
+  absl::Status WatchLeader();
 
   // The session.
   void Register();
@@ -132,6 +128,7 @@ class Worker::Core final : public SlotPool::Listener {
   ReduceInputs inputs_;
   CoordinatorLink link_;
   WorkerPages pages_;
+  std::unique_ptr<LeaderWatch> leader_watch_;
 
   std::map<JobId, OpenJob> jobs_;
   std::map<std::uint64_t, Running> attempts_;
@@ -182,7 +179,7 @@ Worker::Core::Core(WorkerOptions options, WorkerIdentity identity, ScratchDirect
                  failed->mutable_source()->set_corrupt(source.corrupt);
                  (void)Send(std::move(message));
                }}),
-      link_(options_.coordinator, &inbox_,
+      link_(FirstAddresses(options_.coordinator), &inbox_,
             {[this] { Register(); }, [this](v1::WorkerOrder order) { OnOrder(std::move(order)); },
              [this](const absl::Status&) { OnLost(); }}) {
   pool_ = std::make_unique<SlotPool>(
@@ -206,9 +203,20 @@ absl::Status Worker::Core::Start() {
                    {options_.slots, options_.memory_bytes, scratch_.path(), &fetcher_.counts(),
                     &shuffle_.counts(), &fetcher_.memory_bytes()},
                    inbox_));
-  place_.set_host(fmt::format("{}:{}", HostName(), ::getpid()));
+  place_.set_host(ProcessName());
   place_.set_shuffle_address(Advertised(shuffle_address_).ToString());
+  TRIREME_RETURN_IF_ERROR(WatchLeader());
   owner_ = std::thread([this] { Run(); });
+  return absl::OkStatus();
+}
+
+absl::Status Worker::Core::WatchLeader() {
+  const auto* kv = std::get_if<KvOptions>(&options_.coordinator);
+  if (kv == nullptr) return absl::OkStatus();
+  TRIREME_ASSIGN_OR_RETURN(
+      leader_watch_, LeaderWatch::Start(*kv, [this](const Leader& leader) {
+        Post([this, addresses = leader.addresses] { link_.SetAddresses(addresses); });
+      }));
   return absl::OkStatus();
 }
 
@@ -255,7 +263,7 @@ void Worker::Core::CountSilence(std::int64_t now) {
   silence_ms_ += std::min(now - std::exchange(counted_ms_, now), lease_ms_);
   if (options_.leave_after_ms == 0 || silence_ms_ <= options_.leave_after_ms) return;
   fatal_ = absl::UnavailableError(fmt::format("no coordinator at {} for {} ms; this worker leaves",
-                                              options_.coordinator.ToString(), silence_ms_));
+                                              Describe(options_.coordinator), silence_ms_));
 }
 
 bool Worker::Core::MayLeave(std::int64_t now) const {
@@ -285,6 +293,7 @@ void Worker::Core::Leave() {
   server_.Stop();
   pages_.Stop();
   cleaner_.Stop();
+  leader_watch_.reset();
   if (!hung_) pool_.reset();
   scratch_.Remove();
   identity_.Forget();
@@ -403,6 +412,7 @@ void Worker::Core::OnAnswer(const v1::Answer& answer) {
     if (answer.lease_ms() > 0) lease_ms_ = answer.lease_ms();
     link_.set_lease_ms(lease_ms_);
     for (const auto& [sequence, report] : reports_) (void)link_.Send(report.second);
+    Beat();  // a coordinator that took over may have waited for the reports to give out more
     return;
   }
   if (outcome == Outcome::kUnknownWorker && registered_) Register();

@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "mapreduce/cluster/attempt.h"
+#include "mapreduce/cluster/whereabouts.h"
 #include "mapreduce/fs/s3_options.h"
 #include "rpc/address.h"
 
@@ -27,7 +28,7 @@ inline constexpr std::int64_t kDrainPatienceMs = 30'000;
 inline constexpr std::int64_t kStopPatienceMs = 3'000;
 
 struct WorkerOptions {
-  rpc::Address coordinator;
+  Whereabouts coordinator;
   std::optional<rpc::Address> listen;  ///< none: a socket in its directory, or a loopback port
   std::uint32_t slots = 0;             ///< 0: as many as cores
   std::uint64_t memory_bytes = 0;      ///< of all slots together; 0: half of the machine's
@@ -36,7 +37,7 @@ struct WorkerOptions {
   bool always_fetch = false;           ///< also what could be read from a neighbour's directory
   std::int64_t drain_patience_ms = kDrainPatienceMs;
   std::optional<rpc::Address> http;  ///< where /metrics and /healthz are served; none: nowhere
-  std::int64_t leave_after_ms = 0;  ///< without a coordinator for so long; 0: never
+  std::int64_t leave_after_ms = 0;   ///< without a coordinator for so long; 0: never
   std::string slot_program = "/proc/self/exe";
   S3Options s3;
 };

@@ -46,25 +46,16 @@ std::string BootId() {
 
 }  // namespace
 
-std::string HostName() {
-  char name[256] = {};
-  return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
-}
-
-rpc::Address DefaultListen(const rpc::Address& coordinator, const std::string& directory) {
+rpc::Address DefaultListen(const Whereabouts& coordinator, const std::string& directory) {
   rpc::Address address;
   address.kind = rpc::Address::Kind::kUnix;
   address.path = directory + "/shuffle.sock";
-  if (coordinator.kind == rpc::Address::Kind::kUnix &&
+  const auto* known = std::get_if<rpc::Address>(&coordinator);
+  if (known != nullptr && known->kind == rpc::Address::Kind::kUnix &&
       address.path.size() <= rpc::Address::kUnixPathBytesMax) {
     return address;
   }
   return {rpc::Address::Kind::kTcp, {}, "127.0.0.1", 0};
-}
-
-rpc::Address Advertised(rpc::Address bound) {
-  if (bound.host == "0.0.0.0" || bound.host == "::") bound.host = HostName();
-  return bound;
 }
 
 absl::StatusOr<WorkerIdentity> WorkerIdentity::Claim(const std::string& directory) {

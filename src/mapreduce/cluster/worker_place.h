@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "io/process.h"
+#include "mapreduce/cluster/whereabouts.h"
 #include "mapreduce/plan/types.h"
 #include "rpc/address.h"
 #include "trireme/mapreduce/v1/control.pb.h"
@@ -29,12 +30,9 @@ class WorkerIdentity {
   io::Fd lock_;
 };
 
-std::string HostName();
 /// Where the shuffle listens when the user does not say: near the directory when that is possible,
 /// and never beyond this machine.
-rpc::Address DefaultListen(const rpc::Address& coordinator, const std::string& directory);
-/// What others should connect to.
-rpc::Address Advertised(rpc::Address bound);
+rpc::Address DefaultListen(const Whereabouts& coordinator, const std::string& directory);
 
 /// Tells other workers of this machine where `directory` is: writes its nonce, fills in `place`.
 [[nodiscard]] absl::Status AnnounceDirectory(const std::string& directory, v1::WorkerPlace* place);

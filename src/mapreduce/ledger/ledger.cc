@@ -144,7 +144,8 @@ void Ledger::BeginFirst(Pending& pending) {
   AddWaiting(pending);
 }
 
-/// The rest of the new generation. Its stream has all that waits, or the checkpoint has.
+/// The rest of the new generation. Its stream has all that waits, or the checkpoint has; what is
+/// appended from now on waits for what comes after it.
 void Ledger::BeginFlip(Pending& pending) {
   waiting_ = {};
   begun_ = pending.durable = appended_;
@@ -210,7 +211,6 @@ void Ledger::Happened(const Pending& pending, std::int64_t revision) {
   place_ = compaction_->place;
   bytes_ = compacted_bytes_ = compaction_->bytes;
   compacted_chunks_ = place_.next_sequence;
-  waiting_ = std::move(compaction_->stream);  // what was appended since
   compaction_.reset();
   ++stats_.compactions;
 }

@@ -198,6 +198,31 @@ TEST_F(LedgerTest, AnotherWriterBelowThePrefixIsNoticed) {
   EXPECT_NE(output.end->message.find("p/journal/head"), std::string::npos);
 }
 
+TEST_F(LedgerTest, AStrangersChunkIsNotWrittenOver) {
+  Append("a");
+  Run();
+  const std::string key = Layout(kPrefix).Chunk(1, 1);
+  store_.PutKey(key, "a stranger's");
+  Append("b", Urgency::kAtOnce);
+  const Output output = Run();
+  ASSERT_TRUE(output.end);
+  EXPECT_EQ(output.end->kind, EndKind::kDisturbed);
+  EXPECT_EQ(store_.keys()[key].value, "a stranger's");
+}
+
+TEST_F(LedgerTest, WhatIsAppendedDuringTheFlipComesAfterIt) {
+  Append("a");
+  Run();
+  now_ = 100;
+  ledger_->Compact(now_, {"A"});
+  const Output flip = ledger_->TakeOutput();
+  ASSERT_TRUE(flip.write);
+  Append("b", Urgency::kAtOnce);
+  ledger_->Step(now_, store_.Run(*flip.write));
+  EXPECT_EQ(Run().durable, Token{2});
+  EXPECT_EQ(Load(store_)->batches, (std::vector<std::string>{"A", "b"}));
+}
+
 TEST_F(LedgerTest, CompactionGoesOnBesideWritesAndFlipsAtTheEnd) {
   limits_.write_bytes_max = 4'096;
   Elect();

@@ -1,4 +1,4 @@
-#include "mapreduce/cluster/journal.h"
+#include "mapreduce/cluster/file_journal.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -129,26 +129,26 @@ absl::Status ParseJournal(std::string_view bytes, std::string_view path,
   return absl::OkStatus();
 }
 
-Journal::Journal(std::string directory, int lock_fd)
+FileJournal::FileJournal(std::string directory, int lock_fd)
     : directory_(std::move(directory)), path_(directory_ + "/journal"), lock_fd_(lock_fd) {}
 
-Journal::~Journal() {
+FileJournal::~FileJournal() {
   if (fd_ >= 0) ::close(fd_);
   ::close(lock_fd_);
 }
 
-absl::StatusOr<Journal::Opened> Journal::Open(const std::string& directory) {
+absl::StatusOr<FileJournal::Opened> FileJournal::Open(const std::string& directory) {
   std::error_code error;
   std::filesystem::create_directories(directory, error);
   if (error) return io::ErrnoStatus("mkdir", directory, error.value());
   TRIREME_ASSIGN_OR_RETURN(const int lock_fd, Lock(directory));
   Opened opened;
-  opened.journal.reset(new Journal(directory, lock_fd));
+  opened.journal.reset(new FileJournal(directory, lock_fd));
   TRIREME_RETURN_IF_ERROR(opened.journal->Load(&opened));
   return opened;
 }
 
-absl::Status Journal::Load(Opened* to) {
+absl::Status FileJournal::Load(Opened* to) {
   ::unlink((path_ + ".tmp").c_str());
   fd_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (fd_ < 0) return io::ErrnoStatus("open", path_, errno);
@@ -163,12 +163,14 @@ absl::Status Journal::Load(Opened* to) {
   return io::SyncDirectory(directory_);
 }
 
-absl::Status Journal::Append(std::string_view payload) {
+absl::StatusOr<JournalToken> FileJournal::Append(std::string payload, bool /*urgent*/) {
   if (!poisoned_.ok()) return poisoned_;
-  return poisoned_ = AppendFrame(payload);
+  poisoned_ = AppendFrame(payload);
+  if (!poisoned_.ok()) return poisoned_;
+  return ++appended_;
 }
 
-absl::Status Journal::AppendFrame(std::string_view payload) {
+absl::Status FileJournal::AppendFrame(std::string_view payload) {
   if (payload.size() > kJournalFrameBytesMax) {
     return absl::ResourceExhaustedError(fmt::format("{}: a batch of {} bytes is over the limit {}",
                                                     path_, payload.size(), kJournalFrameBytesMax));
@@ -180,16 +182,16 @@ absl::Status Journal::AppendFrame(std::string_view payload) {
   return absl::OkStatus();
 }
 
-bool Journal::WantsCompaction() const {
+bool FileJournal::WantsCompaction() const {
   return end_ > kCompactBytesMin && end_ / kCompactGrowth > compacted_bytes_;
 }
 
-absl::Status Journal::Compact(const std::vector<std::string>& payloads) {
+absl::Status FileJournal::Compact(std::vector<std::string> payloads) {
   if (!poisoned_.ok()) return poisoned_;
   return poisoned_ = WriteCompacted(payloads);
 }
 
-absl::Status Journal::WriteCompacted(const std::vector<std::string>& payloads) {
+absl::Status FileJournal::WriteCompacted(const std::vector<std::string>& payloads) {
   const std::string temporary = path_ + ".tmp";
   const int fd = ::open(temporary.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
   if (fd < 0) return io::ErrnoStatus("open", temporary, errno);

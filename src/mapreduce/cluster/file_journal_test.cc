@@ -1,4 +1,4 @@
-#include "mapreduce/cluster/journal.h"
+#include "mapreduce/cluster/file_journal.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -30,15 +30,15 @@ class JournalTest : public ::testing::Test {
   void Put(const std::string& bytes) const {
     std::ofstream(path(), std::ios::binary | std::ios::trunc) << bytes;
   }
-  Journal::Opened Open() const {
-    auto opened = Journal::Open(directory_);
+  FileJournal::Opened Open() const {
+    auto opened = FileJournal::Open(directory_);
     EXPECT_TRUE(opened.ok()) << opened.status();
     return *std::move(opened);
   }
   void Fill() const {
     auto opened = Open();
     for (const char* batch : {"one", "two two", "three"}) {
-      ASSERT_TRUE(opened.journal->Append(batch).ok());
+      ASSERT_TRUE(opened.journal->Append(batch, false).ok());
     }
   }
 
@@ -50,7 +50,7 @@ TEST_F(JournalTest, GivesBackWhatWasAppendedOverSeveralLives) {
   auto opened = Open();
   EXPECT_THAT(opened.batches, ElementsAre("one", "two two", "three"));
   EXPECT_EQ(opened.torn_bytes, 0u);
-  ASSERT_TRUE(opened.journal->Append("four").ok());
+  ASSERT_TRUE(opened.journal->Append("four", false).ok());
   opened.journal.reset();
   EXPECT_THAT(Open().batches, ElementsAre("one", "two two", "three", "four"));
 }
@@ -65,7 +65,7 @@ TEST_F(JournalTest, EveryTornTailIsCutAndWritingGoesOn) {
       auto opened = Open();
       EXPECT_THAT(opened.batches, ElementsAre("one", "two two")) << size;
       EXPECT_EQ(opened.torn_bytes, size - last);
-      ASSERT_TRUE(opened.journal->Append("again").ok());
+      ASSERT_TRUE(opened.journal->Append("again", false).ok());
     }
     EXPECT_THAT(Open().batches, ElementsAre("one", "two two", "again")) << size;
   }
@@ -79,7 +79,7 @@ TEST_F(JournalTest, EveryFlippedBitBeforeTheLastFrameIsRefused) {
     std::string bytes = whole;
     bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ (1 << (bit % 8)));
     Put(bytes);
-    const auto opened = Journal::Open(directory_);
+    const auto opened = FileJournal::Open(directory_);
     ASSERT_EQ(opened.status().code(), absl::StatusCode::kDataLoss) << bit;
     EXPECT_THAT(std::string(opened.status().message()), HasSubstr(path() + ": corrupt at offset"));
     EXPECT_EQ(Bytes(), bytes) << "a refused journal must not be touched";
@@ -96,7 +96,7 @@ TEST_F(JournalTest, AFrameAtAnotherPlaceIsNoFrame) {
 
 TEST_F(JournalTest, OneOwnerAtATime) {
   auto first = Open();
-  const auto second = Journal::Open(directory_);
+  const auto second = FileJournal::Open(directory_);
   EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(second.status().message()), HasSubstr(directory_));
 }
@@ -106,7 +106,7 @@ TEST_F(JournalTest, CompactionReplacesEverything) {
   {
     auto opened = Open();
     ASSERT_TRUE(opened.journal->Compact({"all", "of it"}).ok());
-    ASSERT_TRUE(opened.journal->Append("and more").ok());
+    ASSERT_TRUE(opened.journal->Append("and more", false).ok());
   }
   EXPECT_THAT(Open().batches, ElementsAre("all", "of it", "and more"));
 }
@@ -115,7 +115,7 @@ TEST_F(JournalTest, WantsCompactionOnlyAfterGrowth) {
   auto opened = Open();
   EXPECT_FALSE(opened.journal->WantsCompaction());
   const std::string large(kCompactBytesMin, 'x');
-  ASSERT_TRUE(opened.journal->Append(large).ok());
+  ASSERT_TRUE(opened.journal->Append(large, false).ok());
   EXPECT_TRUE(opened.journal->WantsCompaction());
   ASSERT_TRUE(opened.journal->Compact({large}).ok());
   EXPECT_FALSE(opened.journal->WantsCompaction());
