@@ -1,7 +1,5 @@
 #include "mapreduce/cluster/worker.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -24,7 +22,6 @@
 #include "mapreduce/cluster/worker_pages.h"
 #include "mapreduce/cluster/worker_place.h"
 #include "mapreduce/fs/files.h"
-#include "rpc/server.h"
 
 namespace trireme::mapreduce::cluster {
 namespace {
