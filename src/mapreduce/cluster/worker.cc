@@ -208,10 +208,10 @@ absl::Status Worker::Core::Start() {
 }
 
 absl::Status Worker::Core::WatchLeader() {
-  const auto* kv = std::get_if<KvOptions>(&options_.coordinator);
-  if (kv == nullptr) return absl::OkStatus();
+  if (!std::holds_alternative<KvOptions>(options_.coordinator)) return absl::OkStatus();
   TRIREME_ASSIGN_OR_RETURN(
-      leader_watch_, LeaderWatch::Start(*kv, [this](const Leader& leader) {
+      leader_watch_,
+      LeaderWatch::Start(std::get<KvOptions>(options_.coordinator), [this](const Leader& leader) {
         Post([this, addresses = leader.addresses] { link_.SetAddresses(addresses); });
       }));
   return absl::OkStatus();
