@@ -11,7 +11,6 @@
 #include "fmt/format.h"
 #include "io/clock.h"
 #include "mapreduce/cluster/coordinator_link.h"
-#include "mapreduce/cluster/embedded.h"
 #include "mapreduce/cluster/end_latch.h"
 #include "mapreduce/cluster/host_name.h"
 #include "mapreduce/cluster/leader_watch.h"
