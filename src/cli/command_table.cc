@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "cli/demo/demo.h"
 #include "cli/kv/run.h"
 #include "cli/kv_serve.h"
 #include "cli/mr_commands.h"
@@ -135,6 +136,7 @@ std::vector<CommandRow> MakeTable() {
   AddMr(&table);
   AddParsed(&table, "raft", RunRaft, {"inspect", "unsafe-recover"});
   table.push_back(DescriptionOf("sim", [] { RunSim({}); }));
+  table.push_back(DescriptionOf("demo", [] { demo::RunDemo({}); }));
   table.push_back({"completion",
                    "Prints what completes this program's commands in a shell.",
                    "bash|zsh|fish",

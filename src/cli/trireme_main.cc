@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "cli/completion.h"
+#include "cli/demo/demo.h"
 #include "cli/kv/run.h"
 #include "cli/kv_backup_format.h"
 #include "cli/kv_serve.h"
@@ -21,6 +22,7 @@ constexpr char kHelp[] =
     "trireme " TRIREME_VERSION
     "\n"
     "\n"
+    "  trireme demo          a cluster of all of it, and what kills do to it\n"
     "  trireme kv ...        etcd's client: see `trireme kv help`\n"
     "  trireme mr ...        MapReduce: see `trireme mr help`\n"
     "  trireme kv serve ...  a member of a store that speaks etcd's v3 API\n"
@@ -46,6 +48,7 @@ int main(int argc, char** argv) {
     arguments.erase(arguments.begin());
     return trireme::cli::RunKvServe(std::move(arguments));
   }
+  if (command == "demo") return trireme::demo::RunDemo(std::move(arguments));
   if (command == "mr") return trireme::cli::RunMr(std::move(arguments));
   if (command == "kv") {
     trireme::cli::AddBackupFormat();
