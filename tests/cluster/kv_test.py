@@ -201,16 +201,17 @@ class Failover(KvClusterTest):
         self.assertEqual(before, {name: os.stat(self.path("out", name)).st_mtime_ns
                                   for name in os.listdir(self.path("out"))})
 
-    def test_leader_stopped_while_its_job_ends(self):
-        """The next finishes the output whose directory the stopped one holds."""
+    def test_output_of_a_stopped_leaders_job_is_made_anew_once_it_knows(self):
+        """The next finishes the output whose directory the stopped one holds; another job gets it
+        when the old leader has let it go."""
         old, _ = self.lose_leader("reduce", lambda leader: leader.process.send(signal.SIGSTOP))
-        again = self.trireme("run", "wordcount", "--input", self.path("in"), "--output",
-                             self.path("out"), "--overwrite", "--quiet", "--kv", self.kv)
-        self.assertEqual(again.returncode, 0)
-        parts = self.parts(self.path("out"))
+        again = ["run", "wordcount", "--input", self.path("in"), "--output", self.path("out"),
+                 "--overwrite", "--quiet", "--kv", self.kv]
+        self.assertIn(f"process {old.process.process.pid}",
+                      self.trireme(*again, check=1).stderr)
         old.process.send(signal.SIGCONT)
         wait_until(lambda: old.events("stands by"), "the old leader knows")
-        self.assertEqual(parts, self.parts(self.path("out")))
+        wait_until(lambda: self.trireme(*again, check=None).returncode == 0, "it has let go")
 
     def test_leader_cut_off_from_the_kv(self):
         self.start_kv()
@@ -261,7 +262,7 @@ class Failover(KvClusterTest):
     def test_leaders_killed_again_and_again(self):
         """In the middle of tasks that end all the time."""
         self.start_kv()
-        gate, job, expected = self.prepare("none", files=32)
+        gate, job, expected = self.prepare("none", files=24)
         job[1] = job[1].replace("tr -s", "sleep 0.05; tr -s")
         job[3] = job[3].replace("awk", "sleep 0.2; awk")
         self.start_coordinators(3)
@@ -269,7 +270,7 @@ class Failover(KvClusterTest):
         run = self.start(["run", *job, "--output", self.path("out"), "--kv", self.kv, "--quiet"],
                          "run")
         kills = 0
-        for tasks in (4, 16, 30):
+        for tasks in (4, 12, 20):
             wait_until(lambda: run.process.poll() is not None or
                        sum(what == "end" for what, _ in self.said()) >= tasks, "tasks have ended")
             old = self.leader()
@@ -348,8 +349,7 @@ class Store(KvClusterTest):
         self.assertIn(f"--kv {nobody}", self.one_line(*listen, "--kv", nobody))
         self.assertIn(f"--kv {nobody}", self.one_line("list", "--kv", nobody))
         self.assertIn("--state and --kv", self.one_line(*listen, "--kv", nobody, "--state", "s"))
-        self.assertIn("--kv ''", self.one_line(*listen, "--kv", ",", "--kv-prefix", "p")
-                      .replace("','", "''"))
+        self.assertIn("--kv ','", self.one_line(*listen, "--kv", ","))
         self.assertIn("--kv-prefix", self.one_line(*listen, "--kv", nobody, "--kv-prefix", "/"))
         self.assertIn("--kv", self.one_line("list", "--kv", "no:port:here"))
         self.assertIn("--coordinator and --kv",

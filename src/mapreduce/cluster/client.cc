@@ -93,8 +93,8 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Create(const Whereabouts& where)
   const auto reach = [self = client.get()](const Leader& leader) {
     self->Reach(leader.addresses).IgnoreError();
   };
-  TRIREME_ASSIGN_OR_RETURN(client->leader_watch_,
-                           LeaderWatch::Start(std::get<KvOptions>(where), reach));
+  TRIREME_ASSIGN_OR_RETURN(client->leader_watch_, LeaderWatch::Start(std::get<KvOptions>(where),
+                                                                     reach, io::LogLevel::kInfo));
   TRIREME_ASSIGN_OR_RETURN(const Leader leader, client->leader_watch_->Await(kReachPatienceMs));
   if (client->moves() == 0) TRIREME_RETURN_IF_ERROR(client->Reach(leader.addresses));
   return client;

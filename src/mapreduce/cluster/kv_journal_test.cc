@@ -102,7 +102,9 @@ class KvJournalTest : public testing::Test {
     ASSERT_EQ(sent_.size(), 1u);
     auto [txn, done] = std::move(sent_.front());
     sent_.pop_front();
-    if (took_effect) ASSERT_TRUE(kv_.Run(txn).ok());
+    if (took_effect) {
+      ASSERT_TRUE(kv_.Run(txn).ok());
+    }
     done(absl::UnavailableError("connection lost"));
     Listen();
   }

@@ -7,7 +7,6 @@
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "fmt/format.h"
-#include "io/log.h"
 #include "nlohmann/json.hpp"
 
 namespace trireme::mapreduce::cluster {
@@ -62,24 +61,26 @@ std::string JoinAddresses(const std::vector<rpc::Address>& addresses) {
 }
 
 absl::StatusOr<std::unique_ptr<LeaderWatch>> LeaderWatch::Start(const KvOptions& options,
-                                                                OnChange on_change) {
+                                                                OnChange on_change,
+                                                                io::LogLevel level) {
   kv::ClientOptions client_options = options.client;
   client_options.call_timeout = absl::Milliseconds(kLeaderCallMs);
   client_options.try_timeout = client_options.call_timeout / 2;
   TRIREME_ASSIGN_OR_RETURN(auto client, kv::Client::Create(std::move(client_options)));
   std::unique_ptr<LeaderWatch> watch(
-      new LeaderWatch(options, std::move(client), std::move(on_change)));
+      new LeaderWatch(options, std::move(client), std::move(on_change), level));
   watch->thread_ = std::thread([self = watch.get()] { self->Run(); });
   return watch;
 }
 
 LeaderWatch::LeaderWatch(const KvOptions& options, std::unique_ptr<kv::Client> client,
-                         OnChange on_change)
+                         OnChange on_change, io::LogLevel level)
     : election_(options.ElectionName()),
       prefix_(options.prefix),
       endpoints_(absl::StrJoin(options.client.endpoints, ",")),
       client_(std::move(client)),
-      on_change_(std::move(on_change)) {}
+      on_change_(std::move(on_change)),
+      level_(level) {}
 
 LeaderWatch::~LeaderWatch() {
   stop_ = true;
@@ -153,7 +154,7 @@ void LeaderWatch::Learn(const kv::KeyValue& found) {
 void LeaderWatch::Note(absl::Status error) {
   const std::lock_guard lock(mutex_);
   if (!error.ok() && error_.ok() && !stop_) {
-    io::Log(io::LogLevel::kWarn, "the KV does not say who leads, asking again",
+    io::Log(level_, "the KV does not say who leads, asking again",
             {{"kv", endpoints_}, {"reason", std::string(error.message())}});
   }
   error_ = std::move(error);

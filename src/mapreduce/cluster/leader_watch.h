@@ -15,6 +15,7 @@
 #include <trireme/kv.h>
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "io/log.h"
 #include "mapreduce/cluster/kv_options.h"
 #include "rpc/address.h"
 
@@ -49,8 +50,9 @@ class LeaderWatch {
   using OnChange = std::function<void(const Leader&)>;  ///< On the watch's thread.
 
   /// Errors are one line for the user: endpoints that are no addresses, TLS that does not load.
-  [[nodiscard]] static absl::StatusOr<std::unique_ptr<LeaderWatch>> Start(const KvOptions& options,
-                                                                          OnChange on_change);
+  /// `level`: of the log's line when the KV ceases to answer.
+  [[nodiscard]] static absl::StatusOr<std::unique_ptr<LeaderWatch>> Start(
+      const KvOptions& options, OnChange on_change, io::LogLevel level = io::LogLevel::kWarn);
   ~LeaderWatch();
   LeaderWatch(const LeaderWatch&) = delete;
   LeaderWatch& operator=(const LeaderWatch&) = delete;
@@ -62,7 +64,8 @@ class LeaderWatch {
   [[nodiscard]] absl::StatusOr<Leader> Await(std::int64_t patience_ms) const;
 
  private:
-  LeaderWatch(const KvOptions& options, std::unique_ptr<kv::Client> client, OnChange on_change);
+  LeaderWatch(const KvOptions& options, std::unique_ptr<kv::Client> client, OnChange on_change,
+              io::LogLevel level);
   void Run();
   absl::Status Observe();
   void Learn(const kv::KeyValue& found);
@@ -74,6 +77,7 @@ class LeaderWatch {
   const std::string endpoints_;
   const std::unique_ptr<kv::Client> client_;
   const OnChange on_change_;
+  const io::LogLevel level_;
   std::atomic<bool> stop_{false};
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;

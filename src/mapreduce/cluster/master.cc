@@ -60,6 +60,7 @@ void Master::Receive(const std::shared_ptr<Session>& session, v1::WorkerMessage 
 
 Outcome Master::Handle(const std::shared_ptr<Session>& session, v1::WorkerMessage& message) {
   const plan::WorkerRef worker = session->worker;
+  if (message.has_succeeded() || message.has_failed()) CloseGatheredSlot(*session);
   switch (message.body_case()) {
     case v1::WorkerMessage::kRegister:
       return Register(session, message.register_());
@@ -147,6 +148,7 @@ Outcome Master::Beat(Session& session, v1::Heartbeat& message) {
   for (const auto& attempt : message.running()) event.running.push_back(FromWire(attempt));
   session.running.assign(std::make_move_iterator(message.mutable_running()->begin()),
                          std::make_move_iterator(message.mutable_running()->end()));
+  session.gathered_slots = 0;
   return Step(event);
 }
 

@@ -88,6 +88,8 @@ class Master : public std::enable_shared_from_this<Master> {
     std::set<plan::JobId> opened;  ///< JobOpened was sent
     std::set<plan::JobId> placed;  ///< MapOutputs was sent
     std::vector<v1::AttemptProgress> running;
+    /// Slots it was registered with while gathering; 0: its heartbeats tell them.
+    std::uint32_t gathered_slots = 0;
   };
 
   [[nodiscard]] static absl::StatusOr<std::shared_ptr<Master>> Create(plan::Limits limits,
@@ -162,6 +164,7 @@ class Master : public std::enable_shared_from_this<Master> {
   void BeginGathering(plan::TimeMs gather_ms);
   void Gather(const std::shared_ptr<Session>& session, v1::WorkerMessage message);
   void EndGathering();
+  void CloseGatheredSlot(Session& session);
   void Enrol(plan::WorkerRef worker);
   void StrikeOff(plan::WorkerId worker);
 

@@ -27,7 +27,8 @@ void Master::Gather(const std::shared_ptr<Session>& session, v1::WorkerMessage m
 }
 
 /// Each is registered with as many slots as it lists attempts: all are taken over, and none is
-/// given out, until its first heartbeat, which follows its reports, says how many it has.
+/// given out, until its first heartbeat, which follows its reports, says how many it has. Attempts
+/// that are over are listed, too, and are more than its slots.
 void Master::EndGathering() {
   gather_until_ms_ = 0;
   for (const plan::WorkerId id : std::exchange(awaited_, {})) {
@@ -38,8 +39,15 @@ void Master::EndGathering() {
   for (auto& [session, message] : std::exchange(gathered_, {})) {
     v1::Register* body = message.mutable_register_();
     body->set_slots(static_cast<std::uint32_t>(body->running_size()));
+    session->gathered_slots = body->slots();
     Receive(session, std::move(message));
   }
+}
+
+/// An attempt that it listed is over: its slot is not there for another.
+void Master::CloseGatheredSlot(Session& session) {
+  if (session.gathered_slots == 0) return;
+  (void)Step(plan::WorkerHeartbeat{session.worker, --session.gathered_slots, {}});
 }
 
 void Master::Enrol(plan::WorkerRef worker) {

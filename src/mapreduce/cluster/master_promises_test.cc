@@ -343,6 +343,7 @@ TEST_F(GatherTest, AWorkerThatDoesNotComeIsWaitedForOnlySoLong) {
   EXPECT_THAT(two.orders, IsEmpty());
   now_ += 1;
   master_->Tick();
+  End();
   Flush();
   EXPECT_THAT(Answers(two), ElementsAre(v1::OUTCOME_OK));
   // The next leader does not wait for it any more.

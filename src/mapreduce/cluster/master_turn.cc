@@ -41,11 +41,13 @@ plan::TimeMs Master::PatienceMs() const {
   return std::min<plan::TimeMs>(patience.value_or(kLong), kLong);
 }
 
+// What promises that are kept bring about, records and answers both, is the next turn's.
 absl::Status Master::EndTurn() {
   const plan::Output output = planner_.TakeOutput();
+  std::vector<Said> said = std::exchange(said_, {});
   TRIREME_RETURN_IF_ERROR(Write(output.records));
   TRIREME_RETURN_IF_ERROR(Keep());
-  for (Said& said : std::exchange(said_, {})) Deliver(std::move(said));
+  for (Said& one : said) Deliver(std::move(one));
   for (const plan::Action& action : output.actions) {
     Deliver({!PromisesNothing(action), [this, action](const absl::Status& closed) {
                if (closed.ok()) CarryOut(action);
