@@ -31,7 +31,7 @@ class Server:
 
     def __init__(self, root, env=None):
         self.root = root
-        self.data, self.meta = os.path.join(root, "store"), os.path.join(root, "store-meta")
+        self.data, self.meta = os.path.join(root, "store"), os.path.join(root, "meta")
         os.makedirs(self.data)
         os.makedirs(self.meta)
         self.port = free_ports(1)[0]
@@ -69,7 +69,8 @@ class Server:
                          for k, v in sorted((query or {}).items()))
         now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
         digest = hashlib.sha256(body).hexdigest()
-        signed = {"host": self.address, "x-amz-content-sha256": digest, "x-amz-date": now}
+        signed = {"host": self.address, "x-amz-content-sha256": digest, "x-amz-date": now,
+                  **(headers or {})}
         names = ";".join(sorted(signed))
         canonical = "\n".join([method, path, query,
                                *(f"{name}:{signed[name]}" for name in sorted(signed)), "", names,
@@ -86,7 +87,7 @@ class Server:
         connection = http.client.HTTPConnection(self.address, timeout=30)
         try:
             connection.request(method, path + ("?" + query if query else ""), body,
-                               {**signed, "authorization": authorization, **(headers or {})})
+                               {**signed, "authorization": authorization})
             answer = connection.getresponse()
             return answer.status, dict(answer.getheaders()), answer.read()
         finally:
