@@ -12,7 +12,7 @@ namespace trireme::mapreduce {
 namespace {
 
 constexpr std::string_view kTemporary = io::kStagingDirectory;  // parts while the job runs
-constexpr char kMoving[] = "_moving";  // the same directory once the old parts are gone
+constexpr std::string_view kMoving = "_moving";  // the same directory once the old parts are gone
 constexpr char kSuccess[] = "_SUCCESS";
 /// In `_temporary`: how many directories were made for this job. Who removes a failed job's output
 /// need not be who made them.
@@ -232,7 +232,7 @@ absl::Status OutputDirectory::MoveParts() {
 void OutputDirectory::Abandon() {
   if (taken_by_another_) return;
   if (staged_ != nullptr) return staged_->Abandon();
-  for (const char* name : {kTemporary, kMoving}) {
+  for (const std::string_view name : {kTemporary, kMoving}) {
     const std::string folder = fmt::format("{}/{}", path_, name);
     if (files_.Stat(folder).ok() && !Claim(folder).ok()) return;
   }

@@ -11,6 +11,7 @@
 #include "fmt/format.h"
 #include "io/clock.h"
 #include "mapreduce/cluster/coordinator_link.h"
+#include "mapreduce/cluster/embedded.h"
 #include "mapreduce/cluster/end_latch.h"
 #include "mapreduce/cluster/host_name.h"
 #include "mapreduce/cluster/leader_watch.h"
@@ -27,7 +28,6 @@ namespace {
 
 using plan::JobId;
 using plan::Outcome;
-
 std::uint64_t Id(const plan::AttemptRef& attempt) {
   return static_cast<std::uint64_t>(attempt.id);
 }
