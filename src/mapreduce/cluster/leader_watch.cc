@@ -10,13 +10,6 @@
 #include "nlohmann/json.hpp"
 
 namespace trireme::mapreduce::cluster {
-namespace {
-
-/// The thread looks this often whether it is to stop.
-constexpr absl::Duration kSlice = absl::Milliseconds(200);
-
-}  // namespace
-
 std::string EncodeLeader(const std::vector<rpc::Address>& addresses, const std::string& id) {
   nlohmann::json value;
   value["addresses"] = nlohmann::json::array();
@@ -83,7 +76,12 @@ LeaderWatch::LeaderWatch(const KvOptions& options, std::unique_ptr<kv::Client> c
       level_(level) {}
 
 LeaderWatch::~LeaderWatch() {
-  stop_ = true;
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+    if (watcher_ != nullptr) watcher_->Cancel();
+    changed_.notify_all();
+  }
   thread_.join();
 }
 
@@ -120,19 +118,33 @@ void LeaderWatch::Run() {
   }
 }
 
-/// Returns when the KV has failed, or it is time to stop.
+/// Returns when the KV has failed, or it is time to stop. The watch stands before the first look,
+/// so that no change falls between them.
 absl::Status LeaderWatch::Observe() {
-  TRIREME_ASSIGN_OR_RETURN(kv::LeaderObserver observer, client_->Observe(election_));
-  Note(absl::OkStatus());
+  TRIREME_ASSIGN_OR_RETURN(kv::Watcher watcher,
+                           client_->Watch(kv::KeyRange::Prefix(election_ + "/")));
+  Listen(&watcher);
+  const absl::Status end = Follow(watcher);
+  Listen(nullptr);
+  return end;
+}
+
+absl::Status LeaderWatch::Follow(kv::Watcher& watcher) {
   while (!stop_) {
-    const absl::StatusOr<kv::KeyValue> found = observer.Next(kSlice);
-    if (found.ok()) {
-      Learn(*found);
-    } else if (!absl::IsDeadlineExceeded(found.status())) {
-      return found.status();
-    }
+    const absl::StatusOr<kv::KeyValue> found = client_->Leader(election_);
+    if (found.ok()) Learn(*found);
+    if (!found.ok() && !absl::IsNotFound(found.status())) return found.status();
+    Note(absl::OkStatus());
+    TRIREME_RETURN_IF_ERROR(watcher.Next().status());
   }
   return absl::OkStatus();
+}
+
+/// Whom to wake when it is time to stop.
+void LeaderWatch::Listen(kv::Watcher* watcher) {
+  const std::lock_guard lock(mutex_);
+  watcher_ = watcher;
+  if (watcher_ != nullptr && stop_) watcher_->Cancel();
 }
 
 void LeaderWatch::Learn(const kv::KeyValue& found) {

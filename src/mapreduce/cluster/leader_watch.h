@@ -68,6 +68,8 @@ class LeaderWatch {
               io::LogLevel level);
   void Run();
   absl::Status Observe();
+  absl::Status Follow(kv::Watcher& watcher);
+  void Listen(kv::Watcher* watcher);
   void Learn(const kv::KeyValue& found);
   void Note(absl::Status error);
   absl::Status NobodyLeads() const;
@@ -81,8 +83,9 @@ class LeaderWatch {
   std::atomic<bool> stop_{false};
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
-  std::optional<Leader> leader_;  // Guarded by mutex_, as the next.
-  absl::Status error_;            // Of the last call to the KV.
+  std::optional<Leader> leader_;    // Guarded by mutex_, as the next.
+  kv::Watcher* watcher_ = nullptr;  // Of Observe, while it is there.
+  absl::Status error_;              // Of the last call to the KV.
   std::thread thread_;
 };
 
