@@ -15,7 +15,7 @@ const plan::AttemptRef kAttempt{{plan::JobId{3}, plan::Phase::kReduce, 4},
 
 /// One of each kind, with every field away from its default.
 std::vector<plan::JournalRecord> EveryRecord() {
-  const plan::JobSpec spec{"name", 5, 6, 7, -8, false, true, 1234, std::string("\0\xff", 2)};
+  const plan::JobSpec spec{"name", 5, 6, 7, -8, false, true, true, 1234, std::string("\0\xff", 2)};
   const plan::RecordPosition place{"file", 77};
   const plan::JobFailure failure{kAttempt.task, kAttempt.id, kWorker, "why", place, "\xfftail"};
   const plan::JobStats stats{1, 2, 3, 4, 5, 6, 7, 8, 9};
@@ -48,10 +48,11 @@ TEST(WireTest, EveryRecordOfTheJournalComesBack) {
 }
 
 TEST(WireTest, FieldsKeepTheirValues) {
-  const plan::JobSpec spec{"name", 5, 6, 7, -8, false, true, 1234, std::string("\0\xff", 2)};
+  const plan::JobSpec spec{"name", 5, 6, 7, -8, false, true, true, 1234, std::string("\0\xff", 2)};
   const plan::JobSpec back = FromWire(ToWire(spec));
   EXPECT_EQ(back.name, spec.name);
   EXPECT_EQ(back.maps, 5u);
+  EXPECT_TRUE(back.durable_outputs);
   EXPECT_EQ(back.reduces, 6u);
   EXPECT_EQ(back.max_attempts, 7u);
   EXPECT_EQ(back.priority, -8);
