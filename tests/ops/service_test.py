@@ -51,7 +51,7 @@ class UnitsClusterTest(ClusterTest):
 
     def here(self, text):
         text = re.sub(r"127.0.0.1:(7071|7072)", "127.0.0.1:0", text)
-        text = text.replace("127.0.0.1:7070", self.where)
+        text = text.replace("127.0.0.1:7070", self.coordinator_at)
         return text.replace("/var/lib/trireme", self.path("state"))
 
     def start_unit(self, unit, **variables):
@@ -90,7 +90,7 @@ class UnitsClusterTest(ClusterTest):
 
     def setUp(self):
         super().setUp()
-        self.where = "127.0.0.1:%d" % free_ports(1)[0]
+        self.coordinator_at = "127.0.0.1:%d" % free_ports(1)[0]
 
     def test_a_member_of_a_kv(self):
         client, peer = free_ports(2)
@@ -109,7 +109,7 @@ class UnitsClusterTest(ClusterTest):
         coordinator = self.check_life("trireme-mr-coordinator")
         worker = self.check_life("trireme-mr-worker")
         self.trireme("run", "wordcount", "--input", self.make_input(1, 10), "--output",
-                     self.path("out"), "--quiet", "--coordinator", self.where)
+                     self.path("out"), "--quiet", "--coordinator", self.coordinator_at)
         self.assertTrue(os.path.exists(self.path("state", "mr-worker")))
         self.stop(*worker)
         self.stop(*coordinator)
@@ -120,7 +120,7 @@ class UnitsClusterTest(ClusterTest):
         self.check_life("trireme-mr-worker")
         self.trireme("run", "--mapper", "sh -c 'cat > /dev/null; env'", "--reducer", "cat",
                      "--input", self.make_input(1, 10), "--output", self.path("out"), "--quiet",
-                     "--coordinator", self.where)
+                     "--coordinator", self.coordinator_at)
         said = b"".join(self.parts(self.path("out")).values()).decode()
         self.assertIn("PATH=", said)
         for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC"):
