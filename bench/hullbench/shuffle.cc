@@ -20,6 +20,7 @@
 #include "mapreduce/cluster/fetcher.h"
 #include "mapreduce/cluster/shuffle_server.h"
 #include "mapreduce/engine/run_file.h"
+#include "mapreduce/fs/local.h"
 #include "rpc/server.h"
 
 namespace trireme::bench {
@@ -93,7 +94,8 @@ void ServeShuffle(const std::string& directory, int to) {
 
 absl::StatusOr<double> Fetch(const std::string& directory, const std::string& address,
                              std::uint32_t maps) {
-  Fetcher fetcher(directory, 1ull << 30);
+  mapreduce::LocalFileSystem files;
+  Fetcher fetcher(&files, directory, 1ull << 30);
   std::latch done(maps);
   std::mutex mutex;
   absl::Status status;
