@@ -21,7 +21,7 @@ namespace plan = mapreduce::plan;
 enum class MrBug : std::uint8_t {
   kNone,
   kPromiseEarly,  ///< Answers do not wait until what they promise is durable.
-  kNoFence,       ///< Transactions do not ask whether the writer still leads.
+  kNoFence,       ///< Nobody looks whether the writer still leads, and nothing is in its way.
   kEpochLate,     ///< Attempts are assigned before their epoch is durable.
 };
 
