@@ -141,7 +141,7 @@ class Coordinator final : public KvCustomer {
     const Micros now = around_.queue->now();
     if (down() || paused()) return StepAfter(kTurn);
     if (lease_ == 0 || (now >= until_ && !(planner_ && careless()))) return Depose(), Grant();
-    if (now >= renew_at_) return Renew();
+    if (now >= renew_at_ && !(planner_ && careless())) return Renew();
     if (created_ == 0) return Campaign();
     if (loader_) return Load();
     if (!planner_) return now >= look_at_ ? Look() : StepAfter(look_at_ - now);
