@@ -83,7 +83,7 @@ class FromStoreToStore(RunsOnStoreClusterTest):
         expected = self.embedded(*JOB, "--input", self.data)
         self.start_cluster(2, state="state")
         address = self.address
-        job = self.submit_job(*JOB, "--reduces", "3", "--intermediate", "s3://bkt/tmp")
+        job = self.submit_job(*JOB, "--intermediate", "s3://bkt/tmp")
         for _ in range(6):
             before = set(self.server.keys("bkt"))
             wait_until(lambda: set(self.server.keys("bkt")) != before or self.is_over(before),
