@@ -36,7 +36,8 @@ class Reading(RunsOnStoreClusterTest):
             *JOB, "--input", "s3://bkt/in/*.nothing", "--overwrite", check=2)))
 
     def test_compressed(self):
-        text = open(os.path.join(self.make_input(files=1, lines=20000), "f00.txt"), "rb").read()
+        with open(os.path.join(self.make_input(files=1, lines=20000), "f00.txt"), "rb") as file:
+            text = file.read()
         expected = self.embedded(*JOB, "--input", self.path("in"))
         self.server.put("bkt", "in/a.gz", gzip.compress(text[:len(text) // 2]))
         zstd = subprocess.run(["zstd", "-c"], input=text[len(text) // 2:], capture_output=True,
