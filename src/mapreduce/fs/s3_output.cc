@@ -137,8 +137,20 @@ absl::Status S3Output::Finish() {
                     root_.ToString()));
   nonce_ = *nonce;
   TRIREME_ASSIGN_OR_RETURN(const S3Manifest manifest, Gather());
-  TRIREME_RETURN_IF_ERROR(client_.Put(Below(kManifest), EncodeManifest(manifest)));
+  TRIREME_RETURN_IF_ERROR(PutManifest(manifest));
   return Publish(manifest);
+}
+
+/// Not one that could not be read again: whoever goes on after our death does.
+absl::Status S3Output::PutManifest(const S3Manifest& manifest) {
+  std::string text = EncodeManifest(manifest);
+  if (manifest.parts.size() > kManifestPartsMax || text.size() > kManifestBytesMax)
+    return absl::ResourceExhaustedError(fmt::format(
+        "output {}: its manifest would have {} parts (at most {}) and {} bytes (at most {}): give "
+        "fewer --reduces or a larger --s3-part-size",
+        root_.ToString(), manifest.parts.size(), kManifestPartsMax, text.size(),
+        kManifestBytesMax));
+  return client_.Put(Below(kManifest), std::move(text));
 }
 
 /// The pending records of this job, in the order of names.
