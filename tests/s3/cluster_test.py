@@ -1,7 +1,7 @@
 """A cluster whose input, output and map outputs are in an object store, while its processes are killed."""
 import os
 
-from store import JOB, RunsOnStoreClusterTest, main, wait_until
+from store import JOB, PATIENT, RunsOnStoreClusterTest, Spoiler, main, wait_until
 
 SLOW = ["--mapper", "sleep 0.1; cat", "--reducer", "cat", "--reduces", "2", "--split-size", "40K"]
 
@@ -12,9 +12,9 @@ class FromStoreToStore(RunsOnStoreClusterTest):
         self.data = self.make_input()
         self.upload(self.data, "in/")
 
-    def start_cluster(self, workers, **coordinator):
-        self.start_coordinator("--worker-lease", "1s", "--log-level", "debug", **coordinator)
-        self.start_workers(workers, "--log-level", "debug")
+    def start_cluster(self, workers, *arguments, **coordinator):
+        self.start_coordinator("--worker-lease", "1s", "--log-level", "debug", *arguments, **coordinator)
+        self.start_workers(workers, "--log-level", "debug", *arguments)
 
     def finish(self, job, expected):
         status = self.wait(job)
@@ -36,6 +36,16 @@ class FromStoreToStore(RunsOnStoreClusterTest):
         self.start_cluster(2)
         self.finish(self.submit_job(*JOB), self.embedded(*JOB, "--input", self.data))
         self.assert_no_leftovers()
+
+    def test_a_network_that_spoils_one_request_in_three(self):
+        expected = self.embedded(*JOB, "--input", self.data)
+        spoiler = Spoiler(self.server)
+        self.addCleanup(spoiler.close)
+        self.settings(endpoint=spoiler.address)
+        self.start_cluster(2, *PATIENT)
+        self.finish(self.submit_job(*JOB, *PATIENT, "--intermediate", "s3://bkt/tmp"), expected)
+        self.assertEqual(set(spoiler.spoiled), set(Spoiler.WAYS))
+        wait_until(lambda: self.server.keys("bkt", "tmp/") == [], "the map outputs are removed")
 
     def test_a_worker_is_killed(self):
         expected = self.embedded(*SLOW, "--input", self.data)
@@ -83,7 +93,7 @@ class FromStoreToStore(RunsOnStoreClusterTest):
         expected = self.embedded(*JOB, "--input", self.data)
         self.start_cluster(2, state="state")
         address = self.address
-        job = self.submit_job(*JOB, "--reduces", "3", "--intermediate", "s3://bkt/tmp")
+        job = self.submit_job(*JOB, "--intermediate", "s3://bkt/tmp")
         for _ in range(6):
             before = set(self.server.keys("bkt"))
             wait_until(lambda: set(self.server.keys("bkt")) != before or self.is_over(before),

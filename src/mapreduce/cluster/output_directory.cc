@@ -7,6 +7,7 @@
 #include "base/status_macros.h"
 #include "fmt/format.h"
 #include "mapreduce/engine/task.h"
+#include "mapreduce/fs/s3_path.h"
 
 namespace trireme::mapreduce {
 namespace {
@@ -37,6 +38,7 @@ bool IsOutput(std::string_view name) {
 }  // namespace
 
 absl::Status OutputDirectory::Check(bool overwrite) const {
+  if (io::IsObjectPath(path_)) TRIREME_RETURN_IF_ERROR(ParseS3Output(path_).status());
   const auto stat = files_.Stat(path_);
   if (absl::IsNotFound(stat.status())) return absl::OkStatus();
   if (!stat.ok()) return stat.status();

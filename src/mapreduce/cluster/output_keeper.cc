@@ -32,7 +32,11 @@ void OutputKeeper::Do(Step step, Done done) {
 void OutputKeeper::Check(std::string directory, bool overwrite, Done done) {
   Do(
       [this, directory = std::move(directory), overwrite] {
-        return OutputDirectory(&files_, directory, io::Durability::kPowerLoss).Check(overwrite);
+        absl::Status checked =
+            OutputDirectory(&files_, directory, io::Durability::kPowerLoss).Check(overwrite);
+        // A client would take UNAVAILABLE for a coordinator that does not answer.
+        return absl::IsUnavailable(checked) ? absl::FailedPreconditionError(checked.message())
+                                            : checked;
       },
       std::move(done));
 }

@@ -56,7 +56,16 @@ bool IsTransient(int status, const std::string& code) {
   return false;
 }
 
-absl::StatusCode CodeFor(int status) {
+/// The second is versitygw's, which has status 404.
+bool IsBadKey(const std::string& code) {
+  return code == "InvalidAccessKeyId" || code == "XAdminUserNotFound" ||
+         code == "SignatureDoesNotMatch";
+}
+
+absl::StatusCode CodeFor(int status, const std::string& code) {
+  // A name that is not there may be looked for elsewhere; a bucket that is not there ends all.
+  if (code == "NoSuchBucket") return absl::StatusCode::kFailedPrecondition;
+  if (IsBadKey(code)) return absl::StatusCode::kPermissionDenied;
   switch (status) {
     case 401:
     case 403:
@@ -77,8 +86,9 @@ absl::StatusCode CodeFor(int status) {
 std::string RemedyFor(int status, const std::string& code, const S3Account& account,
                       const std::string& region) {
   if (code == "NoSuchBucket") return "create the bucket, or check its name and --s3-endpoint";
-  if (code == "SignatureDoesNotMatch" || code == "InvalidAccessKeyId")
-    return "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile";
+  if (IsBadKey(code))
+    return "the credentials were not accepted: check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
+           "or the profile";
   if (code == "ExpiredToken") return "get new temporary credentials";
   if (status / 100 == 3 || code == "AuthorizationHeaderMalformed")
     return fmt::format("the bucket is in another region than {}: set AWS_REGION{}", account.region,
@@ -245,12 +255,10 @@ absl::Status S3Client::Explain(const Call& call, const HttpAnswer& answer,
   std::string code = error.code.empty() ? fmt::format("{}", answer.status) : Shown(error.code);
   const std::string region =
       error.region.empty() ? answer.Header("x-amz-bucket-region") : error.region;
-  // A name that is not there may be looked for elsewhere; a bucket that is not there ends all.
-  absl::Status status(
-      code == "NoSuchBucket" ? absl::StatusCode::kFailedPrecondition : CodeFor(answer.status),
-      fmt::format("{}: status {}{}{}: {}", what, answer.status,
-                  error.code.empty() ? "" : " " + code, tries,
-                  RemedyFor(answer.status, code, account_, region)));
+  absl::Status status(CodeFor(answer.status, code),
+                      fmt::format("{}: status {}{}{}: {}", what, answer.status,
+                                  error.code.empty() ? "" : " " + code, tries,
+                                  RemedyFor(answer.status, code, account_, region)));
   status.SetPayload(kCodePayload, absl::Cord(code));
   return status;
 }
@@ -330,8 +338,11 @@ absl::StatusOr<S3ObjectPage> S3Client::List(const S3Path& path, std::string_view
   return ParseObjectPage(answer.body);
 }
 
-absl::StatusOr<std::string> S3Client::GetSmall(const S3Path& path) {
-  TRIREME_ASSIGN_OR_RETURN(HttpAnswer answer, Run({.method = "GET", .path = path}));
+absl::StatusOr<std::string> S3Client::GetSmall(const S3Path& path, TextCheck check) {
+  S3Request request{.method = "GET", .path = path};
+  if (check)
+    request.check = [check = std::move(check)](const HttpAnswer& a) { return check(a.body); };
+  TRIREME_ASSIGN_OR_RETURN(HttpAnswer answer, Run(std::move(request)));
   return std::move(answer.body);
 }
 

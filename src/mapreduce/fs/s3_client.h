@@ -65,7 +65,9 @@ class S3Client {
   [[nodiscard]] absl::StatusOr<S3ObjectPage> List(const S3Path& path, std::string_view delimiter,
                                                   const std::string& token,
                                                   std::uint32_t keys_max = kS3ListKeysMax);
-  [[nodiscard]] absl::StatusOr<std::string> GetSmall(const S3Path& path);
+  /// A text that `check` refuses is read again: it may have been cut on its way. May be null.
+  using TextCheck = std::function<absl::Status(std::string_view)>;
+  [[nodiscard]] absl::StatusOr<std::string> GetSmall(const S3Path& path, TextCheck check = nullptr);
   /// `only_new`: IsConditionFailed when there is one of that name, if the store knows conditions.
   [[nodiscard]] absl::Status Put(const S3Path& path, std::string body, bool only_new = false);
   /// What is not there counts as deleted.

@@ -123,6 +123,7 @@ TEST(S3ClientTest, WhatIsFinalIsAskedOnce) {
            {403, "AccessDenied", absl::StatusCode::kPermissionDenied},
            {404, "NoSuchKey", absl::StatusCode::kNotFound},
            {404, "NoSuchBucket", absl::StatusCode::kFailedPrecondition},
+           {404, "XAdminUserNotFound", absl::StatusCode::kPermissionDenied},
            {301, "PermanentRedirect", absl::StatusCode::kInvalidArgument}}) {
     status = number;
     code = name;
@@ -131,6 +132,20 @@ TEST(S3ClientTest, WhatIsFinalIsAskedOnce) {
     EXPECT_EQ(S3CodeOf(said), name);
     EXPECT_EQ(store.requests().size(), ++asked);
   }
+}
+
+TEST(S3ClientTest, ATextThatIsCutIsReadAgain) {
+  std::atomic<int> count{0};
+  FakeStore store(
+      [&](const Request&) { return FakeStore::Reply(200, ++count < 3 ? "ha" : "half"); });
+  S3Client client(Quick(), AccountOf(store));
+  const auto check = [](std::string_view text) {
+    return text == "half" ? absl::OkStatus() : absl::DataLossError("it is cut");
+  };
+  EXPECT_EQ(*client.GetSmall({"bkt", "k"}, check), "half");
+  count = -100;
+  EXPECT_THAT(std::string(client.GetSmall({"bkt", "k"}, check).status().message()),
+              AllOf(HasSubstr("s3://bkt/k: it is cut"), HasSubstr("tried 4 times")));
 }
 
 TEST(S3ClientTest, ConnectionsAreUsedAgain) {

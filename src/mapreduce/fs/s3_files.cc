@@ -143,10 +143,7 @@ absl::Status S3FileSystem::VisitPrefix(const std::string& prefix, const Visit& v
 }
 
 std::unique_ptr<io::StagedOutput> S3FileSystem::OpenStagedOutput(const std::string& path) {
-  absl::StatusOr<S3Path> root = ParseS3Path(path);
-  if (root.ok() && root->Prefix().empty())
-    root = absl::InvalidArgumentError(
-        fmt::format("output {} is a whole bucket: name a place in it, {}/OUT", path, path));
+  absl::StatusOr<S3Path> root = ParseS3Output(path);
   if (!root.ok()) return NoOutput(root.status());
   return std::make_unique<S3Output>(&client_, *std::move(root));
 }

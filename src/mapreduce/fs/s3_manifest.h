@@ -5,13 +5,14 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "mapreduce/fs/s3_options.h"
 #include "mapreduce/fs/s3_writer.h"
 
 /// docs/formats/s3-output.md: pending records and the manifest of a job's output.
 namespace trireme::mapreduce {
 
 inline constexpr std::size_t kManifestPartsMax = 100'000;
-inline constexpr std::size_t kManifestBytesMax = 64u << 20;
+inline constexpr std::size_t kManifestBytesMax = kS3AnswerBytesMax;
 
 struct S3PendingPart {
   std::string name;  ///< of the part, below the output

@@ -40,7 +40,7 @@ void Fields(A& archive, S3Options& o) {
 inline constexpr std::uint64_t kS3PartBytesMin = 5u << 20;
 inline constexpr std::uint32_t kS3PartsMax = 10'000;
 inline constexpr std::size_t kS3KeyBytesMax = 1024;
-inline constexpr std::size_t kS3AnswerBytesMax = 16u << 20;
+inline constexpr std::size_t kS3AnswerBytesMax = 64u << 20;  // a manifest is one
 inline constexpr std::uint32_t kS3ListKeysMax = 1000;
 
 }  // namespace trireme::mapreduce

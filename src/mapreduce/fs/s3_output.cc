@@ -20,14 +20,23 @@ S3Path Under(const S3Path& root, std::string_view name) {
   return {root.bucket, root.Prefix() + std::string(name)};
 }
 
+absl::Status CheckNonce(std::string_view text) {
+  if (text.size() == 33 && text.find_first_not_of("0123456789abcdef") == 32 && text[32] == '\n')
+    return absl::OkStatus();
+  return absl::DataLossError("it is not what a job writes: run the job again with --overwrite");
+}
+
 absl::StatusOr<std::string> ReadNonce(S3Client& client, const S3Path& root) {
-  TRIREME_ASSIGN_OR_RETURN(std::string text, client.GetSmall(Under(root, kJob)));
-  if (text.ends_with('\n')) text.pop_back();
-  if (text.size() == 32 && text.find_first_not_of("0123456789abcdef") == std::string::npos)
-    return text;
-  return absl::DataLossError(
-      fmt::format("{} is not what a job writes: run the job again with --overwrite",
-                  Under(root, kJob).ToString()));
+  TRIREME_ASSIGN_OR_RETURN(std::string text, client.GetSmall(Under(root, kJob), CheckNonce));
+  text.pop_back();
+  return text;
+}
+
+absl::StatusOr<S3Manifest> ReadManifest(S3Client& client, const S3Path& path) {
+  TRIREME_ASSIGN_OR_RETURN(const std::string text, client.GetSmall(path, [](std::string_view t) {
+    return DecodeManifest(t).status();
+  }));
+  return DecodeManifest(text);
 }
 
 class StagedPart final : public io::FileWriter {
@@ -113,10 +122,9 @@ absl::Status S3Output::Prepare(bool overwrite) {
 }
 
 absl::Status S3Output::Finish() {
-  const auto written = client_.GetSmall(Below(kManifest));
+  const auto written = ReadManifest(client_, Below(kManifest));
   if (written.ok()) {
-    TRIREME_ASSIGN_OR_RETURN(const S3Manifest manifest, DecodeManifest(*written));
-    if (nonce_.empty() || manifest.nonce == nonce_) return Publish(manifest);
+    if (nonce_.empty() || written->nonce == nonce_) return Publish(*written);
   } else if (!absl::IsNotFound(written.status())) {
     return written.status();
   }
@@ -129,8 +137,20 @@ absl::Status S3Output::Finish() {
                     root_.ToString()));
   nonce_ = *nonce;
   TRIREME_ASSIGN_OR_RETURN(const S3Manifest manifest, Gather());
-  TRIREME_RETURN_IF_ERROR(client_.Put(Below(kManifest), EncodeManifest(manifest)));
+  TRIREME_RETURN_IF_ERROR(PutManifest(manifest));
   return Publish(manifest);
+}
+
+/// Not one that could not be read again: whoever goes on after our death does.
+absl::Status S3Output::PutManifest(const S3Manifest& manifest) {
+  std::string text = EncodeManifest(manifest);
+  if (manifest.parts.size() > kManifestPartsMax || text.size() > kManifestBytesMax)
+    return absl::ResourceExhaustedError(fmt::format(
+        "output {}: its manifest would have {} parts (at most {}) and {} bytes (at most {}): give "
+        "fewer --reduces or a larger --s3-part-size",
+        root_.ToString(), manifest.parts.size(), kManifestPartsMax, text.size(),
+        kManifestBytesMax));
+  return client_.Put(Below(kManifest), std::move(text));
 }
 
 /// The pending records of this job, in the order of names.
@@ -146,8 +166,8 @@ absl::StatusOr<S3Manifest> S3Output::Gather() {
   std::sort(keys.begin(), keys.end());
   S3Manifest manifest{nonce_, std::vector<S3PendingPart>(keys.size())};
   TRIREME_RETURN_IF_ERROR(ForEachAtOnce(keys.size(), kAtOnce, [&](std::size_t i) -> absl::Status {
-    TRIREME_ASSIGN_OR_RETURN(const std::string text, client_.GetSmall({root_.bucket, keys[i]}));
-    TRIREME_ASSIGN_OR_RETURN(const S3Manifest record, DecodeManifest(text));
+    TRIREME_ASSIGN_OR_RETURN(const S3Manifest record,
+                             ReadManifest(client_, {root_.bucket, keys[i]}));
     if (record.parts.size() != 1 || record.nonce != nonce_ ||
         records.key + record.parts[0].name != keys[i])
       return absl::DataLossError(fmt::format("{}{}/{} is no record of a part of this job",

@@ -21,6 +21,7 @@ class S3Output final : public io::StagedOutput {
  private:
   S3Path Below(std::string_view name) const;
   absl::StatusOr<S3Manifest> Gather();
+  absl::Status PutManifest(const S3Manifest& manifest);
   absl::Status Publish(const S3Manifest& manifest);
   absl::Status CompletePart(const S3PendingPart& part);
   absl::Status RemoveOldParts(const S3Manifest& manifest);

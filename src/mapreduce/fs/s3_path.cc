@@ -55,6 +55,13 @@ absl::StatusOr<S3Path> ParseS3Path(std::string_view path) {
   return parsed;
 }
 
+absl::StatusOr<S3Path> ParseS3Output(std::string_view path) {
+  absl::StatusOr<S3Path> parsed = ParseS3Path(path);
+  if (!parsed.ok() || !parsed->Prefix().empty()) return parsed;
+  return absl::InvalidArgumentError(fmt::format(
+      "output {} is a whole bucket: name a place in it, s3://{}/OUT", path, parsed->bucket));
+}
+
 std::string UriEncode(std::string_view text, bool keep_slash) {
   std::string encoded;
   encoded.reserve(text.size() + 16);

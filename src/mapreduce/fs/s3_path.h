@@ -21,6 +21,8 @@ struct S3Path {
 
 /// INVALID_ARGUMENT names the path, what is wrong with it and what it should be.
 [[nodiscard]] absl::StatusOr<S3Path> ParseS3Path(std::string_view path);
+/// Of a job's output, which cannot be a whole bucket.
+[[nodiscard]] absl::StatusOr<S3Path> ParseS3Output(std::string_view path);
 
 /// Percent-encoding as a signature has it: everything but A-Z a-z 0-9 - _ . ~ and, when
 /// `keep_slash`,

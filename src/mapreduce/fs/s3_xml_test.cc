@@ -103,6 +103,16 @@ TEST(S3PathTest, BucketsAndKeys) {
     EXPECT_TRUE(absl::IsInvalidArgument(ParseS3Path(wrong).status())) << wrong;
 }
 
+TEST(S3PathTest, AnOutputIsNoWholeBucket) {
+  EXPECT_TRUE(ParseS3Output("s3://bkt/a").ok());
+  for (const char* wrong : {"s3://bkt", "s3://bkt/"}) {
+    const absl::Status said = ParseS3Output(wrong).status();
+    EXPECT_NE(said.message().find("whole bucket: name a place in it, s3://bkt/OUT"),
+              std::string::npos)
+        << said;
+  }
+}
+
 TEST(S3PathTest, Encoding) {
   EXPECT_EQ(UriEncode("a/b c+=&*~\xc3\xa9", true), "a/b%20c%2B%3D%26%2A~%C3%A9");
   EXPECT_EQ(UriEncode("a/b", false), "a%2Fb");
