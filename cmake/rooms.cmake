@@ -51,7 +51,7 @@ endif()
 function(trireme_test name)
   cmake_parse_arguments(TEST "" "TIMEOUT" "SOURCES;LIBS" ${ARGN})
   if(NOT TEST_TIMEOUT)
-    set(TEST_TIMEOUT 120)
+    set(TEST_TIMEOUT 300)
   endif()
   add_executable(${name} ${TEST_SOURCES})
   target_compile_options(${name} PRIVATE -Wall -Wextra -Wno-missing-field-initializers
