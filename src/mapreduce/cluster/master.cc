@@ -49,6 +49,7 @@ absl::Status Master::Replay(const std::vector<std::string>& batches, const std::
 void Master::Receive(const std::shared_ptr<Session>& session, v1::WorkerMessage message) {
   const bool registers = message.body_case() == v1::WorkerMessage::kRegister;
   if (registers && gather_until_ms_ != 0) return Gather(session, std::move(message));
+  if (registers && Enrol(session, message)) return;
   const Outcome outcome =
       session->registered || registers ? Handle(session, message) : Outcome::kUnknownWorker;
   if (outcome == Outcome::kOk) counts_.OnMessage(message);
@@ -60,7 +61,6 @@ void Master::Receive(const std::shared_ptr<Session>& session, v1::WorkerMessage 
 
 Outcome Master::Handle(const std::shared_ptr<Session>& session, v1::WorkerMessage& message) {
   const plan::WorkerRef worker = session->worker;
-  if (message.has_succeeded() || message.has_failed()) CloseGatheredSlot(*session);
   switch (message.body_case()) {
     case v1::WorkerMessage::kRegister:
       return Register(session, message.register_());
@@ -97,6 +97,7 @@ Outcome Master::Register(const std::shared_ptr<Session>& session, const v1::Regi
   event.worker = FromWire(message.place().worker());
   event.slots = message.slots();
   event.host = message.place().host();
+  event.catches_up = std::exchange(session->catches_up, false);
   for (const auto& attempt : message.running()) event.running.push_back(FromWire(attempt));
   const Outcome outcome = Step(event);
   if (outcome != Outcome::kOk) return outcome;
@@ -110,7 +111,6 @@ Outcome Master::Register(const std::shared_ptr<Session>& session, const v1::Regi
     before->registered = false;
     before->link->Close(absl::AbortedError("the worker has attached anew"));
   }
-  Enrol(event.worker);
   TellPlace(message.place());
   return outcome;
 }
@@ -148,7 +148,6 @@ Outcome Master::Beat(Session& session, v1::Heartbeat& message) {
   for (const auto& attempt : message.running()) event.running.push_back(FromWire(attempt));
   session.running.assign(std::make_move_iterator(message.mutable_running()->begin()),
                          std::make_move_iterator(message.mutable_running()->end()));
-  session.gathered_slots = 0;
   return Step(event);
 }
 
@@ -165,7 +164,8 @@ Outcome Master::Succeed(const Session& session, const v1::AttemptSucceeded& mess
 
 void Master::Detach(const std::shared_ptr<Session>& session) {
   session->running.clear();
-  std::erase_if(gathered_, [&](const auto& each) { return each.first == session; });
+  session->ended = true;
+  AwaitAgain(session);
   if (!session->registered) return;
   io::Log(io::LogLevel::kInfo, "worker detached", {{"worker", plan::Describe(session->worker)}});
   const auto found = sessions_.find(session->worker.id);

@@ -88,8 +88,8 @@ class Master : public std::enable_shared_from_this<Master> {
     std::set<plan::JobId> opened;  ///< JobOpened was sent
     std::set<plan::JobId> placed;  ///< MapOutputs was sent
     std::vector<v1::AttemptProgress> running;
-    /// Slots it was registered with while gathering; 0: its heartbeats tell them.
-    std::uint32_t gathered_slots = 0;
+    bool ended = false;       ///< its stream is over
+    bool catches_up = false;  ///< its registration was gathered, and is taken up next
   };
 
   [[nodiscard]] static absl::StatusOr<std::shared_ptr<Master>> Create(plan::Limits limits,
@@ -164,8 +164,9 @@ class Master : public std::enable_shared_from_this<Master> {
   void BeginGathering(plan::TimeMs gather_ms);
   void Gather(const std::shared_ptr<Session>& session, v1::WorkerMessage message);
   void EndGathering();
-  void CloseGatheredSlot(Session& session);
-  void Enrol(plan::WorkerRef worker);
+  bool Gathered(plan::WorkerId worker) const;
+  void AwaitAgain(const std::shared_ptr<Session>& session);
+  bool Enrol(const std::shared_ptr<Session>& session, const v1::WorkerMessage& message);
   void StrikeOff(plan::WorkerId worker);
 
   // The turn's end.
@@ -224,6 +225,7 @@ class Master : public std::enable_shared_from_this<Master> {
   Roster roster_;
   plan::TimeMs gather_until_ms_ = 0;  ///< 0: not gathering
   std::set<plan::WorkerId> awaited_;
+  std::set<plan::WorkerId> enrolling_;  ///< on the roster, and that is not durable
   std::vector<std::pair<std::shared_ptr<Session>, v1::WorkerMessage>> gathered_;
   CoordinatorCounts counts_;
 };

@@ -26,9 +26,9 @@ void Master::Gather(const std::shared_ptr<Session>& session, v1::WorkerMessage m
   if (awaited_.empty()) EndGathering();
 }
 
-/// Each is registered with as many slots as it lists attempts: all are taken over, and none is
-/// given out, until its first heartbeat, which follows its reports, says how many it has. Attempts
-/// that are over are listed, too, and are more than its slots.
+/// What each lists is taken over, attempts that are over, too, which are more than its slots; and
+/// nothing is given to it until its first heartbeat, which follows its reports. So nothing is given
+/// out before all lists are read.
 void Master::EndGathering() {
   gather_until_ms_ = 0;
   for (const plan::WorkerId id : std::exchange(awaited_, {})) {
@@ -37,21 +37,43 @@ void Master::EndGathering() {
     StrikeOff(id);
   }
   for (auto& [session, message] : std::exchange(gathered_, {})) {
-    v1::Register* body = message.mutable_register_();
-    body->set_slots(static_cast<std::uint32_t>(body->running_size()));
-    session->gathered_slots = body->slots();
+    session->catches_up = true;
     Receive(session, std::move(message));
   }
 }
 
-/// An attempt that it listed is over: its slot is not there for another.
-void Master::CloseGatheredSlot(Session& session) {
-  if (session.gathered_slots == 0) return;
-  (void)Step(plan::WorkerHeartbeat{session.worker, --session.gathered_slots, {}});
+bool Master::Gathered(plan::WorkerId worker) const {
+  return std::any_of(gathered_.begin(), gathered_.end(), [worker](const auto& each) {
+    return plan::WorkerId{each.second.register_().place().worker().id()} == worker;
+  });
 }
 
-void Master::Enrol(plan::WorkerRef worker) {
-  if (keeps_roster_ && roster_.Add(worker)) records_.push_back(Roster::Attached(worker));
+/// The stream of a gathered registration has ended: its worker comes again.
+void Master::AwaitAgain(const std::shared_ptr<Session>& session) {
+  const auto found = std::find_if(gathered_.begin(), gathered_.end(),
+                                  [&](const auto& each) { return each.first == session; });
+  if (found == gathered_.end()) return;
+  const plan::WorkerId worker{found->second.register_().place().worker().id()};
+  gathered_.erase(found);
+  if (roster_.workers().contains(worker) && !Gathered(worker)) awaited_.insert(worker);
+}
+
+/// True: the worker is not on record yet, and is registered once it is. Only who is on record is
+/// given anything: the next leader waits for nobody else's reports.
+bool Master::Enrol(const std::shared_ptr<Session>& session, const v1::WorkerMessage& message) {
+  if (!keeps_roster_) return false;
+  const plan::WorkerRef worker = FromWire(message.register_().place().worker());
+  if (roster_.Add(worker)) {
+    records_.push_back(Roster::Attached(worker));
+    enrolling_.insert(worker.id);
+  }
+  if (!enrolling_.contains(worker.id)) return false;
+  Promise([this, session, message, worker](const absl::Status& closed) {
+    if (!closed.ok()) return session->link->Close(closed);
+    enrolling_.erase(worker.id);
+    if (!session->ended) Receive(session, message);
+  });
+  return true;
 }
 
 void Master::StrikeOff(plan::WorkerId worker) {

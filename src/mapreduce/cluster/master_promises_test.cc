@@ -296,7 +296,7 @@ class GatherTest : public MasterPromisesTest {
  protected:
   /// Two workers with a slot each, of whom the first runs an attempt and the second has finished
   /// one that was not confirmed; their leader is gone.
-  void LoseLeader() {
+  void LoseLeader(bool on_record = false) {
     Start(500);
     Flush();
     Ends one, two;
@@ -306,6 +306,7 @@ class GatherTest : public MasterPromisesTest {
     attempts_ = {Assigned(one).at(0), Assigned(two).at(0)};
     Succeed(second, attempts_[1]);
     next_ = Assigned(two).at(1);
+    if (on_record) journal_->Flush();
     Start(500);  // what was not flushed is lost
     Flush();
   }
@@ -331,6 +332,24 @@ TEST_F(GatherTest, NothingIsGivenOutBeforeAllHaveComeAndNothingTwice) {
   EXPECT_EQ(master_->Status(plan::JobId{1})->maps().succeeded(), 1u);
   EXPECT_EQ(master_->Status(plan::JobId{1})->maps().running(), 2u);
   for (const v1::WorkerOrder& order : two.orders) EXPECT_FALSE(order.has_cancel());
+}
+
+/// The leader dies when the success is on record and its worker has not heard that it is.
+TEST_F(GatherTest, ASuccessThatWasCountedAndNotConfirmedLeavesNoSlotFree) {
+  LoseLeader(/*on_record=*/true);
+  Ends one, two;
+  const auto second = Attach(2, &two, 1, {attempts_[1], next_});
+  const auto first = Attach(1, &one, 1, {attempts_[0]});
+  Succeed(second, attempts_[1]);
+  Flush();
+  EXPECT_EQ(Answers(two).back(), v1::OUTCOME_DUPLICATE);
+  Beat(second, 1, {attempts_[1], next_});
+  Beat(first, 1, {attempts_[0]});
+  EXPECT_EQ(master_->Status(plan::JobId{1})->maps().running(), 2u);
+  for (const Ends* ends : {&one, &two}) {
+    EXPECT_THAT(Assigned(*ends), IsEmpty());
+    for (const v1::WorkerOrder& order : ends->orders) EXPECT_FALSE(order.has_cancel());
+  }
 }
 
 TEST_F(GatherTest, AWorkerThatDoesNotComeIsWaitedForOnlySoLong) {
@@ -364,16 +383,51 @@ TEST_F(GatherTest, WithoutJobsNobodyWaits) {
   Flush();
   Ends other;
   Attach(2, &other);
+  Flush();  // it is on record
+  End();
   EXPECT_THAT(Answers(other), ElementsAre(v1::OUTCOME_OK));
 }
 
-TEST_F(GatherTest, AStreamThatEndsMeanwhileIsForgotten) {
+TEST_F(GatherTest, AWorkerWhoseStreamEndsMeanwhileIsAwaitedAgain) {
   LoseLeader();
-  Ends lost, two, one;
+  Ends lost, one, two;
   master_->Detach(Attach(2, &lost, 1, {attempts_[1], next_}));
   Attach(1, &one, 1, {attempts_[0]});
+  EXPECT_THAT(one.orders, IsEmpty());
+  Attach(2, &two, 1, {attempts_[1], next_});
   EXPECT_THAT(lost.orders, IsEmpty());
   EXPECT_THAT(Answers(one), ElementsAre(v1::OUTCOME_OK));
+  EXPECT_THAT(Answers(two), ElementsAre(v1::OUTCOME_OK));
+}
+
+TEST_F(GatherTest, AWorkerWhoseOldStreamEndsAfterTheNewOneBeganHasCome) {
+  LoseLeader();
+  Ends lost, one, two;
+  const auto old = Attach(2, &lost, 1, {attempts_[1], next_});
+  Attach(2, &two, 1, {attempts_[1], next_});
+  master_->Detach(old);
+  Attach(1, &one, 1, {attempts_[0]});
+  EXPECT_THAT(Answers(two), ElementsAre(v1::OUTCOME_OK));
+}
+
+TEST_F(GatherTest, AWorkerIsGivenNothingBeforeTheNextLeaderWouldAwaitIt) {
+  Start(500);
+  StartJob(2);
+  Ends gone, ends, again;
+  const auto session = Attach(1, &gone);
+  Attach(2, &ends);
+  Attach(2, &again);
+  master_->Detach(session);
+  EXPECT_THAT(again.orders, IsEmpty());
+  Flush();
+  End();
+  EXPECT_THAT(gone.orders, IsEmpty());
+  EXPECT_THAT(Answers(again), ElementsAre(v1::OUTCOME_OK));
+  EXPECT_EQ(Assigned(again).size(), 1u);
+  Ends waiting;
+  Attach(3, &waiting);
+  master_->Close(absl::UnavailableError("it does not lead"));
+  EXPECT_TRUE(waiting.closed.has_value());
 }
 
 }  // namespace

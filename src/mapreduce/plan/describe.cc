@@ -45,7 +45,8 @@ struct TextOf {
   }
   std::string operator()(const JobCancelled& e) const { return StrCat("cancel ", Job(e.job)); }
   std::string operator()(const WorkerRegistered& e) const {
-    return StrCat("register ", Describe(e.worker), " slots ", e.slots, Text(e.running));
+    return StrCat("register ", Describe(e.worker), " slots ", e.slots, Text(e.running),
+                  e.catches_up ? " catches up" : "");
   }
   std::string operator()(const WorkerHeartbeat& e) const {
     return StrCat("beat ", Describe(e.worker), " slots ", e.slots, Text(e.running));

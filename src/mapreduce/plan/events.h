@@ -37,6 +37,9 @@ struct WorkerRegistered {
   std::uint32_t slots = 1;
   std::string host;
   std::vector<AttemptProgress> running;
+  /// It has reports to repeat, and a heartbeat follows them: till then it has no slots, and what it
+  /// lists is taken over without one.
+  bool catches_up = false;
 };
 
 /// Renews the lease. An attempt listed here that the plan does not know is cancelled, or adopted

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -88,6 +89,34 @@ TEST(Restore, DurableOutputsOutliveTheirWorkersLife) {
     const Planner again = Planner::Restore(planner.Checkpoint(), 0);
     EXPECT_EQ(again.Snapshot(JobId{1})->maps.succeeded, durable ? 2u : 1u);
   }
+}
+
+TEST(Restore, AWorkerThatCatchesUpKeepsAllItListsAndIsGivenNothing) {
+  const WorkerRef one{WorkerId{1}, Incarnation{1}}, two{WorkerId{2}, Incarnation{1}};
+  const auto attempt = [](std::uint32_t map) {
+    return AttemptRef{{JobId{1}, Phase::kMap, map}, MakeAttemptId(1, map)};
+  };
+  Planner planner = Planner::Restore({EpochStarted{1}, JobAdmitted{JobId{1}, {"", 5, 1}},
+                                      MapSucceeded{JobId{1}, 0, {one, attempt(0).id, 5}}},
+                                     0);
+  // Its slot: one confirmed too late, two that are over, one that runs.
+  WorkerRegistered registered{one, 1, "host", {}, /*catches_up=*/true};
+  for (std::uint32_t map = 0; map < 4; ++map) registered.running.push_back({attempt(map)});
+  EXPECT_EQ(planner.Step(0, registered), Outcome::kOk);
+  EXPECT_EQ(planner.Snapshot(JobId{1})->running_attempts, 3u);
+  EXPECT_EQ(planner.Step(0, AttemptSucceeded{attempt(0), one, 5}), Outcome::kDuplicate);
+  EXPECT_EQ(planner.Step(0, AttemptSucceeded{attempt(1), one, 5}), Outcome::kOk);
+  EXPECT_EQ(planner.Step(0, AttemptSucceeded{attempt(2), one, 5}), Outcome::kOk);
+  const auto assigned = [&] {
+    const Output output = planner.TakeOutput();
+    return std::count_if(output.actions.begin(), output.actions.end(), [](const Action& action) {
+      EXPECT_FALSE(std::holds_alternative<CancelAttempt>(action));
+      return std::holds_alternative<AssignAttempt>(action);
+    });
+  };
+  EXPECT_EQ(assigned(), 0);
+  EXPECT_EQ(planner.Step(0, WorkerHeartbeat{one, 2, {{attempt(3)}}}), Outcome::kOk);
+  EXPECT_EQ(assigned(), 1);
 }
 
 TEST(Restore, AJobWhoseEndWasNotJournaledEndsNow) {

@@ -69,9 +69,10 @@ class Planner::State {
   void StartNewLife(std::uint32_t place, WorkerRef ref);
   void LoseWorker(std::uint32_t place, bool recoverable);
   void RecoverOutputs(std::uint32_t place);
-  void ReadListing(std::uint32_t place, const std::vector<AttemptProgress>& running);
+  void ReadListing(std::uint32_t place, const std::vector<AttemptProgress>& running,
+                   std::uint32_t most);
   void ReadProgress(std::uint32_t attempt, const AttemptProgress& said);
-  void AdoptListed(std::uint32_t place, const AttemptProgress& said);
+  void AdoptListed(std::uint32_t place, const AttemptProgress& said, std::uint32_t most);
   void DropUnlisted(std::uint32_t place);
   void ExpireLeases();
 

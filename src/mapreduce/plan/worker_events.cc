@@ -31,9 +31,10 @@ Outcome Planner::State::Handle(const WorkerRegistered& event) {
   }
   workers_[place].host = event.host;
   workers_[place].heard_ms = now_;
-  workers_.SetSlots(place, std::min(event.slots, limits_.worker_slots_max));
+  const std::uint32_t slots = std::min(event.slots, limits_.worker_slots_max);
+  workers_.SetSlots(place, event.catches_up ? 0 : slots);
   workers_.SetState(place, WorkerState::kAlive);
-  ReadListing(place, event.running);
+  ReadListing(place, event.running, event.catches_up ? limits_.worker_slots_max : slots);
   return Outcome::kOk;
 }
 
@@ -43,7 +44,7 @@ Outcome Planner::State::Handle(const WorkerHeartbeat& event) {
     return outcome;
   }
   workers_.SetSlots(place, std::min(event.slots, limits_.worker_slots_max));
-  ReadListing(place, event.running);
+  ReadListing(place, event.running, workers_[place].slots);
   return Outcome::kOk;
 }
 
@@ -101,13 +102,15 @@ void Planner::State::RecoverOutputs(std::uint32_t place) {
   }
 }
 
-void Planner::State::ReadListing(std::uint32_t place, const std::vector<AttemptProgress>& running) {
+/// `most`: so many attempts the worker may have, those that it has already among them.
+void Planner::State::ReadListing(std::uint32_t place, const std::vector<AttemptProgress>& running,
+                                 std::uint32_t most) {
   std::size_t budget = limits_.worker_slots_max;
   for (const AttemptProgress& said : running) {
     if (budget-- == 0) break;
     const std::uint32_t attempt = attempts_.Find(said.attempt.id);
     if (attempt == kNone) {
-      AdoptListed(place, said);
+      AdoptListed(place, said, most);
     } else if (attempts_[attempt].worker == place && attempts_[attempt].ref == said.attempt) {
       ReadProgress(attempt, said);
     }
@@ -136,13 +139,14 @@ void Planner::State::ReadProgress(std::uint32_t place, const AttemptProgress& sa
 
 /// The worker runs something the plan does not know: taken over if its task waits for a slot (the
 /// plan was restarted, or held the worker for lost), else cancelled. Either way it holds a slot.
-void Planner::State::AdoptListed(std::uint32_t place, const AttemptProgress& said) {
+void Planner::State::AdoptListed(std::uint32_t place, const AttemptProgress& said,
+                                 std::uint32_t most) {
   const AttemptRef ref = said.attempt;
   Worker& worker = workers_[place];
   Job* job = FindJob(ref.task.job);
   if (job != nullptr && (!job->running() || !job->Has(ref.task))) job = nullptr;
   if (job != nullptr && job->task(ref.task).winner == ref.id) return;  // its answer is on the way
-  const bool room = worker.attempts.size() < worker.slots;
+  const bool room = worker.attempts.size() < most;
   if (!room || !WasIssued(ref.id) || limits_.worker_lease_ms == 0) {
     output_.actions.push_back(CancelAttempt{worker.ref, ref, CancelReason::kNotWanted});
     return;
