@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import time
+import urllib.request
 
 from kvbench.cluster import free_ports
 
@@ -24,9 +25,10 @@ class Stage:
         self.trireme, self.folder, self.extra = trireme, folder, list(extra)
         self.processes = []
         self.store, self.coordinators, self.workers = [], [], []
-        ports = iter(free_ports(2 * members + coordinators))
+        ports = iter(free_ports(2 * members + 2 * coordinators))
         self.members = [(next(ports), next(ports)) for _ in range(members)]
         self.addresses = [f"127.0.0.1:{next(ports)}" for _ in range(coordinators)]
+        self.pages = [f"127.0.0.1:{next(ports)}" for _ in range(coordinators)]
         self.worker_count = workers
 
     # ---- Life
@@ -66,7 +68,7 @@ class Stage:
 
     def start_coordinator(self, i):
         return self.start(f"coordinator{i}", "mr", "coordinator", "--listen", self.addresses[i],
-                          *self.keeps(), *self.extra)
+                          "--http", self.pages[i], *self.keeps(), *self.extra)
 
     def member_flags(self, i):
         peers = ",".join(f"m{n}=http://127.0.0.1:{peer}" for n, (peer, _) in enumerate(self.members))
@@ -102,14 +104,26 @@ class Stage:
     def ask(self, *arguments):
         return subprocess.run([self.trireme, "mr", *arguments], capture_output=True, text=True)
 
-    def answers(self, i):
-        """Whether coordinator `i` answers as one that leads."""
-        return self.ask("list", "--json", "--coordinator", self.addresses[i]).returncode == 0
+    def leads(self, i):
+        """Whether coordinator `i` says so itself. (One that stands by leads who asks it on.)"""
+        try:
+            with urllib.request.urlopen(f"http://{self.pages[i]}/metrics", timeout=1) as page:
+                text = page.read().decode()
+        except OSError:
+            return False
+        return not self.members or "\ntrireme_mr_leader 1\n" in text
+
+    def stands_by(self, i):
+        try:
+            with urllib.request.urlopen(f"http://{self.pages[i]}/metrics", timeout=1) as page:
+                return "\ntrireme_mr_leader 0\n" in page.read().decode()
+        except OSError:
+            return False
 
     def leader(self):
         """One more than the number of the coordinator that leads; 0: none does."""
         return next((i + 1 for i, process in enumerate(self.coordinators)
-                     if process.poll() is None and self.answers(i)), 0)
+                     if process.poll() is None and self.leads(i)), 0)
 
     def status(self):
         done = self.ask("status", "--json", *self.where())
