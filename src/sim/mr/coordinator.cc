@@ -387,7 +387,6 @@ class Coordinator final : public KvCustomer {
         if (ok) Looked(Parse<pb::RangeResponse>(answer.bytes));
         break;
       case Doing::kLoad:
-        // One that was read for an earlier page of a compacted revision is asked for again.
         if (ok && loader_) Loaded(Parse<pb::RangeResponse>(answer.bytes));
         break;
       case Doing::kWrite:
