@@ -35,7 +35,7 @@ using FlushWait = std::function<absl::Status()>;
 /// Takes a stream's next bytes.
 using ByteSink = std::function<absl::Status(std::string_view)>;
 
-/// What can be read.
+/// What can be read. It outlives its iterators.
 class StoreReader {
  public:
   virtual ~StoreReader() = default;

@@ -19,7 +19,7 @@ inline constexpr std::size_t kStateBlockBytesMax = 4 << 20;
 
 class StateWriter {
  public:
-  /// Of a snapshot that holds a committed state.
+  /// Of a snapshot that holds a committed state, and outlives the writer.
   explicit StateWriter(const StoreReader& snapshot);
 
   /// Appends the next part; false when that was the last.

@@ -9,7 +9,8 @@ namespace trireme::kv::inline engine {
 namespace {
 
 std::string Export(OrderedStore& store) {
-  StateWriter writer(*store.Snapshot());
+  const auto snapshot = store.Snapshot();
+  StateWriter writer(*snapshot);
   std::string stream;
   while (*writer.Next(&stream)) {
   }
@@ -51,7 +52,8 @@ TEST(StateStream, LargeStatesGoInBlocks) {
     ASSERT_TRUE(model->Apply(model->applied_index() + 1, 1, {.body = put}, &outcome).ok());
   }
   ASSERT_TRUE(model->Commit().ok());
-  StateWriter writer(*store.Snapshot());
+  const auto snapshot = store.Snapshot();
+  StateWriter writer(*snapshot);
   std::string part;
   int parts = 1;
   for (; *writer.Next(&part); ++parts) {

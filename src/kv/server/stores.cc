@@ -89,7 +89,8 @@ class TemporaryDirectory {
 };
 
 absl::Status CopyState(OrderedStore& from, OrderedStore& to) {
-  StateWriter writer(*from.Snapshot());
+  const auto snapshot = from.Snapshot();
+  StateWriter writer(*snapshot);
   StateReader reader(to);
   for (bool more = true; more;) {
     std::string part;

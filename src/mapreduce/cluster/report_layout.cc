@@ -1,6 +1,7 @@
 #include "mapreduce/cluster/report_layout.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 #include <utility>
@@ -127,14 +128,14 @@ TimelineLane LayOutLane(const JobReport& report, const std::vector<AttemptRole>&
 
 /// Adds `bytes` that passed evenly between two moments to the steps they fall in, as a rate.
 void Spread(double from_ms, double to_ms, double bytes, double step_ms, std::vector<double>& to) {
-  to_ms = std::max(to_ms, from_ms + 1);
+  to_ms = std::fmax(to_ms, from_ms + 1);
   const auto last = static_cast<double>(to.size() - 1);
   const auto first_step = static_cast<std::size_t>(std::clamp(from_ms / step_ms, 0.0, last));
   for (std::size_t i = first_step; i < to.size(); ++i) {
     const double begin = static_cast<double>(i) * step_ms;
     if (begin >= to_ms && i > first_step) break;
-    const double overlap = std::min(to_ms, begin + step_ms) - std::max(from_ms, begin);
-    to[i] += bytes * std::max(overlap, 0.0) / (to_ms - from_ms) / step_ms * 1000;
+    const double overlap = std::fmin(to_ms, begin + step_ms) - std::fmax(from_ms, begin);
+    to[i] += bytes * std::fmax(overlap, 0.0) / (to_ms - from_ms) / step_ms * 1000;
   }
 }
 
