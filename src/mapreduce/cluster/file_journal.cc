@@ -163,7 +163,7 @@ absl::Status FileJournal::Load(Opened* to) {
   return io::SyncDirectory(directory_);
 }
 
-absl::StatusOr<JournalToken> FileJournal::Append(std::string payload, bool /*urgent*/) {
+absl::StatusOr<JournalToken> FileJournal::Append(std::string payload, Urgency /*urgency*/) {
   if (!poisoned_.ok()) return poisoned_;
   poisoned_ = AppendFrame(payload);
   if (!poisoned_.ok()) return poisoned_;

@@ -40,7 +40,7 @@ class FileJournal final : public Journal {
 
   /// Appends one batch and makes it durable. After a failure every later call fails with the same
   /// status: what is on the disk is unknown.
-  [[nodiscard]] absl::StatusOr<JournalToken> Append(std::string payload, bool urgent) override;
+  [[nodiscard]] absl::StatusOr<JournalToken> Append(std::string payload, Urgency urgency) override;
   JournalToken durable() const override { return appended_; }
 
   bool WantsCompaction() const override;

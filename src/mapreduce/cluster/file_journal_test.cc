@@ -38,7 +38,7 @@ class JournalTest : public ::testing::Test {
   void Fill() const {
     auto opened = Open();
     for (const char* batch : {"one", "two two", "three"}) {
-      ASSERT_TRUE(opened.journal->Append(batch, false).ok());
+      ASSERT_TRUE(opened.journal->Append(batch, Urgency::kCanWait).ok());
     }
   }
 
@@ -50,7 +50,7 @@ TEST_F(JournalTest, GivesBackWhatWasAppendedOverSeveralLives) {
   auto opened = Open();
   EXPECT_THAT(opened.batches, ElementsAre("one", "two two", "three"));
   EXPECT_EQ(opened.torn_bytes, 0u);
-  ASSERT_TRUE(opened.journal->Append("four", false).ok());
+  ASSERT_TRUE(opened.journal->Append("four", Urgency::kCanWait).ok());
   opened.journal.reset();
   EXPECT_THAT(Open().batches, ElementsAre("one", "two two", "three", "four"));
 }
@@ -65,7 +65,7 @@ TEST_F(JournalTest, EveryTornTailIsCutAndWritingGoesOn) {
       auto opened = Open();
       EXPECT_THAT(opened.batches, ElementsAre("one", "two two")) << size;
       EXPECT_EQ(opened.torn_bytes, size - last);
-      ASSERT_TRUE(opened.journal->Append("again", false).ok());
+      ASSERT_TRUE(opened.journal->Append("again", Urgency::kCanWait).ok());
     }
     EXPECT_THAT(Open().batches, ElementsAre("one", "two two", "again")) << size;
   }
@@ -106,7 +106,7 @@ TEST_F(JournalTest, CompactionReplacesEverything) {
   {
     auto opened = Open();
     ASSERT_TRUE(opened.journal->Compact({"all", "of it"}).ok());
-    ASSERT_TRUE(opened.journal->Append("and more", false).ok());
+    ASSERT_TRUE(opened.journal->Append("and more", Urgency::kCanWait).ok());
   }
   EXPECT_THAT(Open().batches, ElementsAre("all", "of it", "and more"));
 }
@@ -115,7 +115,7 @@ TEST_F(JournalTest, WantsCompactionOnlyAfterGrowth) {
   auto opened = Open();
   EXPECT_FALSE(opened.journal->WantsCompaction());
   const std::string large(kCompactBytesMin, 'x');
-  ASSERT_TRUE(opened.journal->Append(large, false).ok());
+  ASSERT_TRUE(opened.journal->Append(large, Urgency::kCanWait).ok());
   EXPECT_TRUE(opened.journal->WantsCompaction());
   ASSERT_TRUE(opened.journal->Compact({large}).ok());
   EXPECT_FALSE(opened.journal->WantsCompaction());

@@ -9,11 +9,13 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "mapreduce/ledger/urgency.h"
 
 namespace trireme::mapreduce::cluster {
 
 /// Names a batch: they are counted from 1 in each life. 0: none.
 using JournalToken = std::uint64_t;
+using ledger::Urgency;
 
 /// Where a master writes what it must not forget: a file (FileJournal) or a KV (KvJournal).
 /// Durability is a value: what depends on a batch is attached to its token. One thread.
@@ -21,8 +23,8 @@ class Journal {
  public:
   virtual ~Journal() = default;
 
-  /// `urgent`: others wait for it, a phase has changed.
-  [[nodiscard]] virtual absl::StatusOr<JournalToken> Append(std::string payload, bool urgent) = 0;
+  [[nodiscard]] virtual absl::StatusOr<JournalToken> Append(std::string payload,
+                                                            Urgency urgency) = 0;
   /// Every batch up to here is found by the next life.
   virtual JournalToken durable() const = 0;
   /// Carries on what is under way, once a turn. Not OK, as after any failed call: nothing can be

@@ -80,16 +80,14 @@ KvJournal::KvJournal(const std::string& prefix, ledger::Fence fence,
       hands_(std::move(hands)),
       ledger_(prefix, std::move(fence), position, limits) {}
 
-absl::StatusOr<JournalToken> KvJournal::Append(std::string payload, bool urgent) {
+absl::StatusOr<JournalToken> KvJournal::Append(std::string payload, Urgency urgency) {
   if (!end_.ok()) return end_;
   if (payload.size() > limits_.batch_bytes_max) {
     return end_ = absl::ResourceExhaustedError(
                fmt::format("{}: a batch of {} bytes is over the limit {}", path_, payload.size(),
                            limits_.batch_bytes_max));
   }
-  const ledger::Token token =
-      ledger_.Append(hands_.now_ms(), std::move(payload),
-                     urgent ? ledger::Urgency::kAtOnce : ledger::Urgency::kCanWait);
+  const ledger::Token token = ledger_.Append(hands_.now_ms(), std::move(payload), urgency);
   Carry();
   return static_cast<JournalToken>(token);
 }

@@ -42,7 +42,7 @@ class KvJournal final : public Journal, public std::enable_shared_from_this<KvJo
                                                          const ledger::Position& position,
                                                          ledger::Limits limits, Hands hands);
 
-  [[nodiscard]] absl::StatusOr<JournalToken> Append(std::string payload, bool urgent) override;
+  [[nodiscard]] absl::StatusOr<JournalToken> Append(std::string payload, Urgency urgency) override;
   JournalToken durable() const override { return durable_; }
   [[nodiscard]] absl::Status Advance() override;
   std::optional<std::int64_t> PatienceMs() const override;

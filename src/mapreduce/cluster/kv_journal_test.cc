@@ -85,8 +85,8 @@ class KvJournalTest : public testing::Test {
                                  limits_, std::move(hands));
   }
 
-  JournalToken Append(const std::string& payload, bool urgent = false) {
-    const auto token = journal_->Append(payload, urgent);
+  JournalToken Append(const std::string& payload, Urgency urgency = Urgency::kNextWrite) {
+    const auto token = journal_->Append(payload, urgency);
     EXPECT_TRUE(token.ok()) << token.status();
     return token.value_or(0);
   }
@@ -149,7 +149,7 @@ TEST_F(KvJournalTest, TheSecondWaitsForTheIntervalAndSaysHowLong) {
 
 TEST_F(KvJournalTest, ALostAnswerIsAskedForAgain) {
   for (const bool took_effect : {false, true}) {
-    const JournalToken token = Append("batch", true);
+    const JournalToken token = Append("batch", Urgency::kAtOnce);
     Lose(took_effect);
     EXPECT_LT(journal_->durable(), token);
     now_ += 100;
@@ -164,18 +164,18 @@ TEST_F(KvJournalTest, ADeposedWriterIsAborted) {
   Append("one");
   Answer();
   kv_.Delete("p/leader/1");
-  Append("two", true);
+  Append("two", Urgency::kAtOnce);
   Answer();
   EXPECT_TRUE(absl::IsAborted(journal_->Advance()));
   EXPECT_EQ(journal_->durable(), 1u);
-  EXPECT_TRUE(absl::IsAborted(journal_->Append("three", true).status()));
+  EXPECT_TRUE(absl::IsAborted(journal_->Append("three", Urgency::kAtOnce).status()));
 }
 
 TEST_F(KvJournalTest, AStrangerBelowThePrefixEndsIt) {
   Append("one");
   Answer();
   kv_.Put("p/journal/head", "mine");
-  Append("two", true);
+  Append("two", Urgency::kAtOnce);
   Answer();
   const absl::Status status = journal_->Advance();
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
@@ -188,7 +188,8 @@ TEST_F(KvJournalTest, WhatDoesNotFitIsToldBefore) {
   Append(std::string(1'000, 'a'));
   Append(std::string(900, 'a'));
   EXPECT_THAT(journal_->CheckRoom(500).message(), HasSubstr("prefix 'p'"));
-  EXPECT_TRUE(absl::IsResourceExhausted(journal_->Append(std::string(1'001, 'a'), true).status()));
+  EXPECT_TRUE(absl::IsResourceExhausted(
+      journal_->Append(std::string(1'001, 'a'), Urgency::kAtOnce).status()));
 }
 
 TEST_F(KvJournalTest, AnAnswerThatComesAfterItsEndIsHarmless) {

@@ -23,9 +23,9 @@ class SlowJournal final : public Journal {
  public:
   explicit SlowJournal(std::vector<std::string>* batches) : batches_(*batches) {}
 
-  absl::StatusOr<JournalToken> Append(std::string payload, bool urgent) override {
+  absl::StatusOr<JournalToken> Append(std::string payload, Urgency urgency) override {
     waiting_.push_back(std::move(payload));
-    urgent_ = urgent_ || urgent;
+    urgency_ = std::max(urgency_, urgency);
     return durable_ + waiting_.size();
   }
   JournalToken durable() const override { return durable_; }
@@ -41,16 +41,16 @@ class SlowJournal final : public Journal {
   void Flush() {
     durable_ += waiting_.size();
     for (std::string& payload : std::exchange(waiting_, {})) batches_.push_back(std::move(payload));
-    urgent_ = false;
+    urgency_ = Urgency::kCanWait;
   }
-  bool urgent() const { return urgent_; }
+  Urgency urgency() const { return urgency_; }
   void End(absl::Status status) { end_ = std::move(status); }
 
  private:
   std::vector<std::string>& batches_;
   std::vector<std::string> waiting_;
   JournalToken durable_ = 0;
-  bool urgent_ = false;
+  Urgency urgency_ = Urgency::kCanWait;
   absl::Status end_;
   const std::string path_ = "slow";
 };
@@ -178,7 +178,7 @@ class MasterPromisesTest : public testing::Test {
 
 TEST_F(MasterPromisesTest, NothingGoesOutBeforeTheEpochIsOnRecord) {
   Start();
-  EXPECT_TRUE(journal_->urgent());
+  EXPECT_EQ(journal_->urgency(), Urgency::kAtOnce);
   Ends ends;
   Attach(1, &ends);
   EXPECT_THAT(ends.orders, IsEmpty());
@@ -190,7 +190,7 @@ TEST_F(MasterPromisesTest, ASubmissionIsAcceptedWhenItIsOnRecordAndMadeOnlyThen)
   Start();
   Flush();
   Submit(2);
-  EXPECT_TRUE(journal_->urgent());
+  EXPECT_EQ(journal_->urgency(), Urgency::kAtOnce);
   EXPECT_FALSE(submitted_.has_value());
   EXPECT_THAT(made_, IsEmpty());
   Flush();
@@ -216,7 +216,7 @@ TEST_F(MasterPromisesTest, AnAttemptStartsOnlyWhenItsOutputIsOnRecord) {
   Flush();  // admitted
   EXPECT_THAT(Assigned(ends), IsEmpty());
   End();  // the output was made
-  EXPECT_TRUE(journal_->urgent());
+  EXPECT_EQ(journal_->urgency(), Urgency::kAtOnce);
   EXPECT_THAT(Assigned(ends), IsEmpty());
   Flush();
   EXPECT_EQ(Assigned(ends).size(), 1u);
@@ -230,7 +230,7 @@ TEST_F(MasterPromisesTest, ASuccessIsConfirmedLaterAndTheNextAttemptGoesAtOnce) 
   ASSERT_EQ(Assigned(ends).size(), 1u);
   const std::size_t answers = Answers(ends).size();
   Succeed(session, Assigned(ends)[0]);
-  EXPECT_FALSE(journal_->urgent()) << "one success is no phase";
+  EXPECT_EQ(journal_->urgency(), Urgency::kCanWait) << "nobody waits for one success";
   EXPECT_EQ(Assigned(ends).size(), 2u) << "the slot is not idle";
   EXPECT_EQ(Answers(ends).size(), answers) << "and nothing is promised";
   Beat(session, 1, {Assigned(ends)[0], Assigned(ends)[1]});
@@ -249,6 +249,7 @@ TEST_F(MasterPromisesTest, APermissionToCommitWaits) {
   *message.mutable_commit()->mutable_attempt() = Assigned(ends)[0];
   Say(session, message);
   EXPECT_THAT(Answers(ends), ElementsAre(v1::OUTCOME_OK));
+  EXPECT_EQ(journal_->urgency(), Urgency::kNextWrite) << "a slot waits";
   Flush();
   EXPECT_THAT(Answers(ends), ElementsAre(v1::OUTCOME_OK, v1::OUTCOME_COMMIT_GRANTED));
 }
@@ -263,7 +264,7 @@ TEST_F(MasterPromisesTest, AJobEndsForOthersWhenThatIsOnRecord) {
   Say(session, message);
   Flush();
   Succeed(session, Assigned(ends)[0]);
-  EXPECT_TRUE(journal_->urgent());
+  EXPECT_EQ(journal_->urgency(), Urgency::kAtOnce);
   EXPECT_THAT(finished_, IsEmpty()) << "nothing is moved before the end is on record";
   Flush();
   EXPECT_THAT(finished_, ElementsAre("/out"));

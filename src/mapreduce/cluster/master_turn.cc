@@ -8,23 +8,26 @@
 namespace trireme::mapreduce::cluster {
 namespace {
 
-/// A phase has changed: somebody waits for it.
-bool IsUrgent(const v1::JournalRecord& record) {
+Urgency UrgencyOf(const v1::JournalRecord& record) {
   switch (record.record_case()) {
     case v1::JournalRecord::kEpochStarted:
     case v1::JournalRecord::kJobAdmitted:
     case v1::JournalRecord::kJobEnded:
     case v1::JournalRecord::kJobFinished:
     case v1::JournalRecord::kOutputReady:
-      return true;
+      return Urgency::kAtOnce;
+    case v1::JournalRecord::kCommitGranted:
+    case v1::JournalRecord::kWorkerAttached:
+      return Urgency::kNextWrite;
     default:
-      return false;
+      return Urgency::kCanWait;
   }
 }
 
-bool IsUrgent(const v1::JournalBatch& batch) {
-  return std::any_of(batch.records().begin(), batch.records().end(),
-                     [](const auto& record) { return IsUrgent(record); });
+Urgency UrgencyOf(const v1::JournalBatch& batch) {
+  Urgency most = Urgency::kCanWait;
+  for (const v1::JournalRecord& record : batch.records()) most = std::max(most, UrgencyOf(record));
+  return most;
 }
 
 }  // namespace
@@ -72,7 +75,7 @@ absl::Status Master::Write(const std::vector<plan::JournalRecord>& records) {
   if (batch.records().empty()) return absl::OkStatus();
   std::string payload = batch.SerializeAsString();
   counts_.OnJournalWrite(payload.size());
-  TRIREME_ASSIGN_OR_RETURN(appended_, journal_->Append(std::move(payload), IsUrgent(batch)));
+  TRIREME_ASSIGN_OR_RETURN(appended_, journal_->Append(std::move(payload), UrgencyOf(batch)));
   return absl::OkStatus();
 }
 

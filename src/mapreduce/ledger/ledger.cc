@@ -42,6 +42,8 @@ Token Ledger::Append(TimeMs now, std::string payload, Urgency urgency) {
   TRIREME_CHECK(payload.size() <= limits_.batch_bytes_max);
   appended_ = Token{static_cast<std::uint64_t>(appended_) + 1};
   if (urgency == Urgency::kAtOnce) urgent_ = appended_;
+  if (urgency == Urgency::kNextWrite) awaited_ = appended_;
+  if (waiting_.empty()) oldest_ms_ = now;
   if (compaction_) compaction_->stream.Push(appended_, payload);
   waiting_.Push(appended_, std::move(payload));
   Pump(now);
@@ -91,7 +93,15 @@ Output Ledger::TakeOutput() {
 std::optional<TimeMs> Ledger::NextMs() const {
   if (end_) return std::nullopt;
   if (pending_) return pending_->retry_ms;
-  return IsIdle() ? std::nullopt : next_write_ms_;
+  return IsIdle() ? std::nullopt : DueMs();
+}
+
+/// Of the next write when nothing is urgent; nothing: now.
+std::optional<TimeMs> Ledger::DueMs() const {
+  const bool lazy =
+      !compaction_ && awaited_ <= begun_ && waiting_.bytes() < limits_.write_bytes_max;
+  if (!next_write_ms_ || !lazy) return next_write_ms_;
+  return std::max(*next_write_ms_, oldest_ms_ + limits_.lazy_intervals * limits_.write_interval_ms);
 }
 
 bool Ledger::WantsCompaction() const {
@@ -114,7 +124,7 @@ bool Ledger::IsIdle() const {
 
 void Ledger::Pump(TimeMs now) {
   if (end_ || pending_ || IsIdle()) return;
-  if (next_write_ms_ && now < *next_write_ms_ && !IsUrgent()) return;
+  if (!IsUrgent() && now < DueMs().value_or(now)) return;
   Pending pending;
   pending.write = NewWrite();
   if (!begun_writing_) {

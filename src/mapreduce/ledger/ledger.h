@@ -12,13 +12,9 @@
 #include "mapreduce/ledger/limits.h"
 #include "mapreduce/ledger/loader.h"
 #include "mapreduce/ledger/transaction.h"
+#include "mapreduce/ledger/urgency.h"
 
 namespace trireme::mapreduce::ledger {
-
-enum class Urgency : std::uint8_t {
-  kCanWait,  ///< For write_interval_ms, together with others.
-  kAtOnce,   ///< A phase changed.
-};
 
 /// Why nothing will be written any more.
 enum class EndKind : std::uint8_t {
@@ -98,6 +94,7 @@ class Ledger {
 
   bool IsIdle() const;
   bool IsUrgent() const { return urgent_ > begun_; }
+  std::optional<TimeMs> DueMs() const;
   void Pump(TimeMs now);
   Write NewWrite() const;
   void BeginFirst(Pending& pending);
@@ -124,7 +121,8 @@ class Ledger {
 
   BatchStream waiting_;
   Token appended_{}, begun_{}, durable_{};
-  Token urgent_{};  ///< The last that is.
+  Token urgent_{}, awaited_{};  ///< The last that are.
+  TimeMs oldest_ms_ = 0;        ///< When the oldest of waiting_ came.
   std::optional<Compaction> compaction_;
   std::optional<Pending> pending_;
   std::optional<TimeMs> next_write_ms_;  ///< Nothing: no write yet.

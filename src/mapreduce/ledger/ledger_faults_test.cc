@@ -112,8 +112,9 @@ class World {
       const std::size_t padding = random_.Below(10) == 0 ? random_.Below(900) : random_.Below(20);
       std::string payload =
           fmt::format("{} {}", to.first_step + ++to.appended, std::string(padding, '.'));
-      to.ledger.Append(now_, std::move(payload),
-                       random_.Below(8) == 0 ? Urgency::kAtOnce : Urgency::kCanWait);
+      static constexpr Urgency kUrgencies[] = {Urgency::kCanWait, Urgency::kCanWait,
+                                               Urgency::kNextWrite, Urgency::kAtOnce};
+      to.ledger.Append(now_, std::move(payload), kUrgencies[random_.Below(4)]);
     }
   }
 

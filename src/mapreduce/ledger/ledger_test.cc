@@ -36,7 +36,7 @@ class LedgerTest : public testing::Test {
     ledger_.emplace(kPrefix, Fence{kLeader, created}, loaded_.position, limits_);
   }
 
-  Token Append(std::string payload, Urgency urgency = Urgency::kCanWait) {
+  Token Append(std::string payload, Urgency urgency = Urgency::kNextWrite) {
     return ledger_->Append(now_, std::move(payload), urgency);
   }
 
@@ -94,6 +94,41 @@ TEST_F(LedgerTest, AfterAQuietIntervalAWriteGoesAtOnce) {
   now_ = 100;
   Append("b");
   EXPECT_EQ(Run().durable, Token{2});
+}
+
+TEST_F(LedgerTest, WhatNobodyWaitsForWaitsLonger) {
+  Append("a");
+  Run();
+  now_ = 90;
+  Append("b", Urgency::kCanWait);
+  now_ = 300;
+  Append("c", Urgency::kCanWait);
+  EXPECT_EQ(Run().durable, Token{1});
+  EXPECT_EQ(ledger_->NextMs(), 590);
+  EXPECT_EQ(At(589).durable, Token{1});
+  EXPECT_EQ(At(590).durable, Token{3});
+  EXPECT_EQ(writes_, 2);
+}
+
+TEST_F(LedgerTest, WhoWaitsTakesAlongWhatNobodyWaitsFor) {
+  Append("a");
+  Run();
+  now_ = 50;
+  Append("b", Urgency::kCanWait);
+  Append("c", Urgency::kNextWrite);
+  EXPECT_EQ(Run().durable, Token{1});
+  EXPECT_EQ(ledger_->NextMs(), 100);
+  EXPECT_EQ(At(100).durable, Token{3});
+  EXPECT_EQ(writes_, 2);
+}
+
+TEST_F(LedgerTest, AFullWriteDoesNotWaitLonger) {
+  limits_.write_bytes_max = 100;
+  Elect();
+  Append("a");
+  Run();
+  Append(std::string(150, 'x'), Urgency::kCanWait);
+  EXPECT_EQ(ledger_->NextMs(), 100);
 }
 
 TEST_F(LedgerTest, AnUrgentBatchTakesAlongWhatWaits) {

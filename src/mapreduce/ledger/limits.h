@@ -12,6 +12,8 @@ using TimeMs = std::int64_t;
 struct Limits {
   /// From one write to the next that nothing urgent waits for.
   TimeMs write_interval_ms = 100;
+  /// Of these, for which a batch that nobody waits for may wait.
+  std::int64_t lazy_intervals = 5;
   /// Chunk bytes of one transaction. etcd refuses requests over 1.5 MiB.
   std::size_t write_bytes_max = 1u << 20;
   std::size_t batch_bytes_max = 64u << 20;

@@ -172,7 +172,8 @@ void Planner::State::CheckpointTasks(const Job& job, Phase phase,
   const PhaseTasks& tasks = job.tasks(phase);
   for (std::uint32_t i = 0; i < tasks.total(); ++i) {
     const Task& task = tasks[i];
-    if (task.state != TaskState::kSucceeded) continue;
+    // What may come back with its worker is as good for the next life.
+    if (task.state != TaskState::kSucceeded && !task.recoverable) continue;
     const WorkerRef worker = workers_[task.worker].ref;
     if (job.Commits(phase)) {
       records->push_back(

@@ -91,8 +91,21 @@ TEST(Restore, DurableOutputsOutliveTheirWorkersLife) {
   }
 }
 
+/// Written down while its worker was out of reach, which then comes back to another leader.
+TEST(Restore, AnOutputThatMayComeBackIsInTheCheckpoint) {
+  const WorkerRef one{WorkerId{1}, Incarnation{1}};
+  Planner planner = Planner::Restore({EpochStarted{1}, JobAdmitted{JobId{1}, {"", 2, 1}},
+                                      MapSucceeded{JobId{1}, 0, {one, MakeAttemptId(1, 0), 5}}},
+                                     0);
+  for (TimeMs now = 0; now <= Limits{}.worker_lease_ms + 100; now += 100) planner.Tick(now);
+  EXPECT_EQ(planner.Snapshot(JobId{1})->maps.succeeded, 0u);
+  Planner next = Planner::Restore(planner.Checkpoint(), 0);
+  EXPECT_EQ(next.Step(0, WorkerRegistered{one, 1, "host"}), Outcome::kOk);
+  EXPECT_EQ(next.Snapshot(JobId{1})->maps.succeeded, 1u);
+}
+
 TEST(Restore, AWorkerThatCatchesUpKeepsAllItListsAndIsGivenNothing) {
-  const WorkerRef one{WorkerId{1}, Incarnation{1}}, two{WorkerId{2}, Incarnation{1}};
+  const WorkerRef one{WorkerId{1}, Incarnation{1}};
   const auto attempt = [](std::uint32_t map) {
     return AttemptRef{{JobId{1}, Phase::kMap, map}, MakeAttemptId(1, map)};
   };

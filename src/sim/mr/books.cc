@@ -1,5 +1,6 @@
 #include "sim/mr/books.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "base/check.h"
@@ -111,10 +112,16 @@ bool Books::AllFinished() const {
   return finished_.size() == jobs_.jobs && promised_jobs_.size() == jobs_.jobs;
 }
 
+bool Books::IsThere(const plan::TaskRef& map, plan::AttemptId attempt) const {
+  return std::any_of(reachable_.begin(), reachable_.end(), [&](const auto& worker) {
+    return outputs_.contains({worker.first, map.job, map.index, attempt});
+  });
+}
+
 void Books::PromisedSuccess(const plan::AttemptRef& attempt) {
   ++promises_;
   if (attempt.task.phase == plan::Phase::kMap && jobs_.reduces != 0) {
-    promised_maps_.insert(attempt.task);
+    promised_maps_[attempt.task] = attempt.id;
     return;
   }
   const auto [found, first] = promised_commits_.emplace(attempt.task, attempt.id);
@@ -149,8 +156,8 @@ void Books::Restores(const std::vector<plan::JournalRecord>& records) {
                             std::uint64_t(job)));
     }
   }
-  for (const plan::TaskRef& task : promised_maps_) {
-    if (!maps.contains(task) && !ended.contains(task.job)) {
+  for (const auto& [task, attempt] : promised_maps_) {
+    if (!maps.contains(task) && !ended.contains(task.job) && IsThere(task, attempt)) {
       Violation(
           fmt::format("{} was done, and the next leader does not know it", plan::Describe(task)));
     }

@@ -72,6 +72,8 @@ class Books {
   // Promises.
   void PromisedJob(plan::JobId job) { promised_jobs_.insert(job); }
   void PromisedSuccess(const plan::AttemptRef& attempt);
+  /// A leader has a map made again as its output could not be fetched.
+  void GaveUp(const plan::TaskRef& map) { promised_maps_.erase(map); }
   /// A leader begins with these records: all that was promised before must be there.
   void Restores(const std::vector<plan::JournalRecord>& records);
   /// No attempt has the id of another.
@@ -91,6 +93,7 @@ class Books {
 
   std::uint64_t ExpectedPart(const plan::TaskRef& part) const;
   void CheckParts(plan::JobId job);
+  bool IsThere(const plan::TaskRef& map, plan::AttemptId attempt) const;
   void Violation(std::string what) { record_.Violation(std::move(what)); }
 
   const MrJobs jobs_;
@@ -102,7 +105,7 @@ class Books {
   std::map<plan::TaskRef, std::uint64_t> parts_;
   std::set<plan::JobId> finished_;
   std::set<plan::JobId> promised_jobs_;
-  std::set<plan::TaskRef> promised_maps_;
+  std::map<plan::TaskRef, plan::AttemptId> promised_maps_;
   std::map<plan::TaskRef, plan::AttemptId> promised_commits_;
   std::map<plan::AttemptId, std::pair<plan::AttemptRef, std::uint64_t>> assigned_;
   std::map<plan::TaskRef, std::uint32_t> failures_;

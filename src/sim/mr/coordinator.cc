@@ -42,10 +42,13 @@ ledger::Limits LedgerLimits(Random& random) {
   return limits;
 }
 
-bool ChangesPhase(const plan::JournalRecord& record) {
-  return std::holds_alternative<plan::EpochStarted>(record) ||
-         std::holds_alternative<plan::JobAdmitted>(record) ||
-         std::holds_alternative<plan::JobEnded>(record);
+ledger::Urgency UrgencyOf(const plan::JournalRecord& record) {
+  if (std::holds_alternative<plan::EpochStarted>(record) ||
+      std::holds_alternative<plan::JobAdmitted>(record) ||
+      std::holds_alternative<plan::JobEnded>(record))
+    return ledger::Urgency::kAtOnce;
+  return std::holds_alternative<plan::CommitGranted>(record) ? ledger::Urgency::kNextWrite
+                                                             : ledger::Urgency::kCanWait;
 }
 
 /// Of `action`: whether it promises nothing that a later leader would have to know.
@@ -247,7 +250,11 @@ class Coordinator final : public KvCustomer {
           if constexpr (requires { event.worker; }) sessions_[event.worker.id] = from;
         },
         letter.event);
+    const std::vector<plan::TaskRef> missed = Missed(letter.event);
     const Outcome outcome = planner_->Step(NowMs(), letter.event);
+    for (const plan::TaskRef& map : missed) {
+      if (!planner_->FindMapOutput(map.job, map.index)) books_.GaveUp(map);
+    }
     std::map<std::uint32_t, plan::MapOutput> places;
     if (const auto* fetch = std::get_if<plan::FetchFailed>(&letter.event)) {
       const auto place = planner_->FindMapOutput(fetch->attempt.task.job, fetch->map);
@@ -257,6 +264,20 @@ class Coordinator final : public KvCustomer {
       Reply(from, FromCoordinator::Answer{sequence, outcome}, places);
     });
     Next();
+  }
+
+  /// The finished maps whose output a reduce could not have.
+  std::vector<plan::TaskRef> Missed(const plan::Event& event) const {
+    std::vector<plan::TaskRef> missed;
+    const auto add = [&](plan::JobId job, std::uint32_t map) {
+      if (planner_->FindMapOutput(job, map)) missed.push_back({job, plan::Phase::kMap, map});
+    };
+    if (const auto* fetch = std::get_if<plan::FetchFailed>(&event)) {
+      add(fetch->attempt.task.job, fetch->map);
+    } else if (const auto* failed = std::get_if<plan::AttemptFailed>(&event)) {
+      for (const auto& source : failed->fetch) add(failed->attempt.task.job, source.map);
+    }
+    return missed;
   }
 
   template <class What>
@@ -288,11 +309,13 @@ class Coordinator final : public KvCustomer {
   }
 
   void Append(std::vector<plan::JournalRecord> records) {
-    const bool urgent = std::any_of(records.begin(), records.end(), ChangesPhase);
-    for (const auto& record : records) around_.trace->Line("{}", plan::Describe(record));
-    last_ =
-        ledger_->Append(NowMs(), books_.Keep(std::move(records), random_.Below(kPaddingBytesMax)),
-                        urgent ? ledger::Urgency::kAtOnce : ledger::Urgency::kCanWait);
+    auto urgency = ledger::Urgency::kCanWait;
+    for (const auto& record : records) {
+      around_.trace->Line("{}", plan::Describe(record));
+      urgency = std::max(urgency, UrgencyOf(record));
+    }
+    last_ = ledger_->Append(
+        NowMs(), books_.Keep(std::move(records), random_.Below(kPaddingBytesMax)), urgency);
     if (!first_) first_ = last_;
   }
 
