@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "absl/hash/hash.h"
 #include "base/check.h"
@@ -24,14 +25,34 @@ std::uint32_t TagOf(std::size_t hash) {
 
 }  // namespace
 
-/// The slots take between a sixth and a third of what the entries do.
+/// At most, the slots take between a sixth and a third of what the entries do.
 NewestCache::NewestCache(std::size_t bytes_max)
     : ring_bytes_(std::clamp(bytes_max / 5 * 4, kRingBytesMin, kRingBytesMax) / kUnitBytes *
                   kUnitBytes),
-      bucket_mask_(std::bit_ceil(ring_bytes_ / kRingBytesPerSlot / kBucketSlots) - 1),
+      buckets_max_(std::bit_ceil(ring_bytes_ / kRingBytesPerSlot / kBucketSlots)),
+      bucket_mask_(std::min(kBucketsMin, buckets_max_) - 1),
       ring_(static_cast<char*>(std::calloc(ring_bytes_, 1))),
-      slots_(static_cast<Slot*>(std::calloc((bucket_mask_ + 1) * kBucketSlots, sizeof(Slot)))) {
-  TRIREME_CHECK(ring_ != nullptr && slots_ != nullptr);
+      slots_(NewSlots(bucket_mask_ + 1)) {
+  TRIREME_CHECK(ring_ != nullptr);
+}
+
+NewestCache::Slots NewestCache::NewSlots(std::size_t buckets) {
+  Slots slots(static_cast<Slot*>(std::calloc(buckets * kBucketSlots, sizeof(Slot))));
+  TRIREME_CHECK(slots != nullptr);
+  return slots;
+}
+
+/// Each bucket becomes two, so that none of them has too many.
+void NewestCache::Grow() {
+  const std::size_t slots = (bucket_mask_ + 1) * kBucketSlots;
+  const Slots before = std::exchange(slots_, NewSlots(2 * (bucket_mask_ + 1)));
+  bucket_mask_ = 2 * bucket_mask_ + 1;
+  for (std::size_t i = 0; i < slots; ++i) {
+    if (before[i].place == 0) continue;
+    Slot* bucket = BucketOf(HashOf(KeyOf(At((before[i].place - 1) * kUnitBytes))));
+    *std::find_if(bucket, bucket + kBucketSlots, [](const Slot& s) { return s.place == 0; }) =
+        before[i];
+  }
 }
 
 std::size_t NewestCache::BytesOf(const Entry& entry) {
@@ -74,6 +95,7 @@ void NewestCache::Set(std::string_view key, Revision revision, const VersionReco
     return;
   }
   const std::size_t offset = Append(entry, key);
+  if (count_ > (bucket_mask_ + 1) * kBucketSlots / 2 && bucket_mask_ + 1 < buckets_max_) Grow();
   Slot* bucket = BucketOf(hash);
   slot = std::find_if(bucket, bucket + kBucketSlots, [](const Slot& s) { return s.place == 0; });
   if (slot == bucket + kBucketSlots) slot = bucket + revision.main % kBucketSlots;

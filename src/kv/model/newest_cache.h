@@ -41,9 +41,12 @@ class NewestCache {
     std::uint32_t place : 24;
     std::uint32_t tag : 8;
   };
-  static constexpr std::size_t kUnitBytes = 8, kBucketSlots = 8;
+  static constexpr std::size_t kUnitBytes = 8, kBucketSlots = 8, kBucketsMin = 64;
+
+  using Slots = std::unique_ptr<Slot[], Free>;
 
   static std::size_t BytesOf(const Entry& entry);
+  static Slots NewSlots(std::size_t buckets);
   Entry& At(std::size_t offset) const { return *reinterpret_cast<Entry*>(ring_.get() + offset); }
   std::string_view KeyOf(const Entry& entry) const {
     return {reinterpret_cast<const char*>(&entry + 1), entry.key_size};
@@ -54,10 +57,12 @@ class NewestCache {
   Slot* FindSlot(std::size_t hash, std::string_view key) const;
   std::size_t Append(const Entry& entry, std::string_view key);
   void DropOldest();
+  void Grow();
 
-  std::size_t ring_bytes_, bucket_mask_;
+  std::size_t ring_bytes_, buckets_max_;
+  std::size_t bucket_mask_;  ///< Few buckets as long as there are few keys: they stay near by.
   std::unique_ptr<char[], Free> ring_;
-  std::unique_ptr<Slot[], Free> slots_;
+  Slots slots_;
   // Entries lie in [oldest_, next_), or when next_ is before it, in [oldest_, end_) and [0, next_).
   std::size_t oldest_ = 0, next_ = 0, end_ = 0;
   std::size_t count_ = 0;

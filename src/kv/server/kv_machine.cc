@@ -100,7 +100,7 @@ absl::Status KvMachine::ApplyOne(const raft::Entry& entry, std::string* result) 
                     entry.index.value, entry.data.size()));
   TRIREME_ASSIGN_OR_RETURN(Command command, DecodeCommand(parsed->command));
   command.time_ms = parsed->tail.time_ms;
-  Outcome outcome;
+  Outcome& outcome = NewOutcome();
   TRIREME_RETURN_IF_ERROR(model_->Apply(entry.index.value, entry.term.value, command, &outcome));
   if (parsed->tail.origin == options_.origin) {
     if (const auto* kept = std::get_if<LeaseKeepAliveResult>(&outcome.result)) {
@@ -112,6 +112,14 @@ absl::Status KvMachine::ApplyOne(const raft::Entry& entry, std::string* result) 
   }
   if (wants_events_ && !outcome.events.empty()) KeepEvents(entry, outcome);
   return absl::OkStatus();
+}
+
+/// Events of the last one that nobody took leave their memory.
+Outcome& KvMachine::NewOutcome() {
+  std::vector<Event> events = std::move(outcome_.events);
+  events.clear();
+  outcome_ = {.events = std::move(events)};
+  return outcome_;
 }
 
 void KvMachine::KeepEvents(const raft::Entry& entry, Outcome& outcome) {

@@ -116,6 +116,7 @@ class KvMachine final : public raft::StateMachine {
 
   absl::Status ApplyAll(std::span<const raft::Entry> entries, std::span<std::string> results);
   absl::Status ApplyOne(const raft::Entry& entry, std::string* result);
+  Outcome& NewOutcome();
   void KeepEvents(const raft::Entry& entry, Outcome& outcome);
   absl::Status Publish(bool has_events);
   void TakeView();
@@ -130,6 +131,7 @@ class KvMachine final : public raft::StateMachine {
   std::unique_ptr<Model> model_;
   std::shared_ptr<const ReadView> view_;
   std::shared_ptr<CommittedBatch> batch_ = std::make_shared<CommittedBatch>();
+  Outcome outcome_;  ///< Of the entry that is being applied.
   bool wants_events_ = false;
   bool failed_ = false;
 };

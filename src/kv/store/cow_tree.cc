@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <new>
+#include <type_traits>
 
 #include "base/check.h"
 
@@ -24,8 +25,21 @@ std::uint64_t HeadOf(std::string_view key) {
   return __builtin_bswap64(head);
 }
 
+/// The first of the sorted `heads` in [from, to) that is not below `head`. Without branches, which
+/// no processor would foresee.
+int FirstNotBelow(const std::uint64_t* heads, int from, int to, std::uint64_t head) {
+  while (from < to) {
+    const int half = (to - from) / 2;
+    const bool below = heads[from + half] < head;
+    from = below ? from + half + 1 : from;
+    to = below ? to : from + half;
+  }
+  return from;
+}
+
 /// How many of the `count` keys of a node, which are sorted, are before `key`, or with `or_equal`
-/// not after it.
+/// not after it. Of equal heads the first is looked at first: a new version of a key comes before
+/// those there are.
 template <typename Heads, typename Blobs>
 int CountBefore(const Node& node, const Heads& heads, const Blobs& blobs, int from,
                 std::string_view key, bool or_equal) {
@@ -34,14 +48,16 @@ int CountBefore(const Node& node, const Heads& heads, const Blobs& blobs, int fr
   if (const int order = key.substr(0, prefix.size()).compare(prefix); order != 0)
     return order < 0 ? from : std::max(from, to);
   const std::uint64_t head = HeadOf(key.substr(prefix.size()));
+  from = FirstNotBelow(heads.data(), from, to, head);
+  const auto before = [&](int at) {
+    const int order = blobs[at]->key().compare(key);
+    return order < 0 || (or_equal && order == 0);
+  };
+  if (from >= to || heads[from] != head || !before(from)) return from;
+  ++from;
   while (from < to) {
     const int middle = from + (to - from) / 2;
-    bool before = heads[middle] < head;
-    if (heads[middle] == head) {
-      const int order = blobs[middle]->key().compare(key);
-      before = order < 0 || (or_equal && order == 0);
-    }
-    if (before) {
+    if (heads[middle] == head && before(middle)) {
       from = middle + 1;
     } else {
       to = middle;
@@ -124,8 +140,10 @@ Arena::~Arena() {
   for (const auto& [memory, bytes] : maps_) ::munmap(memory, bytes);
 }
 
+/// All of it will be written: its pages come at once, without a fault for each.
 char* Arena::Map(std::size_t bytes) {
-  void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();  // as operator new does
   return maps_.emplace_back(static_cast<char*>(memory), bytes).first;
 }
@@ -142,17 +160,51 @@ void* Arena::Take(std::size_t bytes) {
   return std::exchange(next_, next_ + bytes);
 }
 
-CowTree::CowTree(Freeing freeing) : freeing_(freeing), root_(Make(Leaf{{1, 0, true}, {}, {}})) {}
+CowTree::CowTree(Freeing freeing) : freeing_(freeing), root_(Make<Leaf>()) {}
 
 CowTree::~CowTree() {
   Reclaim(epoch_ + 1);
   FreeBelow(root_);
 }
 
+template <>
+std::vector<std::unique_ptr<Leaf>>& CowTree::Spare() {
+  return spare_leaves_;
+}
+template <>
+std::vector<std::unique_ptr<Inner>>& CowTree::Spare() {
+  return spare_inners_;
+}
+
+/// An empty one of this epoch.
 template <typename T>
-T* CowTree::Make(const T& like) {
+T* CowTree::Make() {
   node_bytes_ += sizeof(T);
-  return new T(like);
+  auto& spare = Spare<T>();
+  T* node = nullptr;
+  if (spare.empty()) {
+    node = new T;
+  } else {
+    node = spare.back().release();
+    spare.pop_back();
+  }
+  static_cast<Node&>(*node) = {epoch_, 0, std::is_same_v<T, Leaf>};
+  return node;
+}
+
+template <typename T>
+T* CowTree::MakeLike(const T& like) {
+  T* node = Make<T>();
+  static_cast<Node&>(*node) = like;
+  node->epoch = epoch_;
+  std::copy_n(like.heads.begin(), like.count, node->heads.begin());
+  if constexpr (std::is_same_v<T, Leaf>) {
+    std::copy_n(like.entries.begin(), like.count, node->entries.begin());
+  } else {
+    std::copy_n(like.separators.begin(), like.count, node->separators.begin());
+    std::copy_n(like.children.begin(), like.count, node->children.begin());
+  }
+  return node;
 }
 
 Blob* CowTree::MakeBlob(std::string_view key, std::string_view value, bool tombstone) {
@@ -171,13 +223,15 @@ void CowTree::Free(Blob* blob) {
   if (freeing_ == Freeing::kOneByOne) ::operator delete(blob);
 }
 
-void CowTree::Free(Node* node) {
-  node_bytes_ -= node->leaf ? sizeof(Leaf) : sizeof(Inner);
-  if (node->leaf) {
-    delete static_cast<Leaf*>(node);
-  } else {
-    delete static_cast<Inner*>(node);
-  }
+template <typename T>
+void CowTree::Free(T* node) {
+  node_bytes_ -= sizeof(T);
+  std::unique_ptr<T> owned(node);
+  if (Spare<T>().size() < kSparesMax) Spare<T>().push_back(std::move(owned));
+}
+
+void CowTree::Free(Node* node, bool leaf) {
+  leaf ? Free(static_cast<Leaf*>(node)) : Free(static_cast<Inner*>(node));
 }
 
 void CowTree::FreeBelow(Node* node) {
@@ -192,25 +246,25 @@ void CowTree::FreeBelow(Node* node) {
       FreeBelow(inner->children[i]);
     }
   }
-  Free(node);
+  Free(node, node->leaf);
 }
 
 void CowTree::Retire(Blob* blob) {
-  if (freeing_ == Freeing::kOneByOne) retired_.push_back({epoch_, nullptr, blob});
+  if (freeing_ == Freeing::kOneByOne) retired_.push_back({epoch_, nullptr, blob, false});
 }
 
 void CowTree::Retire(Node* node) {
   if (node->epoch == epoch_) {
-    Free(node);  // no frozen root has seen it
+    Free(node, node->leaf);  // no frozen root has seen it
   } else {
-    retired_.push_back({epoch_, node, nullptr});
+    retired_.push_back({epoch_, node, nullptr, node->leaf});
   }
 }
 
 void CowTree::Reclaim(std::uint64_t oldest) {
   while (!retired_.empty() && retired_.front().epoch <= oldest) {
     const Retired& retired = retired_.front();
-    retired.node != nullptr ? Free(retired.node) : Free(retired.blob);
+    retired.node != nullptr ? Free(retired.node, retired.leaf) : Free(retired.blob);
     retired_.pop_front();
   }
 }
@@ -219,8 +273,7 @@ void CowTree::Reclaim(std::uint64_t oldest) {
 template <typename T>
 T* CowTree::Writable(Node*& at) {
   if (at->epoch == epoch_) return static_cast<T*>(at);
-  auto* copy = Make(*static_cast<T*>(at));
-  copy->epoch = epoch_;
+  auto* copy = MakeLike(*static_cast<T*>(at));
   Retire(at);
   at = copy;
   return copy;
@@ -234,7 +287,8 @@ void CowTree::Split(Inner& parent, int child, std::string_view key) {
     auto* left = Writable<Leaf>(parent.children[child]);
     const bool appending = left->entries[kFanout - 1]->key() < key;
     const int keep = appending ? kFanout - 1 : kFanout / 2;
-    auto* leaf = Make(*left);
+    auto* leaf = Make<Leaf>();
+    static_cast<Node&>(*leaf) = *left;
     leaf->count = static_cast<std::uint16_t>(kFanout - keep);
     std::copy(left->heads.begin() + keep, left->heads.end(), leaf->heads.begin());
     std::copy(left->entries.begin() + keep, left->entries.end(), leaf->entries.begin());
@@ -245,7 +299,8 @@ void CowTree::Split(Inner& parent, int child, std::string_view key) {
   } else {
     auto* left = Writable<Inner>(parent.children[child]);
     constexpr int kKeep = kFanout / 2;
-    auto* inner = Make(*left);
+    auto* inner = Make<Inner>();
+    static_cast<Node&>(*inner) = *left;
     inner->count = kFanout - kKeep;
     std::copy(left->heads.begin() + kKeep, left->heads.end(), inner->heads.begin());
     std::copy(left->separators.begin() + kKeep, left->separators.end(), inner->separators.begin());
@@ -269,7 +324,8 @@ void CowTree::AddChild(Inner& parent, int at, Blob* separator, Node* child) {
 }
 
 void CowTree::GrowRoot() {
-  auto* root = Make(Inner{{epoch_, 1, false}, {}, {}, {}});
+  auto* root = Make<Inner>();
+  root->count = 1;
   root->children[0] = root_;
   root_ = root;
 }
@@ -344,8 +400,7 @@ void CowTree::RemoveAlong(std::vector<std::pair<Inner*, int>>& path) {
   }
   while (!root_->leaf && root_->count <= 1) {
     Node* old = root_;
-    root_ = old->count == 1 ? static_cast<Inner*>(old)->children[0]
-                            : Make(Leaf{{epoch_, 0, true}, {}, {}});
+    root_ = old->count == 1 ? static_cast<Inner*>(old)->children[0] : Make<Leaf>();
     Retire(old);
   }
 }
@@ -397,6 +452,13 @@ void CowTree::Cursor::SeekForward(const Node* root, std::string_view from) {
 
 void CowTree::Cursor::Next() {
   if (++at_ == leaf_->count) NextLeaf();
+}
+
+void CowTree::Cursor::Prefetch(std::size_t ahead) const {
+  constexpr std::size_t kLineBytes = 64, kLines = 5;  // of a small value
+  if (at_ + ahead >= leaf_->count) return;
+  const char* entry = reinterpret_cast<const char*>(leaf_->entries[at_ + ahead]);
+  for (std::size_t line = 0; line < kLines; ++line) __builtin_prefetch(entry + line * kLineBytes);
 }
 
 /// No leaf but a root is empty.

@@ -96,6 +96,8 @@ class CowTree {
     void Next();
     bool Valid() const { return leaf_ != nullptr; }
     const Blob& entry() const { return *leaf_->entries[at_]; }
+    /// Has the processor fetch the entry so many steps ahead, if it is in the same leaf.
+    void Prefetch(std::size_t ahead) const;
 
    private:
     struct Step {
@@ -141,15 +143,20 @@ class CowTree {
     std::uint64_t epoch;
     Node* node;  ///< Or else
     Blob* blob;
+    bool leaf;  ///< Of the node, which is not looked at again.
   };
 
   template <typename T>
-  T* Make(const T& like);
+  T* Make();
+  template <typename T>
+  T* MakeLike(const T& like);
   template <typename T>
   T* Writable(Node*& at);
   Blob* MakeBlob(std::string_view key, std::string_view value, bool tombstone);
   void Insert(std::string_view key, std::string_view value, bool tombstone);
-  void Free(Node* node);
+  template <typename T>
+  void Free(T* node);
+  void Free(Node* node, bool leaf);
   void Free(Blob* blob);
   void FreeBelow(Node* node);
   void Split(Inner& parent, int child, std::string_view key);
@@ -161,13 +168,20 @@ class CowTree {
   void Retire(Node* node);
   void Retire(Blob* blob);
 
+  /// Nodes to be used again: each batch of a writer copies many and lets as many go.
+  template <typename T>
+  std::vector<std::unique_ptr<T>>& Spare();
+  static constexpr std::size_t kSparesMax = 512;
+
   Freeing freeing_;
   Arena arena_;  ///< Of blobs that are freed together.
   std::size_t node_bytes_ = 0;
-  Node* root_;
   std::uint64_t epoch_ = 1;
   std::size_t size_ = 0;
   std::deque<Retired> retired_;
+  std::vector<std::unique_ptr<Leaf>> spare_leaves_;
+  std::vector<std::unique_ptr<Inner>> spare_inners_;
+  Node* root_;  ///< Last: made of the others.
 };
 
 }  // namespace trireme::kv::inline engine

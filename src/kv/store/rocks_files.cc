@@ -41,6 +41,8 @@ constexpr int kNewestRunsMax = 4;
 /// Files on their way into the store, and copies of the store for others.
 constexpr std::string_view kIncoming = "incoming", kOutgoing = "outgoing";
 constexpr double kPercent = 100;
+/// Entries lie in memory as they came, and are read in the order of their keys.
+constexpr std::size_t kEntriesAhead = 4;
 
 /// All versions of a key share a filter's entry: a key that was never there costs no read.
 class KeyOfVersion final : public rocksdb::SliceTransform {
@@ -349,8 +351,10 @@ absl::Status RocksFiles::TryIngest(const CowTree::Node* root) {
   Builders builders = NewBuilders();
   rocksdb::Status status;
   CowTree::Cursor cursor;
-  for (cursor.Seek(root, ""); cursor.Valid() && status.ok(); cursor.Next())
+  for (cursor.Seek(root, ""); cursor.Valid() && status.ok(); cursor.Next()) {
+    cursor.Prefetch(kEntriesAhead);
     status = builders.Add(cursor.entry());
+  }
   return status.ok() ? TakeIn(builders) : Failed("cannot write a file of", directory_, status);
 }
 
