@@ -110,9 +110,12 @@ absl::StatusOr<BatchNumber> Log::State::Commit(FrameBuilder& builder,
     durable = durable_;
   }
   const std::uint64_t batch = written_ + 1;
-  const auto parts = builder.Finish(batch, durable, life_, active_->seed);
-  if (const absl::Status status = active_->file->WriteAt(append_offset_, parts); !status.ok())
-    return Poison(status);
+  const auto staged = active_->file->Stage(append_offset_, bytes);
+  if (!staged.ok()) return Poison(staged.status());
+  const auto parts = builder.Finish(batch, durable, life_, active_->seed, *staged);
+  const absl::Status written = *staged != nullptr ? active_->file->WriteStaged()
+                                                  : active_->file->WriteAt(append_offset_, parts);
+  if (!written.ok()) return Poison(written);
   const FramePlace place{active_->block.number, static_cast<std::uint32_t>(append_offset_),
                          static_cast<std::uint32_t>(append_offset_ + bytes)};
   append_offset_ += bytes;
