@@ -172,6 +172,8 @@ absl::StatusOr<BatchNumber> Log::State::Sync() {
 }
 
 absl::Status Log::State::SyncSegment(const Segment& segment) {
+  const std::lock_guard sync_lock(sync_mutex_);
+  TRIREME_RETURN_IF_ERROR(poisoned());
   const absl::Status status = segment.file->Sync();
   if (!status.ok()) return Poison(status);
   const std::lock_guard lock(mutex_);
