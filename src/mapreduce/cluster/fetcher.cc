@@ -12,8 +12,10 @@
 #include "base/status_macros.h"
 #include "fmt/format.h"
 #include "io/file.h"
+#include "mapreduce/cluster/fetch_wire.h"
+#include "mapreduce/engine/run_file.h"
 #include "rpc/address.h"
-#include "trireme/mapreduce/v1/control.trireme.h"
+#include "rpc/stub.h"
 
 namespace trireme::mapreduce::cluster {
 namespace {
@@ -42,39 +44,42 @@ absl::StatusOr<std::vector<Segment>> ReadSegments(const v1::FetchChunk& first) {
   return segments;
 }
 
-absl::Status Verify(const std::string& path, const std::vector<Segment>& segments) {
-  TRIREME_ASSIGN_OR_RETURN(io::File opened, io::File::OpenForRead(path));
-  const auto file = std::make_shared<const io::File>(std::move(opened));
-  for (const Segment& segment : segments) {
-    const auto blocks = ReadBlocks(file, segment);
-    for (;;) {
-      TRIREME_ASSIGN_OR_RETURN(const std::string_view block, blocks->Next());
-      if (block.empty()) break;
-    }
+/// The messages as they came: see fetch_wire.h.
+using Stream = rpc::ClientStream<v1::FetchRequest, std::string>;
+
+/// Where fetched bytes go: verified, then kept.
+class Keeping {
+ public:
+  Keeping(const std::string& what, const std::vector<Segment>& segments, int fd)
+      : verifier_(what, segments), fd_(fd) {}
+
+  absl::Status Take(std::string_view bytes) {
+    TRIREME_RETURN_IF_ERROR(verifier_.Feed(bytes));
+    return WriteAll(fd_, bytes);
   }
-  return absl::OkStatus();
-}
+  absl::Status Finish() const { return verifier_.Finish(); }
 
-using Stream = rpc::ClientStream<v1::FetchRequest, v1::FetchChunk>;
+ private:
+  BlockVerifier verifier_;
+  const int fd_;
+};
 
-absl::Status Receive(Stream& stream, int fd, std::uint64_t bytes) {
-  v1::FetchChunk chunk;
-  std::uint64_t have = 0;
-  while (stream.Read(&chunk)) {
-    have += chunk.data().size();
-    if (have > bytes) return absl::DataLossError("a fetched map output is longer than it said");
-    TRIREME_RETURN_IF_ERROR(WriteAll(fd, chunk.data()));
+absl::Status Receive(Stream& stream, Keeping& to) {
+  std::string message;
+  while (stream.Read(&message)) {
+    const auto data = DataOf(message);
+    if (!data.has_value()) return absl::DataLossError("a chunk of a fetch is none");
+    TRIREME_RETURN_IF_ERROR(to.Take(*data));
   }
   TRIREME_RETURN_IF_ERROR(stream.Finish());
-  if (have < bytes) return absl::DataLossError("a fetched map output is shorter than it said");
-  return absl::OkStatus();
+  return to.Finish();
 }
 
 /// Of a stored map output, at a time.
 constexpr std::size_t kCopyBytes = 1u << 20;
 
 absl::Status CopySegment(const io::ReadableFile& from, const std::string& path,
-                         const Segment& segment, int fd) {
+                         const Segment& segment, Keeping& to) {
   if (segment.bytes == 0) return absl::OkStatus();
   from.ExpectSequential(segment.offset, segment.bytes);
   std::string buffer(std::min<std::uint64_t>(kCopyBytes, segment.bytes), '\0');
@@ -83,10 +88,15 @@ absl::Status CopySegment(const io::ReadableFile& from, const std::string& path,
     TRIREME_ASSIGN_OR_RETURN(const std::size_t n,
                              from.ReadAt(segment.offset + done, buffer.data(), want));
     if (n < want) return absl::DataLossError(fmt::format("{} ends early", path));
-    TRIREME_RETURN_IF_ERROR(WriteAll(fd, std::string_view(buffer).substr(0, n)));
+    TRIREME_RETURN_IF_ERROR(to.Take(std::string_view(buffer).substr(0, n)));
     done += n;
   }
   return absl::OkStatus();
+}
+
+/// It has no name but that of the descriptor.
+MapInput InputOf(const FetchedPartition& fetched, std::vector<Segment> segments) {
+  return {fmt::format("/proc/{}/fd/{}", ::getpid(), fetched.fd.get()), std::move(segments)};
 }
 
 }  // namespace
@@ -152,20 +162,23 @@ absl::Status Fetcher::MakeRoom(FetchedPartition* to) const {
 absl::StatusOr<std::shared_ptr<const FetchedPartition>> Fetcher::Run(
     const std::string& address, const v1::FetchRequest& request) {
   TRIREME_ASSIGN_OR_RETURN(auto channel, ChannelTo(address));
-  Stream stream = v1::ShuffleStub(channel).Fetch(request);
+  auto stream =
+      rpc::StartServerStream<v1::FetchRequest, std::string>(channel, kFetchMethod, request, {});
+  std::string message;
   v1::FetchChunk first;
-  if (!stream.Read(&first)) {
+  if (!stream.Read(&message)) {
     const absl::Status why = stream.Finish();
     return why.ok() ? absl::DataLossError("a fetch without a first chunk") : why;
   }
+  if (!first.ParseFromString(message)) return absl::DataLossError("a fetch's first chunk is none");
   auto fetched = std::make_shared<FetchedPartition>();
   TRIREME_ASSIGN_OR_RETURN(std::vector<Segment> segments, ReadSegments(first));
   for (const Segment& segment : segments) fetched->bytes += segment.bytes;
   TRIREME_RETURN_IF_ERROR(MakeRoom(fetched.get()));
-  TRIREME_RETURN_IF_ERROR(Receive(stream, fetched->fd.get(), fetched->bytes));
-  fetched->input.path = fmt::format("/proc/{}/fd/{}", ::getpid(), fetched->fd.get());
-  TRIREME_RETURN_IF_ERROR(Verify(fetched->input.path, segments));
-  fetched->input.segments = std::move(segments);
+  Keeping keeping(fmt::format("of map {} from {}", request.map(), address), segments,
+                  fetched->fd.get());
+  TRIREME_RETURN_IF_ERROR(Receive(stream, keeping));
+  fetched->input = InputOf(*fetched, std::move(segments));
   return std::shared_ptr<const FetchedPartition>(std::move(fetched));
 }
 
@@ -177,14 +190,14 @@ absl::StatusOr<std::shared_ptr<const FetchedPartition>> Fetcher::RunStored(
   auto fetched = std::make_shared<FetchedPartition>();
   for (const Segment& segment : segments) fetched->bytes += segment.bytes;
   TRIREME_RETURN_IF_ERROR(MakeRoom(fetched.get()));
+  Keeping keeping(path, segments, fetched->fd.get());
   std::uint64_t offset = 0;
   for (Segment& segment : segments) {
-    TRIREME_RETURN_IF_ERROR(CopySegment(*file, path, segment, fetched->fd.get()));
+    TRIREME_RETURN_IF_ERROR(CopySegment(*file, path, segment, keeping));
     segment.offset = std::exchange(offset, offset + segment.bytes);
   }
-  fetched->input.path = fmt::format("/proc/{}/fd/{}", ::getpid(), fetched->fd.get());
-  TRIREME_RETURN_IF_ERROR(Verify(fetched->input.path, segments));
-  fetched->input.segments = std::move(segments);
+  TRIREME_RETURN_IF_ERROR(keeping.Finish());
+  fetched->input = InputOf(*fetched, std::move(segments));
   return std::shared_ptr<const FetchedPartition>(std::move(fetched));
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/status_macros.h"
 #include "fmt/format.h"
+#include "mapreduce/cluster/fetch_wire.h"
 #include "mapreduce/engine/run_file.h"
 
 namespace trireme::mapreduce::cluster {
@@ -16,17 +17,15 @@ absl::Status SendSegment(const io::File& file, const Segment& segment,
                          rpc::ReplyWriter<v1::FetchChunk>& to, TransferCounts& counts) {
   std::uint64_t done = 0;
   while (done < segment.bytes) {
-    v1::FetchChunk chunk;
-    std::string& data = *chunk.mutable_data();
-    data.resize(std::min<std::uint64_t>(kFetchChunkBytes, segment.bytes - done));
+    DataChunk chunk(std::min<std::uint64_t>(kFetchChunkBytes, segment.bytes - done));
     TRIREME_ASSIGN_OR_RETURN(const std::size_t got,
-                             file.ReadAt(segment.offset + done, data.data(), data.size()));
-    if (got < data.size()) {
+                             file.ReadAt(segment.offset + done, chunk.data(), chunk.size()));
+    if (got < chunk.size()) {
       return absl::DataLossError(
           fmt::format("{}: ends before offset {}", file.path(), segment.offset + segment.bytes));
     }
     done += got;
-    TRIREME_RETURN_IF_ERROR(to.WriteBlocking(chunk));
+    TRIREME_RETURN_IF_ERROR(to.call().WriteBlocking(std::move(chunk).Encoded()));
     counts.bytes += got;
   }
   return absl::OkStatus();

@@ -27,11 +27,25 @@ std::uint64_t Checksum(std::string_view bytes) {
 }
 
 /// Of a block: its two counts seed the hash of its payload.
+std::uint64_t BlockSeed(std::uint32_t payload_bytes, std::uint32_t records) {
+  return static_cast<std::uint64_t>(records) << 32 | payload_bytes;
+}
+
 std::uint64_t BlockChecksum(std::uint32_t payload_bytes, std::uint32_t records,
                             const char* payload) {
-  const std::uint64_t seed = static_cast<std::uint64_t>(records) << 32 | payload_bytes;
-  return XXH3_64bits_withSeed(payload, payload_bytes, seed);
+  return XXH3_64bits_withSeed(payload, payload_bytes, BlockSeed(payload_bytes, records));
 }
+
+/// What stands before a block's payload.
+struct BlockHeader {
+  explicit BlockHeader(const char* at)
+      : payload_bytes(LoadLittle<std::uint32_t>(at)),
+        records(LoadLittle<std::uint32_t>(at + 4)),
+        checksum(LoadLittle<std::uint64_t>(at + 8)) {}
+
+  std::uint32_t payload_bytes, records;
+  std::uint64_t checksum;
+};
 
 absl::Status Damaged(const std::string& path, std::uint64_t offset, std::string_view what) {
   return absl::DataLossError(
@@ -245,10 +259,7 @@ class FileBlockSource : public BlockSource {
   absl::StatusOr<std::string_view> Next() override {
     if (held_end_ == held_begin_ && next_ == end_) return std::string_view();
     TRIREME_RETURN_IF_ERROR(Hold(kBlockHeaderBytes));
-    const char* header = buffer_.data() + held_begin_;
-    const auto payload_bytes = LoadLittle<std::uint32_t>(header);
-    const auto records = LoadLittle<std::uint32_t>(header + 4);
-    const auto checksum = LoadLittle<std::uint64_t>(header + 8);
+    const auto [payload_bytes, records, checksum] = BlockHeader(buffer_.data() + held_begin_);
     if (payload_bytes == 0 || payload_bytes > left() - kBlockHeaderBytes)
       return Damaged(file_->path(), position(), "a block leaves its segment");
     TRIREME_RETURN_IF_ERROR(Hold(kBlockHeaderBytes + payload_bytes));
@@ -305,6 +316,69 @@ std::unique_ptr<BlockSource> ReadBlocks(std::shared_ptr<const io::File> file, Se
 std::unique_ptr<BlockSource> ReadBlocks(std::shared_ptr<const RunFile> file, Segment segment) {
   const io::File* raw = &file->file();
   return std::make_unique<FileBlockSource>(std::move(file), raw, segment);
+}
+
+struct BlockVerifier::Hash {
+  Hash() : state(XXH3_createState()) {}
+  ~Hash() { XXH3_freeState(state); }
+  XXH3_state_t* const state;
+};
+
+BlockVerifier::BlockVerifier(std::string name, std::vector<Segment> segments)
+    : name_(std::move(name)), segments_(std::move(segments)), hash_(std::make_unique<Hash>()) {
+  NextSegment();
+}
+
+BlockVerifier::~BlockVerifier() = default;
+
+/// Goes on to the next that is not empty, if there is one.
+void BlockVerifier::NextSegment() {
+  while (segment_left_ == 0 && next_segment_ < segments_.size())
+    segment_left_ = segments_[next_segment_++].bytes;
+}
+
+absl::Status BlockVerifier::Feed(std::string_view bytes) {
+  while (!bytes.empty()) {
+    TRIREME_RETURN_IF_ERROR(payload_left_ == 0 ? TakeHeader(bytes) : TakePayload(bytes));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status BlockVerifier::TakeHeader(std::string_view& bytes) {
+  const std::size_t taken = std::min(bytes.size(), kBlockHeaderBytes - header_bytes_);
+  if (segment_left_ < kBlockHeaderBytes)
+    return Damaged(name_, position_, segment_left_ == 0 ? "too long" : "a block is cut off");
+  std::memcpy(header_ + header_bytes_, bytes.data(), taken);
+  bytes.remove_prefix(taken);
+  position_ += taken;
+  header_bytes_ += taken;
+  if (header_bytes_ < kBlockHeaderBytes) return absl::OkStatus();
+  const BlockHeader header(header_);
+  header_bytes_ = 0;
+  if (header.payload_bytes == 0 || header.payload_bytes > segment_left_ - kBlockHeaderBytes)
+    return Damaged(name_, position_, "a block leaves its segment");
+  segment_left_ -= kBlockHeaderBytes + header.payload_bytes;
+  payload_left_ = header.payload_bytes;
+  XXH3_64bits_reset_withSeed(hash_->state, BlockSeed(header.payload_bytes, header.records));
+  return absl::OkStatus();
+}
+
+absl::Status BlockVerifier::TakePayload(std::string_view& bytes) {
+  const std::size_t taken = std::min<std::uint64_t>(bytes.size(), payload_left_);
+  XXH3_64bits_update(hash_->state, bytes.data(), taken);
+  bytes.remove_prefix(taken);
+  position_ += taken;
+  payload_left_ -= taken;
+  if (payload_left_ != 0) return absl::OkStatus();
+  if (XXH3_64bits_digest(hash_->state) != BlockHeader(header_).checksum)
+    return Damaged(name_, position_, "wrong checksum of a block");
+  NextSegment();
+  return absl::OkStatus();
+}
+
+absl::Status BlockVerifier::Finish() const {
+  if (payload_left_ == 0 && header_bytes_ == 0 && segment_left_ == 0) return absl::OkStatus();
+  return Damaged(name_, position_, "too short");
 }
 
 absl::Status OpenPartition(const std::string& path, std::uint32_t partition,

@@ -137,6 +137,39 @@ class RunFile {
 std::unique_ptr<BlockSource> ReadBlocks(std::shared_ptr<const io::File> file, Segment segment);
 std::unique_ptr<BlockSource> ReadBlocks(std::shared_ptr<const RunFile> file, Segment segment);
 
+/// Verifies the blocks of segments whose bytes pass by one after the other, cut anywhere. One
+/// thread.
+class BlockVerifier {
+ public:
+  /// `name` is for messages.
+  BlockVerifier(std::string name, std::vector<Segment> segments);
+  ~BlockVerifier();
+  BlockVerifier(const BlockVerifier&) = delete;
+  BlockVerifier& operator=(const BlockVerifier&) = delete;
+
+  /// DATA_LOSS when they are not what was written; it must not be fed again then.
+  [[nodiscard]] absl::Status Feed(std::string_view bytes);
+  /// DATA_LOSS when the segments are not whole.
+  [[nodiscard]] absl::Status Finish() const;
+
+ private:
+  struct Hash;
+
+  void NextSegment();
+  absl::Status TakeHeader(std::string_view& bytes);
+  absl::Status TakePayload(std::string_view& bytes);
+
+  const std::string name_;
+  const std::vector<Segment> segments_;
+  std::size_t next_segment_ = 0;
+  std::uint64_t position_ = 0;      // of the next byte, over all segments
+  std::uint64_t segment_left_ = 0;  // bytes of the segment in hand
+  char header_[kBlockHeaderBytes];
+  std::size_t header_bytes_ = 0;    // of it that are there
+  std::uint64_t payload_left_ = 0;  // of the block in hand
+  std::unique_ptr<Hash> hash_;
+};
+
 /// The segments of `partition`, run by run, of an intermediate file of `size_bytes` that need not
 /// be a local one; `name` is for messages. One read, mostly.
 [[nodiscard]] absl::StatusOr<std::vector<Segment>> FindSegments(const io::ReadableFile& file,

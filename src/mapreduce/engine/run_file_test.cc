@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -208,6 +209,63 @@ TEST(RunWriter, ReportsAFullDisk) {
   (*writer)->BeginRun();
   for (int i = 0; i < 300000; ++i) (*writer)->Add("a key", "a value");
   EXPECT_TRUE(absl::IsResourceExhausted((*writer)->EndRun()));
+}
+
+/// A partition as a fetch carries it: its segments, and their bytes one after the other.
+struct Carried {
+  std::vector<Segment> segments;
+  std::string bytes;
+};
+
+Carried Carry(const std::string& path, std::uint32_t partition) {
+  Carried carried;
+  const auto file = RunFile::Open(path);
+  const std::string whole = ReadLocal(path);
+  for (std::uint32_t run = 0; run < (*file)->runs(); ++run) {
+    carried.segments.push_back(*(*file)->Find(run, partition));
+    carried.bytes += whole.substr(carried.segments.back().offset, carried.segments.back().bytes);
+  }
+  return carried;
+}
+
+absl::Status VerifyInParts(const Carried& carried, Random& random, std::size_t part_max) {
+  BlockVerifier verifier("carried", carried.segments);
+  for (std::string_view left = carried.bytes; !left.empty();) {
+    const std::size_t size = std::min(left.size(), 1 + random.Below(part_max));
+    if (absl::Status status = verifier.Feed(left.substr(0, size)); !status.ok()) return status;
+    left.remove_prefix(size);
+  }
+  return verifier.Finish();
+}
+
+TEST(BlockVerifier, TakesWhatWasWrittenHoweverItIsCut) {
+  ScratchDirectory scratch;
+  for (std::uint64_t seed = 0; seed < 12; ++seed) {
+    SCOPED_TRACE(seed);
+    Random random(seed);
+    ASSERT_NO_FATAL_FAILURE(WriteRuns(scratch / "run", AnyRuns(random, 2, 3000), 2));
+    const Carried carried = Carry(scratch / "run", seed % 2);
+    for (const std::size_t part_max : {3, 1000, 300'000}) {
+      EXPECT_EQ(VerifyInParts(carried, random, part_max), absl::OkStatus());
+    }
+  }
+}
+
+TEST(BlockVerifier, FindsEveryFlippedByteAndEveryOtherSize) {
+  ScratchDirectory scratch;
+  Random random(7);
+  ASSERT_NO_FATAL_FAILURE(WriteRuns(scratch / "run", SmallRuns(), 3));
+  const Carried whole = Carry(scratch / "run", 0);
+  for (std::size_t at = 0; at < whole.bytes.size(); ++at) {
+    Carried flipped = whole;
+    flipped.bytes[at] = static_cast<char>(flipped.bytes[at] ^ 0x20);
+    ASSERT_TRUE(absl::IsDataLoss(VerifyInParts(flipped, random, 9))) << "byte " << at;
+    const Carried cut = {whole.segments, whole.bytes.substr(0, at)};
+    ASSERT_TRUE(absl::IsDataLoss(VerifyInParts(cut, random, 9))) << at << " bytes";
+  }
+  EXPECT_TRUE(absl::IsDataLoss(VerifyInParts({whole.segments, whole.bytes + "x"}, random, 9)));
+  EXPECT_TRUE(absl::IsDataLoss(VerifyInParts({{}, "x"}, random, 9)));
+  EXPECT_TRUE(absl::IsDataLoss(VerifyInParts({{{0, 15, 1}}, whole.bytes}, random, 9)));
 }
 
 /// Blocks from strings.
