@@ -54,9 +54,19 @@ class Table {
   std::map<std::string, std::vector<double>> values_;
 };
 
+/// Until the log goes round in files that were written before, as the floor's are, whatever the
+/// time that takes: four segments, between them the first snapshot and the files that it frees.
+void WarmUp(Cluster& cluster) {
+  constexpr std::size_t kEntryBytes = 4096;
+  constexpr std::uint64_t kLogBytes = 4 * (64u << 20);
+  constexpr double kSecondsMax = 10;
+  cluster.Run(kEntryBytes, 1000, kSecondsMax, kLogBytes / kEntryBytes);
+}
+
 void MeasureCluster(Cluster& cluster, std::size_t bytes, std::uint64_t in_flight, double seconds,
                     Table& table) {
-  cluster.Run(bytes, in_flight, seconds / 2);  // files that were written before, as the floor's
+  WarmUp(cluster);
+  cluster.Run(bytes, in_flight, seconds / 2);
   const Usage before = cluster.Used();
   const LoadResult load = cluster.Run(bytes, in_flight, seconds);
   const Usage after = cluster.Used();
@@ -124,11 +134,14 @@ void FloorVerdict(std::size_t bytes, Table& many, Table& floor) {
   constexpr double kCpuPercentMin = 95;
   const double share = many.Median("rate") / floor.Median("rate");
   const double cpu = many.Median("processes");
-  const bool met = share >= kShareMin || cpu >= kCpuPercentMin;
+  const bool cpu_bound = cpu >= kCpuPercentMin;
   fmt::print(
-      "  {} bytes, 1,000 in flight: entries/s / the floor's: {:.2f}, target >= {:.2f} or CPU-bound "
-      "(the processes took {:.0f} % of {} cores, the whole machine {:.0f} %): {}\n",
-      bytes, share, kShareMin, cpu, Cores(), many.Median("busy"), met ? "met" : "MISSED");
+      "  {} bytes, 1,000 in flight: entries/s / the floor's: {:.2f}, target >= {:.2f} or "
+      "CPU-bound; "
+      "{}CPU-bound: the processes kept {:.0f} % of {} cores busy, all of the machine {:.0f} %: "
+      "{}\n",
+      bytes, share, kShareMin, cpu_bound ? "" : "not ", cpu, Cores(), many.Median("busy"),
+      cpu_bound || share >= kShareMin ? "met" : "MISSED");
 }
 
 void PrintTargets(Rows& floors, Rows& durable, Rows& memory) {

@@ -202,8 +202,8 @@ struct HostOptions {
   /// So long after the last group has let a peer go, the transport is told to forget it: until then
   /// it may still be told that it was removed.
   std::chrono::milliseconds forget_peer_after{60'000};
-  /// One frame; at least one message.
-  std::uint64_t frame_bytes_max = 4u << 20;
+  /// A frame is closed when it has so much. A follower begins to write one when it has it whole.
+  std::uint64_t frame_bytes_max = 1u << 20;
 };
 
 /// Runs the members of any number of groups in this process. Thread-safe.

@@ -48,6 +48,7 @@ absl::Status DirectFile::WriteAt(std::uint64_t offset, std::span<const std::stri
   std::uint64_t left = 0;
   for (const std::string_view part : parts) left += part.size();
   g_bytes_copied.fetch_add(left, std::memory_order_relaxed);
+  staged_bytes_ = 0;
   TRIREME_RETURN_IF_ERROR(Reserve(left + offset % kOverwriteBlockBytes));
   TRIREME_RETURN_IF_ERROR(TakeFront(offset));
   std::uint64_t end = offset;  // of what the buffer has
@@ -64,6 +65,23 @@ absl::Status DirectFile::WriteAt(std::uint64_t offset, std::span<const std::stri
     }
   }
   return end > offset ? WriteBuffer(RoundDown(offset), end) : absl::OkStatus();
+}
+
+absl::StatusOr<char*> DirectFile::Stage(std::uint64_t offset, std::size_t size) {
+  const std::uint64_t front = offset - RoundDown(offset);
+  if (size == 0 || front + size > kBufferBytesMax) return nullptr;
+  TRIREME_RETURN_IF_ERROR(Reserve(front + size));
+  TRIREME_RETURN_IF_ERROR(TakeFront(offset));
+  staged_at_ = offset;
+  staged_bytes_ = size;
+  return buffer_.get() + front;
+}
+
+absl::Status DirectFile::WriteStaged() {
+  const std::uint64_t size = std::exchange(staged_bytes_, 0);
+  if (size == 0) return DiskFile::WriteStaged();
+  g_bytes_copied.fetch_add(size, std::memory_order_relaxed);
+  return WriteBuffer(RoundDown(staged_at_), staged_at_ + size);
 }
 
 absl::Status DirectFile::Reserve(std::uint64_t bytes) {

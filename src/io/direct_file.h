@@ -26,7 +26,7 @@ class DirectFile final : public DiskFile {
   static std::unique_ptr<DiskFile> Over(std::unique_ptr<DiskFile> plain, const std::string& path);
   ~DirectFile() override;
 
-  /// Into aligned buffers, by all files of the process so far.
+  /// Into aligned buffers, by all files of the process and those who stage, so far.
   static std::uint64_t bytes_copied();
 
   absl::StatusOr<std::size_t> ReadAt(std::uint64_t offset, char* to,
@@ -34,6 +34,8 @@ class DirectFile final : public DiskFile {
     return plain_->ReadAt(offset, to, size);
   }
   absl::Status WriteAt(std::uint64_t offset, std::span<const std::string_view> parts) override;
+  absl::StatusOr<char*> Stage(std::uint64_t offset, std::size_t size) override;
+  absl::Status WriteStaged() override;
   absl::Status Sync() override { return plain_->Sync(); }
   absl::Status Allocate(std::uint64_t size) override { return plain_->Allocate(size); }
   absl::StatusOr<std::uint64_t> Size() const override { return plain_->Size(); }
@@ -55,6 +57,8 @@ class DirectFile final : public DiskFile {
   std::size_t capacity_ = 0;
   std::string last_block_;  // what the last write put into the block it ended in
   std::uint64_t last_end_ = 0;
+  std::uint64_t staged_at_ = 0;
+  std::uint64_t staged_bytes_ = 0;  // 0: nothing is
 };
 
 }  // namespace trireme::io

@@ -30,6 +30,16 @@ class DiskFile {
   /// on their number permits. After a failure any of the bytes may have been written.
   [[nodiscard]] virtual absl::Status WriteAt(std::uint64_t offset,
                                              std::span<const std::string_view> parts) = 0;
+  /// Where `size` bytes for `offset` may be put together so that nobody copies them again; null:
+  /// nowhere, they are for WriteAt. The place is good until the next call that writes.
+  [[nodiscard]] virtual absl::StatusOr<char*> Stage(std::uint64_t /*offset*/,
+                                                    std::size_t /*size*/) {
+    return nullptr;
+  }
+  /// Writes what stands there, as WriteAt would.
+  [[nodiscard]] virtual absl::Status WriteStaged() {
+    return absl::FailedPreconditionError("nothing is staged");
+  }
   /// Makes what was written, and the file's size, durable (fdatasync). After a failure nobody knows
   /// which of it is, and a second call that succeeds proves nothing: Rebello et al., "Can
   /// Applications Recover from fsync Failures?" (USENIX ATC '20).

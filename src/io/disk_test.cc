@@ -100,6 +100,39 @@ TEST_P(DiskTest, OverwritingAFileOfAnySize) {
   EXPECT_EQ(*file->Size(), 5000u);
 }
 
+/// In turn with WriteAt, over the same blocks; where nothing can be staged, by WriteAt alone.
+TEST_P(DiskTest, WhatIsStagedIsWritten) {
+  std::string expected(40 << 10, 'o');
+  Write(*Open("file", OpenMode::kCreate), 0, {expected});
+  const auto file = Open("file", OpenMode::kOverwrite);
+  std::size_t at = 0;
+  for (std::size_t size : {10, 4096, 1, 5000, 12288, 7, 3000}) {
+    const std::string bytes(size, static_cast<char>('a' + size % 26));
+    const auto place = file->Stage(at, size);
+    ASSERT_TRUE(place.ok()) << place.status();
+    if (*place != nullptr) {
+      bytes.copy(*place, size);
+      ASSERT_TRUE(file->WriteStaged().ok());
+      EXPECT_FALSE(file->WriteStaged().ok()) << "it is written already";
+    } else {
+      Write(*file, at, {bytes});
+    }
+    Write(*file, at + size, {"then by itself"});
+    expected.replace(at, size + 14, bytes + "then by itself");
+    at += size + 14;
+  }
+  EXPECT_EQ(Read(*file, 0, at), expected.substr(0, at));
+  EXPECT_EQ(Read(*file, at / 4096 * 4096 + 4096, 64), std::string(64, 'o'));
+}
+
+TEST_P(DiskTest, TooMuchIsNotStaged) {
+  Write(*Open("file", OpenMode::kCreate), 0, {std::string(4096, 'o')});
+  const auto file = Open("file", OpenMode::kOverwrite);
+  const auto place = file->Stage(100, 4u << 20);
+  ASSERT_TRUE(place.ok()) << place.status();
+  EXPECT_EQ(*place, nullptr);
+}
+
 INSTANTIATE_TEST_SUITE_P(Each, DiskTest, ::testing::Values(false, true),
                          [](const auto& info) { return info.param ? "Posix" : "Memory"; });
 

@@ -321,7 +321,8 @@ class LogStoreCheck {
   absl::Status Run() {
     for (const auto step :
          {&LogStoreCheck::Appends, &LogStoreCheck::Truncates, &LogStoreCheck::RefusesGaps,
-          &LogStoreCheck::Snapshots, &LogStoreCheck::Replaces, &LogStoreCheck::Forgets}) {
+          &LogStoreCheck::Snapshots, &LogStoreCheck::Replaces, &LogStoreCheck::SyncsBesideWrites,
+          &LogStoreCheck::Forgets}) {
       if (absl::Status status = (this->*step)(); !status.ok()) return status;
       if (absl::Status status = Housekeep(); !status.ok()) return status;
       if (absl::Status status = Compare(); !status.ok()) return status;
@@ -448,6 +449,40 @@ class LogStoreCheck {
     write.drop_to = at.index;
     write.entries = model.entries;
     return Write(write);
+  }
+
+  /// Where it says that it may be asked to; a batch that was written before a Sync is in it.
+  absl::Status SyncsBesideWrites() {
+    if (!test_.store->syncs_beside_writes()) return absl::OkStatus();
+    constexpr std::uint64_t kWrites = 50;
+    const std::vector<Entry> more = Entries(models_[0].entries.back().index.value + 1, kWrites, 6);
+    std::atomic<std::uint64_t> written{last_batch_.value};
+    std::atomic<bool> done{false};
+    absl::Status writing;
+    std::thread writer([&] {
+      for (std::uint64_t i = 0; i < kWrites && writing.ok(); ++i) {
+        GroupWrite write{.group = Id(0)};
+        write.entries = std::span(more).subspan(i, 1);
+        const auto batch = test_.store->Write(std::span(&write, 1));
+        writing = batch.status();
+        if (batch.ok()) written = batch->value;
+      }
+      done = true;
+    });
+    absl::Status syncing;
+    for (bool last = false; !last && syncing.ok();) {
+      last = done;
+      const std::uint64_t before = written;
+      const auto durable = test_.store->Sync();
+      syncing = durable.status();
+      if (durable.ok() && durable->value < before) {
+        syncing = Wrong("Sync beside a Write does not cover what was written before it");
+      }
+    }
+    writer.join();
+    last_batch_ = BatchNumber{written};
+    models_[0].entries.insert(models_[0].entries.end(), more.begin(), more.end());
+    return writing.ok() ? syncing : writing;
   }
 
   absl::Status Forgets() {

@@ -93,8 +93,8 @@ class SnapshotWriter {
 ///   store->Write(batches of whatever groups)    once for all that wait
 ///   store->Sync()                               then they are durable
 ///
-/// Thread-safe. Write and Sync come from one thread, Read and snapshots from any, Housekeep from
-/// one that may wait for the disk.
+/// Thread-safe. Write and Sync come one at a time, or from one thread each where
+/// syncs_beside_writes; Read and snapshots from any, Housekeep from one that may wait for the disk.
 ///
 /// Errors: RESOURCE_EXHAUSTED means that there is no room and that nothing of the batch has been
 /// written: try again later. INVALID_ARGUMENT, NOT_FOUND and OUT_OF_RANGE change nothing; DATA_LOSS
@@ -118,6 +118,10 @@ class LogStore {
   /// Whether Write and Sync may wait for a device. False: the caller need not keep them off a
   /// thread that has other things to do.
   virtual bool waits() const { return true; }
+
+  /// Whether Sync may come from another thread while Write is under way; it then promises nothing
+  /// of that Write. False: the two take turns.
+  virtual bool syncs_beside_writes() const { return false; }
 
   /// Entries from `first` on, up to `last`; at least one, and otherwise at most bytes_max of data.
   /// OUT_OF_RANGE when the log does not hold `first`.

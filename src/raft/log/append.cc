@@ -110,9 +110,12 @@ absl::StatusOr<BatchNumber> Log::State::Commit(FrameBuilder& builder,
     durable = durable_;
   }
   const std::uint64_t batch = written_ + 1;
-  const auto parts = builder.Finish(batch, durable, life_, active_->seed);
-  if (const absl::Status status = active_->file->WriteAt(append_offset_, parts); !status.ok())
-    return Poison(status);
+  const auto staged = active_->file->Stage(append_offset_, bytes);
+  if (!staged.ok()) return Poison(staged.status());
+  const auto parts = builder.Finish(batch, durable, life_, active_->seed, *staged);
+  const absl::Status written = *staged != nullptr ? active_->file->WriteStaged()
+                                                  : active_->file->WriteAt(append_offset_, parts);
+  if (!written.ok()) return Poison(written);
   const FramePlace place{active_->block.number, static_cast<std::uint32_t>(append_offset_),
                          static_cast<std::uint32_t>(append_offset_ + bytes)};
   append_offset_ += bytes;
@@ -169,6 +172,8 @@ absl::StatusOr<BatchNumber> Log::State::Sync() {
 }
 
 absl::Status Log::State::SyncSegment(const Segment& segment) {
+  const std::lock_guard sync_lock(sync_mutex_);
+  TRIREME_RETURN_IF_ERROR(poisoned());
   const absl::Status status = segment.file->Sync();
   if (!status.ok()) return Poison(status);
   const std::lock_guard lock(mutex_);

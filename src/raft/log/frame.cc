@@ -168,7 +168,8 @@ bool DecodeDescriptor(std::string_view bytes, std::uint32_t data_bytes, Descript
 
 void FrameBuilder::Begin(bool checkpoint, std::uint64_t first_segment, std::size_t sections) {
   head_.assign(kFrameHeaderBytes, '\0');
-  parts_.clear();
+  parts_.assign(1, {});
+  checksums_.clear();
   data_bytes_ = 0;
   head_.push_back(static_cast<char>(checkpoint ? kCheckpointFlag : 0));
   AppendVarint(head_, first_segment);
@@ -203,9 +204,10 @@ void FrameBuilder::AddEntries(const GroupChange& change, std::span<const Entry> 
                                       (new_term ? unsigned{kTermFollows} : 0u)));
     if (new_term) AppendVarint(head_, entry.term.value);
     term = entry.term;
-    AppendLittle<std::uint32_t>(head_, Crc32c(entry.data.view()));
-    if (parts_.empty()) parts_.emplace_back();  // the head's place
-    if (!entry.data.empty()) parts_.push_back(entry.data.view());
+    AppendLittle<std::uint32_t>(head_, 0);  // the checksum's place; of nothing it is that
+    if (entry.data.empty()) continue;
+    checksums_.push_back(head_.size() - sizeof(std::uint32_t));
+    parts_.push_back(entry.data.view());
     data_bytes_ += entry.data.size();
   }
 }
@@ -216,8 +218,34 @@ FrameHeader FrameBuilder::header() const {
 }
 
 std::span<const std::string_view> FrameBuilder::Finish(std::uint64_t batch, std::uint64_t durable,
-                                                       std::uint32_t life, std::uint32_t seed) {
+                                                       std::uint32_t life, std::uint32_t seed,
+                                                       char* staged) {
   static constexpr char kPadding[kFrameAlignment] = {};
+  const std::uint64_t before_padding = head_.size() + data_bytes_;
+  const std::uint64_t padding = frame_bytes() - before_padding;
+  TakeData(staged);
+  SealHead(batch, durable, life, seed);
+  parts_[0] = head_;
+  if (padding > 0) parts_.emplace_back(kPadding, padding);
+  if (staged == nullptr) return parts_;
+  std::memcpy(staged, head_.data(), head_.size());
+  std::memset(staged + before_padding, 0, padding);
+  return parts_;
+}
+
+void FrameBuilder::TakeData(char* staged) {
+  char* to = staged == nullptr ? nullptr : staged + head_.size();
+  for (std::size_t i = 0; i < checksums_.size(); ++i) {
+    const std::string_view data = parts_[i + 1];
+    StoreLittle<std::uint32_t>(head_.data() + checksums_[i], Crc32c(data));
+    if (to == nullptr) continue;
+    std::memcpy(to, data.data(), data.size());
+    to += data.size();
+  }
+}
+
+void FrameBuilder::SealHead(std::uint64_t batch, std::uint64_t durable, std::uint32_t life,
+                            std::uint32_t seed) {
   const FrameHeader sizes = header();
   char* const at = head_.data();
   StoreLittle<std::uint32_t>(at + 4, kFrameMagic);
@@ -229,11 +257,6 @@ std::span<const std::string_view> FrameBuilder::Finish(std::uint64_t batch, std:
   const std::string_view head(head_);
   StoreLittle<std::uint32_t>(at + 36, Crc32c(head.substr(kFrameHeaderBytes)));
   StoreLittle<std::uint32_t>(at, Crc32c(head.substr(4, kFrameHeaderBytes - 4), seed));
-  if (parts_.empty()) parts_.emplace_back();
-  parts_[0] = head;
-  const std::uint64_t padding = sizes.frame_bytes() - head.size() - data_bytes_;
-  if (padding > 0) parts_.emplace_back(kPadding, padding);
-  return parts_;
 }
 
 }  // namespace trireme::raft

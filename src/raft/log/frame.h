@@ -96,16 +96,21 @@ class FrameBuilder {
 
   std::uint64_t frame_bytes() const { return header().frame_bytes(); }
   std::uint64_t data_bytes() const { return data_bytes_; }
-  /// To be written one after the other; valid until Begin.
+  /// To be written one after the other; valid until Begin. With `staged`, of frame_bytes(), they
+  /// are also put there, each entry's data while its checksum has just brought it near.
   std::span<const std::string_view> Finish(std::uint64_t batch, std::uint64_t durable,
-                                           std::uint32_t life, std::uint32_t seed);
+                                           std::uint32_t life, std::uint32_t seed,
+                                           char* staged = nullptr);
 
  private:
   FrameHeader header() const;
   void AddEntries(const GroupChange& change, std::span<const Entry> entries);
+  void TakeData(char* staged);
+  void SealHead(std::uint64_t batch, std::uint64_t durable, std::uint32_t life, std::uint32_t seed);
 
-  std::string head_;  ///< Header and descriptor.
-  std::vector<std::string_view> parts_;
+  std::string head_;                     ///< Header and descriptor.
+  std::vector<std::string_view> parts_;  ///< The head's place, data, padding.
+  std::vector<std::size_t> checksums_;   ///< Of each data, its place in the head.
   std::uint64_t data_bytes_ = 0;
 };
 

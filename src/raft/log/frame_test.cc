@@ -35,7 +35,9 @@ TEST(Frame, ComesBackAsItWasWritten) {
   builder.Begin(true, 17, 2);
   builder.Add(change, entries);
   builder.Add({.group = GroupId{10}, .forget = true}, {});
-  const std::string bytes = Join(builder.Finish(100, 98, 5, kSeed));
+  std::string staged(builder.frame_bytes(), '?');
+  const std::string bytes = Join(builder.Finish(100, 98, 5, kSeed, staged.data()));
+  EXPECT_EQ(staged, bytes);
   EXPECT_EQ(bytes.size(), builder.frame_bytes());
   EXPECT_EQ(bytes.size() % kFrameAlignment, 0u);
 

@@ -56,6 +56,7 @@ class Log final : public LogStore {
   [[nodiscard]] absl::StatusOr<BatchNumber> Write(std::span<const GroupWrite> groups) override;
   std::uint64_t batch_bytes_max() const override;
   [[nodiscard]] absl::StatusOr<BatchNumber> Sync() override;
+  bool syncs_beside_writes() const override { return true; }
   [[nodiscard]] absl::StatusOr<std::vector<Entry>> Read(GroupId group, Index first, Index last,
                                                         std::uint64_t bytes_max) const override;
   [[nodiscard]] absl::StatusOr<std::unique_ptr<SnapshotWriter>> CreateSnapshot(

@@ -118,6 +118,9 @@ class Log::State {
   /// The last frame is empty and says that all before it is durable; or none is to be written.
   bool sealed_ = true;
 
+  /// One sync at a time: of two of the same file, one might be told of an error that concerns both.
+  std::mutex sync_mutex_;
+
   mutable std::mutex mutex_;
   // These are changed with write_mutex_ as well, so that its holder may read them without mutex_.
   GroupTable table_;

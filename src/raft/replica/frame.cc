@@ -101,7 +101,9 @@ void TurnOutbox::AddSection(NodeId to, GroupId group, std::string_view bytes) {
 }
 
 void TurnOutbox::CloseFull(NodeId to, SectionWriter& writer) {
-  if (writer.bytes() >= frame_bytes_max_) full_.emplace_back(to, writer.Take());
+  if (writer.bytes() < frame_bytes_max_) return;
+  full_bytes_ += writer.bytes();
+  full_.emplace_back(to, writer.Take());
 }
 
 std::vector<NodeId> TurnOutbox::peers() const {
@@ -118,9 +120,16 @@ std::uint64_t TurnOutbox::data_copied_bytes() const {
   return bytes;
 }
 
+std::size_t TurnOutbox::bytes() const {
+  std::size_t bytes = full_bytes_;
+  for (const auto& [peer, writer] : writers_) bytes += writer.bytes();
+  return bytes;
+}
+
 void TurnOutbox::Flush(const std::function<void(NodeId, std::vector<SharedBytes>)>& send) {
   for (auto& [peer, pieces] : full_) send(peer, std::move(pieces));
   full_.clear();
+  full_bytes_ = 0;
   for (auto& [peer, writer] : writers_) {
     if (!writer.empty()) send(peer, writer.Take());
   }

@@ -60,6 +60,8 @@ class TurnOutbox {
   /// To whom something is to be sent.
   std::vector<NodeId> peers() const;
   std::uint64_t data_copied_bytes() const;
+  /// What is to be sent, to all.
+  std::size_t bytes() const;
   /// Calls send(peer, pieces) for each frame.
   void Flush(const std::function<void(NodeId, std::vector<SharedBytes>)>& send);
 
@@ -70,6 +72,7 @@ class TurnOutbox {
   std::size_t frame_bytes_max_;
   std::vector<std::pair<NodeId, SectionWriter>> writers_;  // one per peer ever sent to
   std::vector<std::pair<NodeId, std::vector<SharedBytes>>> full_;
+  std::size_t full_bytes_ = 0;
 };
 
 /// Takes a frame apart. Messages are slices of it.

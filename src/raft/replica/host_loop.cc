@@ -89,7 +89,7 @@ HostLoop::HostLoop(HostOptions options)
               return;
             }
             inbox_.Persisted(progress);
-            TurnHere();
+            TurnHereOrWake();
           },
           [this] { Housekeep(); },
           [this](GroupId id, const absl::Status& why) {

@@ -87,6 +87,8 @@ class HostLoop final : public Host, private Transport::Receiver {
   /// There is something new in the inbox: takes a turn, unless somebody is at it. Without
   /// turn_mutex_.
   void TurnHere();
+  /// The same for the log's threads: with much under way they have a disk to keep busy.
+  void TurnHereOrWake();
   /// The same for proposals and reads.
   void TurnHereOrGather(std::size_t brought);
   ReplicaStatus StatusOf(const Group& group) const;

@@ -61,12 +61,24 @@ void HostLoop::TurnHere() {
   inbox_.Wake();
 }
 
+namespace {
+
+/// Proposals and reads without a result, from which on others may be gathered with the next.
+constexpr std::uint64_t kFewOutstanding = 4;
+
+}  // namespace
+
+/// A turn of a leader with many proposals sends megabytes: nothing that the log's next batch should
+/// wait for.
+void HostLoop::TurnHereOrWake() {
+  outstanding_.load(std::memory_order_relaxed) < kFewOutstanding ? TurnHere() : inbox_.Wake();
+}
+
 /// One that is alone is not kept waiting. Where others are under way already, the next are better
 /// gathered: the loop takes them all at once.
 void HostLoop::TurnHereOrGather(std::size_t brought) {
-  constexpr std::uint64_t kFew = 4;
   constexpr std::size_t kMany = 8;
-  if ((outstanding_.load(std::memory_order_relaxed) < kFew || brought >= kMany) &&
+  if ((outstanding_.load(std::memory_order_relaxed) < kFewOutstanding || brought >= kMany) &&
       !applier_->InThread()) {
     TurnHere();
   } else {

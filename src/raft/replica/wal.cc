@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <utility>
 
 #include "base/status_macros.h"
@@ -14,6 +15,10 @@ namespace {
 
 constexpr std::uint64_t kGroupCost = 128;  // LogStore::batch_bytes_max
 constexpr std::uint64_t kEntryCost = 32;
+
+/// Entries' data from which on a batch is synced by another thread than the one that wrote it: to
+/// wake that one takes less time than the device does then.
+constexpr std::uint64_t kHandedOverBytesMin = 64u << 10;
 
 bool WritesNothing(const WalItem& item) {
   return item.persist.empty() && !item.snapshot && !item.forget;
@@ -103,7 +108,9 @@ class Wal::Batch {
 
 Wal::Wal(LogStore* store, std::size_t frame_bytes_max, Callbacks callbacks)
     : store_(store), callbacks_(std::move(callbacks)), outbox_(frame_bytes_max) {
-  if (store_->waits()) thread_ = std::thread([this] { Run(); });
+  if (!store_->waits()) return;
+  if (store_->syncs_beside_writes()) syncer_ = std::thread([this] { RunSyncer(); });
+  thread_ = std::thread([this] { Run(); });
 }
 
 void Wal::Push(std::vector<WalItem> items) {
@@ -138,6 +145,13 @@ void Wal::Stop() {
   }
   changed_.notify_one();
   thread_.join();
+  if (!syncer_.joinable()) return;
+  {
+    const std::lock_guard lock(syncer_mutex_);
+    syncer_stopping_ = true;
+  }
+  syncer_changed_.notify_all();
+  syncer_.join();
 }
 
 void Wal::Run() {
@@ -168,6 +182,8 @@ void Wal::Round() {
   if (failed_) return Fail(absl::CancelledError("the log is of no more use"));
   std::size_t written = 0;
   absl::Status status = WriteWaiting(&written);
+  if (status.ok() && MayHandOver(written)) return HandOver(written);
+  if (absl::Status synced = AwaitSyncer(); !synced.ok()) return Fail(synced);
   Finish(status, written);
   if (failed_ || !absl::IsResourceExhausted(status)) return;
   stats_.disk_full.fetch_add(1, std::memory_order_relaxed);
@@ -181,7 +197,7 @@ void Wal::Round() {
 
 void Wal::Finish(const absl::Status& status, std::size_t written) {
   if (absl::Status synced = Sync(); !synced.ok()) return Fail(synced);
-  Complete(written);
+  Complete(TakeWritten(written));
   if (store_->wants_housekeeping()) callbacks_.housekeep();
   if (!status.ok() && !absl::IsResourceExhausted(status)) return Fail(status);
   full_.store(!status.ok(), std::memory_order_relaxed);
@@ -316,20 +332,31 @@ absl::Status Wal::Write(std::span<const GroupWrite> writes) {
 }
 
 absl::Status Wal::Sync() {
-  if (!unsynced_) return absl::OkStatus();
+  if (!std::exchange(unsynced_, false)) return absl::OkStatus();
+  return SyncStore();
+}
+
+absl::Status Wal::SyncStore() {
   const auto began = std::chrono::steady_clock::now();
   TRIREME_RETURN_IF_ERROR(store_->Sync().status());
   stats_.syncing.Add(std::chrono::steady_clock::now() - began);
-  unsynced_ = false;
   stats_.syncs.fetch_add(1, std::memory_order_relaxed);
   return absl::OkStatus();
 }
 
-void Wal::Complete(std::size_t count) {
-  if (count == 0) return;
+std::vector<WalItem> Wal::TakeWritten(std::size_t count) {
+  const auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(count);
+  std::vector<WalItem> items(std::make_move_iterator(waiting_.begin()),
+                             std::make_move_iterator(end));
+  waiting_.erase(waiting_.begin(), end);
+  return items;
+}
+
+/// They are durable.
+void Wal::Complete(std::vector<WalItem> items) {
+  if (items.empty()) return;
   std::vector<WalProgress> durable;
-  for (std::size_t i = 0; i < count; ++i) {
-    WalItem& item = waiting_[i];
+  for (const WalItem& item : items) {
     for (const Outgoing& out : item.messages) outbox_.Add(out.to, item.group, out.message);
     if (!item.persist.empty()) {
       durable.push_back({item.group, item.persist.token, item.snapshot_refused});
@@ -337,11 +364,72 @@ void Wal::Complete(std::size_t count) {
   }
   callbacks_.send(outbox_);
   if (!durable.empty()) callbacks_.persisted(durable);
-  for (std::size_t i = 0; i < count; ++i) {
-    if (waiting_.front().forget) incoming_.erase(waiting_.front().group);
-    if (waiting_.front().done) waiting_.front().done(absl::OkStatus());
-    waiting_.pop_front();
+  for (WalItem& item : items) {
+    if (item.forget) incoming_.erase(item.group);
+    if (item.done) item.done(absl::OkStatus());
   }
+}
+
+/// Terms, votes and entries only; and enough of them, or what was written before is not yet synced.
+bool Wal::MayHandOver(std::size_t written) {
+  if (!syncer_.joinable() || written == 0) return false;
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < written; ++i) {
+    const WalItem& item = waiting_[i];
+    if (item.forget || item.done || item.snapshot || item.persist.snapshot) return false;
+    for (const Entry& entry : item.persist.entries) bytes += entry.data.size();
+  }
+  if (bytes >= kHandedOverBytesMin) return true;
+  const std::lock_guard lock(syncer_mutex_);
+  return syncing_ || !handed_over_.empty();
+}
+
+/// Returns when the syncer has taken them up: what comes meanwhile is written together.
+void Wal::HandOver(std::size_t count) {
+  unsynced_ = false;
+  full_.store(false, std::memory_order_relaxed);
+  std::unique_lock lock(syncer_mutex_);
+  handed_over_ = TakeWritten(count);
+  syncer_changed_.notify_all();
+  syncer_changed_.wait(lock, [this] { return handed_over_.empty() || !synced_.ok(); });
+  const absl::Status synced = synced_;
+  lock.unlock();
+  if (!synced.ok()) Fail(synced);
+}
+
+absl::Status Wal::AwaitSyncer() {
+  std::unique_lock lock(syncer_mutex_);
+  syncer_changed_.wait(lock,
+                       [this] { return (handed_over_.empty() && !syncing_) || !synced_.ok(); });
+  return synced_;
+}
+
+void Wal::RunSyncer() {
+  std::unique_lock lock(syncer_mutex_);
+  while (synced_.ok()) {
+    syncer_changed_.wait(lock, [this] { return syncer_stopping_ || !handed_over_.empty(); });
+    if (handed_over_.empty()) return;
+    std::vector<WalItem> items = std::exchange(handed_over_, {});
+    syncing_ = true;
+    syncer_changed_.notify_all();
+    lock.unlock();
+    const absl::Status status = SyncStore();
+    if (status.ok()) {
+      Complete(std::move(items));
+      if (store_->wants_housekeeping()) callbacks_.housekeep();
+    }
+    lock.lock();
+    syncing_ = false;
+    synced_ = status;
+    syncer_changed_.notify_all();
+  }
+  lock.unlock();
+  // The thread that writes learns that it is over, also when nothing is to be written.
+  {
+    const std::lock_guard writer_lock(mutex_);
+    retry_ = true;
+  }
+  changed_.notify_one();
 }
 
 void Wal::Fail(const absl::Status& status) {

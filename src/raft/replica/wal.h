@@ -55,7 +55,9 @@ struct WalStats {
 };
 
 /// Writes what all groups of a Host want durable: everything that waits, with one Write and one
-/// Sync. On a thread of its own, or, when the store does not wait, on its caller's.
+/// Sync. On a thread of its own, or, when the store does not wait, on its caller's. Much at once is
+/// synced by a second thread while the first writes what has come since: one batch is being synced
+/// then, and one more at most is written. What waits for them goes in their order.
 ///
 /// A full disk (RESOURCE_EXHAUSTED of a Write) stops nothing for good: what could not be written
 /// stays in line and is tried again by Retry; meanwhile terms, votes and compactions go past it,
@@ -104,13 +106,20 @@ class Wal {
   absl::Status WritePastFull();
   absl::Status Write(std::span<const GroupWrite> writes);
   absl::Status Sync();
-  void Complete(std::size_t count);
+  absl::Status SyncStore();
+  bool MayHandOver(std::size_t written);
+  void HandOver(std::size_t count);
+  /// All that was handed over is durable and told; not OK: it is not, and never will be.
+  absl::Status AwaitSyncer();
+  void RunSyncer();
+  std::vector<WalItem> TakeWritten(std::size_t count);
+  void Complete(std::vector<WalItem> items);
   void Finish(const absl::Status& status, std::size_t written);
   void Fail(const absl::Status& status);
 
   LogStore* const store_;
   const Callbacks callbacks_;
-  TurnOutbox outbox_;
+  TurnOutbox outbox_;  // Of the thread that writes while nothing is handed over, else the other's.
   WalStats stats_;
   std::atomic<bool> full_{false};
 
@@ -126,6 +135,14 @@ class Wal {
   bool retry_ = false;          // Guarded by mutex_.
   bool stopping_ = false;       // Guarded by mutex_.
   std::thread thread_;          // Not for a store that does not wait.
+
+  std::mutex syncer_mutex_;
+  std::condition_variable syncer_changed_;
+  std::vector<WalItem> handed_over_;  // Guarded by syncer_mutex_. Written, not synced.
+  bool syncing_ = false;              // Guarded by syncer_mutex_.
+  bool syncer_stopping_ = false;      // Guarded by syncer_mutex_.
+  absl::Status synced_;               // Guarded by syncer_mutex_. Not OK: for good.
+  std::thread syncer_;                // Not for a store that must not be synced beside a Write.
 };
 
 }  // namespace trireme::raft
