@@ -5,8 +5,10 @@
 #include <signal.h>
 
 #include <cerrno>
+#include <fstream>
 
 #include "base/status_macros.h"
+#include "fmt/format.h"
 #include "io/clock.h"
 #include "io/file.h"
 
@@ -41,6 +43,16 @@ io::ExitStatus Actor::Wait() {
   }
   process_.Kill(SIGKILL);
   return process_.Wait();
+}
+
+absl::Status Actor::EndedBadly(std::string_view who, const io::ExitStatus& exit) const {
+  std::ifstream log(log_);
+  std::string last;
+  for (std::string line; std::getline(log, line);) {
+    if (!line.empty()) last = std::move(line);
+  }
+  return absl::InternalError(
+      fmt::format("{} {}: {} (all that it said is in {})", who, exit.Describe(), last, log_));
 }
 
 }  // namespace trireme::demo

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -28,6 +29,9 @@ class Actor {
   io::ExitStatus Wait();
   /// Nothing while it runs.
   std::optional<io::ExitStatus> TryWait() { return process_.TryWait(); }
+
+  /// An error that says it of `who`, with the last line that it printed and where the others are.
+  absl::Status EndedBadly(std::string_view who, const io::ExitStatus& exit) const;
 
   bool running() const { return process_.running(); }
   pid_t pid() const { return process_.pid(); }

@@ -134,10 +134,7 @@ class Demo {
         if (io::SteadyMs() - start > kPlayMsMax) alone.Kill();
         ::poll(nullptr, 0, kLookMs);
       }
-      if (!exit->ok()) {
-        return absl::InternalError(fmt::format("the sequential {} {}; what it said is in {}",
-                                               job.title, exit->Describe(), alone.log()));
-      }
+      if (!exit->ok()) return alone.EndedBadly(fmt::format("the sequential {}", job.title), *exit);
       screen_.Line(fmt::format("{}: {:.1f} s", job.title,
                                static_cast<double>(io::SteadyMs() - start) / 1e3));
     }

@@ -48,10 +48,7 @@ bool AnotherCoordinatorLeads(const Stage& stage, const Sight& sight, const Actor
 absl::Status CheckLife(Stage& stage, const Actor* but) {
   for (Actor* actor : stage.All()) {
     if (actor == but || !actor->running()) continue;
-    if (const auto exit = actor->TryWait()) {
-      return absl::InternalError(fmt::format("{} {}; its last words are in {}", actor->name(),
-                                             exit->Describe(), actor->log()));
-    }
+    if (const auto exit = actor->TryWait()) return actor->EndedBadly(actor->name(), *exit);
   }
   return absl::OkStatus();
 }
@@ -119,10 +116,7 @@ absl::StatusOr<bool> AllOver(std::deque<Actor>& jobs) {
   for (Actor& job : jobs) {
     if (!job.running()) continue;
     const auto exit = job.TryWait();
-    if (exit && !exit->ok()) {
-      return absl::InternalError(fmt::format("the job {} {}; what it said is in {}", job.name(),
-                                             exit->Describe(), job.log()));
-    }
+    if (exit && !exit->ok()) return job.EndedBadly("the job " + job.name(), *exit);
     all = all && exit;
   }
   return all;
