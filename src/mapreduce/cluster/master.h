@@ -1,6 +1,5 @@
 #pragma once
 
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -170,12 +169,11 @@ class Master : public std::enable_shared_from_this<Master> {
   void StrikeOff(plan::WorkerId worker);
 
   // The turn's end.
-  absl::Status Write(const std::vector<plan::JournalRecord>& records);
+  absl::Status Write(const std::vector<plan::JournalRecord>& records, bool new_phase);
   void Promise(Done done) { said_.push_back({true, std::move(done)}); }
   void Say(Done done) { said_.push_back({false, std::move(done)}); }
-  void Deliver(Said said);
-  bool AllDurable() const { return journal_ == nullptr || journal_->durable() == appended_; }
-  bool MayGo(bool promise) const;
+  void Deliver(JournalToken after, Done done);
+  JournalToken WaitsFor(const plan::Action& action) const;
   absl::Status Keep();
   static bool PromisesNothing(const plan::Action& action);
   void CarryOut(const plan::Action& action);
@@ -203,6 +201,7 @@ class Master : public std::enable_shared_from_this<Master> {
   Hands hands_;
   std::shared_ptr<Journal> journal_;
   JournalToken appended_ = 0;
+  JournalToken phase_ = 0;  ///< of the last batch with which a phase began or ended
   plan::Planner planner_;
   JobBook book_;
   std::map<plan::WorkerId, std::shared_ptr<Session>> sessions_;
@@ -213,11 +212,7 @@ class Master : public std::enable_shared_from_this<Master> {
   std::map<plan::JobId, std::vector<plan::AssignAttempt>> held_;
   std::vector<v1::JournalRecord> records_;  ///< the shell's own of this turn
   std::vector<Said> said_;
-  struct Waiting {
-    JournalToken token = 0;
-    Done done;
-  };
-  std::deque<Waiting> promises_;  ///< by token
+  std::multimap<JournalToken, Done> promises_;  ///< by what they wait for
   absl::Status closed_;
 
   // Of a coordinator with a KV.

@@ -239,6 +239,19 @@ TEST_F(MasterPromisesTest, ASuccessIsConfirmedLaterAndTheNextAttemptGoesAtOnce) 
   EXPECT_EQ(Answers(ends).size(), answers + 2);
 }
 
+TEST_F(MasterPromisesTest, AReduceStartsWhenTheMapsBeforeItAreOnRecord) {
+  Start();
+  Ends ends;
+  const auto session = Attach(1, &ends);
+  StartJob(1, 2);
+  Succeed(session, Assigned(ends)[0]);
+  EXPECT_EQ(journal_->urgency(), Urgency::kAtOnce) << "a phase ends";
+  EXPECT_EQ(Assigned(ends).size(), 1u) << "to the next leader it would mean nothing";
+  Flush();
+  ASSERT_EQ(Assigned(ends).size(), 2u);
+  EXPECT_TRUE(Assigned(ends)[1].task().reduce());
+}
+
 TEST_F(MasterPromisesTest, APermissionToCommitWaits) {
   Start();
   Ends ends;

@@ -30,6 +30,15 @@ Urgency UrgencyOf(const v1::JournalBatch& batch) {
   return most;
 }
 
+bool ChangesPhase(const std::vector<plan::Action>& actions) {
+  return std::any_of(actions.begin(), actions.end(), [](const plan::Action& action) {
+    return std::holds_alternative<plan::JobStateChanged>(action);
+  });
+}
+
+/// The batch with the epoch: before that is durable another life could use the same one.
+constexpr JournalToken kFirst = 1;
+
 }  // namespace
 
 void Master::Tick() {
@@ -48,18 +57,20 @@ plan::TimeMs Master::PatienceMs() const {
 absl::Status Master::EndTurn() {
   const plan::Output output = planner_.TakeOutput();
   std::vector<Said> said = std::exchange(said_, {});
-  TRIREME_RETURN_IF_ERROR(Write(output.records));
+  const bool new_phase = ChangesPhase(output.actions);
+  TRIREME_RETURN_IF_ERROR(Write(output.records, new_phase));
   TRIREME_RETURN_IF_ERROR(Keep());
-  for (Said& one : said) Deliver(std::move(one));
+  if (new_phase) phase_ = appended_;
+  for (Said& one : said) Deliver(one.promise ? appended_ : kFirst, std::move(one.done));
   for (const plan::Action& action : output.actions) {
-    Deliver({!PromisesNothing(action), [this, action](const absl::Status& closed) {
-               if (closed.ok()) CarryOut(action);
-             }});
+    Deliver(WaitsFor(action), [this, action](const absl::Status& closed) {
+      if (closed.ok()) CarryOut(action);
+    });
   }
   return journal_ != nullptr && journal_->WantsCompaction() ? Compact() : absl::OkStatus();
 }
 
-absl::Status Master::Write(const std::vector<plan::JournalRecord>& records) {
+absl::Status Master::Write(const std::vector<plan::JournalRecord>& records, bool new_phase) {
   for (const plan::JournalRecord& record : records) {
     counts_.OnRecord(record);
     if (const auto* forgotten = std::get_if<plan::JobForgotten>(&record)) {
@@ -75,7 +86,8 @@ absl::Status Master::Write(const std::vector<plan::JournalRecord>& records) {
   if (batch.records().empty()) return absl::OkStatus();
   std::string payload = batch.SerializeAsString();
   counts_.OnJournalWrite(payload.size());
-  TRIREME_ASSIGN_OR_RETURN(appended_, journal_->Append(std::move(payload), UrgencyOf(batch)));
+  const Urgency urgency = new_phase ? Urgency::kAtOnce : UrgencyOf(batch);
+  TRIREME_ASSIGN_OR_RETURN(appended_, journal_->Append(std::move(payload), urgency));
   return absl::OkStatus();
 }
 
@@ -89,24 +101,25 @@ bool Master::PromisesNothing(const plan::Action& action) {
          std::holds_alternative<plan::MapOutputMoved>(action);
 }
 
-/// The first batch has the epoch: before that is durable another life could use the same one.
-bool Master::MayGo(bool promise) const {
-  if (AllDurable()) return true;
-  return !promise && journal_->durable() > 0;
+/// A reduce that runs while the maps before it are not on record would mean nothing to the next
+/// leader, who has it started again.
+JournalToken Master::WaitsFor(const plan::Action& action) const {
+  if (!PromisesNothing(action)) return appended_;
+  const auto* assign = std::get_if<plan::AssignAttempt>(&action);
+  const bool reduces = assign != nullptr && assign->attempt.task.phase == plan::Phase::kReduce;
+  return reduces ? std::max(kFirst, phase_) : kFirst;
 }
 
-void Master::Deliver(Said said) {
-  if (MayGo(said.promise)) return said.done(absl::OkStatus());
-  promises_.push_back({appended_, std::move(said.done)});
+void Master::Deliver(JournalToken after, Done done) {
+  if (journal_ == nullptr || after <= journal_->durable()) return done(absl::OkStatus());
+  promises_.emplace(after, std::move(done));
 }
 
 absl::Status Master::Keep() {
   if (journal_ == nullptr) return absl::OkStatus();
   TRIREME_RETURN_IF_ERROR(journal_->Advance());
-  while (!promises_.empty() && promises_.front().token <= journal_->durable()) {
-    Done done = std::move(promises_.front().done);
-    promises_.pop_front();
-    done(absl::OkStatus());
+  while (!promises_.empty() && promises_.begin()->first <= journal_->durable()) {
+    promises_.extract(promises_.begin()).mapped()(absl::OkStatus());
   }
   return absl::OkStatus();
 }
@@ -134,7 +147,7 @@ absl::Status Master::Compact() {
 
 void Master::Close(const absl::Status& why) {
   closed_ = why;
-  for (Waiting& waiting : std::exchange(promises_, {})) waiting.done(why);
+  for (auto& [token, done] : std::exchange(promises_, {})) done(why);
   for (Said& said : std::exchange(said_, {})) said.done(why);
   for (auto& [job, all] : std::exchange(watchers_, {})) {
     for (Watched& watched : all) watched.watcher->Finish(why);
