@@ -118,10 +118,24 @@ std::vector<std::string> KvArguments(const KvFlags& flags) {
   return arguments;
 }
 
-void AddClusterFlags(CLI::App& app, ClusterFlags* flags, const char* coordinator_help) {
+void AddClusterFlags(CLI::App& app, ClusterFlags* flags, const char* coordinator_help,
+                     const char* kv_help) {
   app.add_option("--coordinator", flags->coordinator, coordinator_help)->type_name("ADDR");
-  AddKvFlags(app, &flags->kv,
-             "the KV that knows the coordinator: host:port,... (default: $TRIREME_KV)");
+  AddKvFlags(app, &flags->kv, kv_help);
+}
+
+absl::Status CheckNoKv(const KvFlags& flags) {
+  const std::pair<const char*, bool> given[] = {{"--kv-prefix", !flags.prefix.empty()},
+                                                {"--kv-cacert", !flags.authorities.empty()},
+                                                {"--kv-cert", !flags.certificate.empty()},
+                                                {"--kv-key", !flags.key.empty()},
+                                                {"--kv-skip-verify", flags.skip_verify}};
+  for (const auto& [flag, is_given] : given) {
+    if (is_given) {
+      return absl::InvalidArgumentError(fmt::format("{}: goes with --kv ENDPOINTS", flag));
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<KvOptions> KvOptionsOf(const KvFlags& flags) {

@@ -3,6 +3,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
+
 namespace CLI {
 class App;
 }
@@ -28,6 +30,11 @@ void AddKvFlags(CLI::App& app, KvFlags* flags, const char* help);
 /// The same flags, for a process that is started for this one; files by their absolute paths.
 std::vector<std::string> KvArguments(const KvFlags& flags);
 /// --coordinator and --kv.
-void AddClusterFlags(CLI::App& app, ClusterFlags* flags, const char* coordinator_help);
+void AddClusterFlags(CLI::App& app, ClusterFlags* flags, const char* coordinator_help,
+                     const char* kv_help =
+                         "the KV that knows the coordinator: host:port,... "
+                         "(default: $TRIREME_KV)");
+/// Not OK when flags of a KV are given, and no KV.
+absl::Status CheckNoKv(const KvFlags& flags);
 
 }  // namespace trireme::cli

@@ -164,7 +164,7 @@ int Work(WorkerOptions options, bool stop_on_eof) {
   Worker& worker = **started;
   Say(stdout, "serving map outputs on {}\n", worker.shuffle_address().ToString());
   if (worker.http_address())
-    Say(stdout, "pages on http://{}/\n", worker.http_address()->ToString());
+    Say(stdout, "metrics on http://{}/metrics\n", worker.http_address()->ToString());
   std::fflush(stdout);
   service.Ready("working for " + coordinator);
   const InterruptWatch watch([&worker] { worker.Drain(); }, [&worker] { return worker.turns(); },
@@ -238,6 +238,11 @@ int RunCoordinator(std::vector<std::string> arguments) {
     options.kv = *std::move(kv_options);
     options.kv->leader_ttl_ms = ttl_ms;
     options.kv->write_interval_ms = interval_ms;
+  } else if (const absl::Status status = CheckNoKv(kv); !status.ok()) {
+    return WrongUse(status);
+  }
+  if (options.http_admin && !options.http) {
+    return WrongUse(absl::InvalidArgumentError("--http-admin: goes with --http"));
   }
   options.limits.attempt_unlisted_ms = options.limits.worker_lease_ms / 2;
   io::RaiseFileLimit();

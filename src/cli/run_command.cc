@@ -39,6 +39,7 @@ int RunJob(const RunOptions& options) {
   if (const auto report = CheckReport(options); !report.ok()) return WrongUse(report);
   if (!options.on.target.empty()) return RunJobOn(options);
   if (options.cluster.given()) return RunJobOnCluster(options);
+  if (const auto no_kv = CheckNoKv(options.cluster.kv); !no_kv.ok()) return WrongUse(no_kv);
   // For as long as the process: see EmbeddedOptions.
   static auto* const files = new mapreduce::Files(options.s3);
   mapreduce::EmbeddedOptions embedded;

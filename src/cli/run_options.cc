@@ -117,7 +117,7 @@ class RunParser {
             "on a cluster: where map outputs go, s3://BUCKET/PREFIX, so that workers may be "
             "lost (default: they stay on the workers)")
         ->type_name("URL");
-    AddClusterFlags(app_, &options_.cluster, CoordinatorHelp());
+    AddClusterFlags(app_, &options_.cluster, CoordinatorHelp(), KvHelp());
     AddNumber(app_, "--priority", "on a cluster: greater goes first (default 0)",
               std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max(),
               [this](auto n) { request().priority = static_cast<std::int32_t>(n); });
@@ -137,6 +137,13 @@ class RunParser {
       return "unix:/path or host:port (default: $TRIREME_COORDINATOR)";
     return "run on the cluster at unix:/path or host:port (not given: run here, whatever "
            "$TRIREME_COORDINATOR says)";
+  }
+
+  const char* KvHelp() const {
+    if (source_ == JobSource::kSubmitted)
+      return "the KV that knows the coordinator: host:port,... (default: $TRIREME_KV)";
+    return "run on the cluster whose coordinator this KV knows: host:port,... (not given: run "
+           "here, whatever $TRIREME_KV says)";
   }
 
   /// A ready job's own options can be known only when its name is: the first argument that is no

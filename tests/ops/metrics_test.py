@@ -87,7 +87,7 @@ class MetricsClusterTest(ClusterTest):
         pages = []
         for _ in range(2):
             worker = self.start_worker("--http", "127.0.0.1:0", "--always-fetch")
-            pages.append(worker.line("pages on ") + "metrics")
+            pages.append(worker.line("metrics on "))
         wait_until(lambda: sum(w["alive"] for w in self.status()["workers"]) == 2, "both attach")
         self.trireme("run", "wordcount", "--input", self.make_input(), "--output",
                      self.path("out"), "--reduces", "3", "--quiet",
@@ -97,7 +97,11 @@ class MetricsClusterTest(ClusterTest):
     def all_pages(self):
         kv = self.start_kv()
         coordinator, workers = self.start_mapreduce()
-        return {"KV": self.get(kv), "coordinator": self.get(coordinator),
+        leader = self.start(["coordinator", "--listen", "unix:" + self.path("leader.sock"), "--http",
+                             "127.0.0.1:0", "--kv", kv.removesuffix("/metrics")], "leader")
+        leader = leader.line("pages on ") + "metrics"
+        wait_until(lambda: "\ntrireme_mr_leader 1\n" in self.get(leader), "it leads")
+        return {"KV": self.get(kv), "coordinator": self.get(coordinator), "leader": self.get(leader),
                 "worker": self.get(workers[0])}
 
     def assert_documented(self, page, families, sections):
@@ -128,6 +132,9 @@ class MetricsClusterTest(ClusterTest):
         self.assert_documented("KV", parsed["KV"], ["KV", "Raft", "Every process"])
         self.assert_documented("coordinator", parsed["coordinator"],
                                ["MapReduce: the coordinator", "Every process"])
+        self.assert_documented("leader", parsed["leader"],
+                               ["MapReduce: the coordinator", "MapReduce: a coordinator with --kv",
+                                "Every process"])
         self.assert_documented("worker", parsed["worker"],
                                ["MapReduce: a worker", "Every process"])
         names = {name for families in parsed.values() for family in families.values()

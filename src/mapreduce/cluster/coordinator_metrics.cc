@@ -251,7 +251,7 @@ void AppendLeadership(io::MetricsPage& page, const LeadershipFacts& facts) {
   page.Counter("trireme_mr_kv_writes_total",
                "Transactions of the journal that this process sent to the KV.",
                static_cast<double>(facts.kv_writes));
-  page.Counter("trireme_mr_failovers_total", "Times that this process took over.",
+  page.Counter("trireme_mr_failovers_total", "Times that this process began to lead.",
                static_cast<double>(facts.terms));
 }
 

@@ -105,8 +105,9 @@ absl::Status LeaderWatch::NobodyLeads() const {
   }
   return absl::UnavailableError(
       fmt::format("no coordinator leads below the prefix '{}' of the KV at {}: start one with "
-                  "`trireme mr coordinator --kv {}`, or give the --kv-prefix of those that run",
-                  prefix_, endpoints_, endpoints_));
+                  "`trireme mr coordinator --kv {} --kv-prefix {} --listen ADDR`, or give the "
+                  "--kv-prefix of those that run",
+                  prefix_, endpoints_, endpoints_, prefix_));
 }
 
 void LeaderWatch::Run() {

@@ -53,7 +53,7 @@ void Master::Receive(const std::shared_ptr<Session>& session, v1::WorkerMessage 
   const Outcome outcome =
       session->registered || registers ? Handle(session, message) : Outcome::kUnknownWorker;
   if (outcome == Outcome::kOk) counts_.OnMessage(message);
-  const bool promise = message.has_succeeded() || message.has_commit();
+  const bool promise = message.has_succeeded() || message.has_failed() || message.has_commit();
   Answer(session, message.sequence(), outcome, promise,
          registers ? planner_.limits().worker_lease_ms : 0);
   if (registers && outcome == Outcome::kOk) ReleaseForgotten(session, message.register_());

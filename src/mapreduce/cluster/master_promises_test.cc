@@ -239,6 +239,21 @@ TEST_F(MasterPromisesTest, ASuccessIsConfirmedLaterAndTheNextAttemptGoesAtOnce) 
   EXPECT_EQ(Answers(ends).size(), answers + 2);
 }
 
+TEST_F(MasterPromisesTest, AFailureIsConfirmedWhenItIsOnRecord) {
+  Start();
+  Ends ends;
+  const auto session = Attach(1, &ends);
+  StartJob(2);
+  const std::size_t answers = Answers(ends).size();
+  v1::WorkerMessage message;
+  *message.mutable_failed()->mutable_attempt() = Assigned(ends)[0];
+  Say(session, message);
+  EXPECT_EQ(Assigned(ends).size(), 2u) << "the slot is not idle";
+  EXPECT_EQ(Answers(ends).size(), answers) << "who reported it repeats it to the next leader";
+  Flush();
+  EXPECT_EQ(Answers(ends).size(), answers + 1);
+}
+
 TEST_F(MasterPromisesTest, AReduceStartsWhenTheMapsBeforeItAreOnRecord) {
   Start();
   Ends ends;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "fmt/format.h"
+#include "io/log.h"
 #include "mapreduce/cluster/shuffle.h"
 
 namespace trireme::mapreduce::cluster {
@@ -158,7 +159,12 @@ void ReduceInputs::OnFetched(std::uint64_t attempt, std::uint32_t map, plan::Att
   Fetch& fetch = reduce.fetches[map];
   if (fetch.source != source) return;
   fetch.under_way = false;
-  if (!got.ok()) return Fail(attempt, reduce, map, source, absl::IsDataLoss(got.status()));
+  if (!got.ok()) {
+    const bool corrupt = absl::IsDataLoss(got.status());
+    io::Log(corrupt ? io::LogLevel::kWarn : io::LogLevel::kInfo, "a map output cannot be fetched",
+            {{"map", fmt::format("{}", map)}, {"reason", got.status().ToString()}});
+    return Fail(attempt, reduce, map, source, corrupt);
+  }
   fetch.got = *std::move(got);
   Try(attempt, reduce, map);
 }

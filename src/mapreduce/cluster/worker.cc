@@ -22,12 +22,18 @@
 #include "mapreduce/cluster/worker_pages.h"
 #include "mapreduce/cluster/worker_place.h"
 #include "mapreduce/fs/files.h"
+#include "mapreduce/plan/describe.h"
 
 namespace trireme::mapreduce::cluster {
 namespace {
 
 using plan::JobId;
 using plan::Outcome;
+
+/// A worker says after this time that no coordinator takes it, and again after the other.
+constexpr std::int64_t kComplainMs = 5'000;
+constexpr std::int64_t kComplainAgainMs = 30'000;
+
 std::uint64_t Id(const plan::AttemptRef& attempt) {
   return static_cast<std::uint64_t>(attempt.id);
 }
@@ -90,7 +96,8 @@ class Worker::Core final : public SlotPool::Listener {
   void OnAnswer(const v1::Answer& answer);
   void OnReportAnswer(std::uint64_t attempt, const v1::WorkerMessage& report, Outcome outcome);
   void OnCommitAnswer(std::uint64_t attempt, Outcome outcome);
-  void OnLost();
+  void OnLost(const absl::Status& why);
+  void Complain(std::int64_t now);
   std::uint64_t Send(v1::WorkerMessage message);
   void Report(std::uint64_t attempt, v1::WorkerMessage message);
   void ReadProgress();
@@ -134,6 +141,8 @@ class Worker::Core final : public SlotPool::Listener {
   std::uint64_t sequence_ = 0;
   std::uint64_t register_sequence_ = 0;
   bool registered_ = false;
+  std::int64_t complain_ms_ = 0;  ///< when it is time to say that nobody takes this worker
+  absl::Status lost_ = absl::UnavailableError("nothing heard yet");
   std::int64_t lease_ms_ = kFirstLeaseMs;
   std::int64_t next_beat_ms_ = 0;
   std::int64_t drain_until_ms_ = 0;  ///< 0: not draining
@@ -177,7 +186,7 @@ Worker::Core::Core(WorkerOptions options, WorkerIdentity identity, ScratchDirect
                }}),
       link_(FirstAddresses(options_.coordinator), &inbox_,
             {[this] { Register(); }, [this](v1::WorkerOrder order) { OnOrder(std::move(order)); },
-             [this](const absl::Status&) { OnLost(); }}) {
+             [this](const absl::Status& why) { OnLost(why); }}) {
   pool_ = std::make_unique<SlotPool>(
       SlotPool::Options{options_.slots,
                         SlotMemory(options_.memory_bytes, options_.slots, Isolation::kProcess),
@@ -237,6 +246,7 @@ void Worker::Core::Run() {
 bool Worker::Core::Tick() {
   const std::int64_t now = io::SteadyMs();
   link_.Tick(now);
+  Complain(now);
   inputs_.Tick(now);
   counts_.Now(BusySlots(), jobs_.size(), registered_, drains_ > 0);
   CountSilence(now);
@@ -330,8 +340,11 @@ void Worker::Core::Register() {
   register_sequence_ = Send(std::move(message));
 }
 
-void Worker::Core::OnLost() {
-  registered_ = false;
+void Worker::Core::OnLost(const absl::Status& why) {
+  if (std::exchange(registered_, false)) {
+    io::Log(io::LogLevel::kInfo, "the coordinator is lost", {{"reason", why.ToString()}});
+  }
+  lost_ = why;
   // A new session asks again.
   for (const auto& [sequence, id] : commits_) {
     if (const auto found = attempts_.find(id); found != attempts_.end()) {
@@ -339,6 +352,19 @@ void Worker::Core::OnLost() {
     }
   }
   commits_.clear();
+}
+
+/// A worker that nobody takes says so, and again from time to time.
+void Worker::Core::Complain(std::int64_t now) {
+  if (registered_ || complain_ms_ == 0) complain_ms_ = now + kComplainMs;
+  if (now < complain_ms_) return;
+  complain_ms_ = now + kComplainAgainMs;
+  absl::Status why = lost_;
+  if (leader_watch_ != nullptr && !leader_watch_->Current()) {
+    why = leader_watch_->Await(0).status();
+  }
+  io::Log(io::LogLevel::kWarn, "no coordinator takes this worker, trying again",
+          {{"coordinator", Describe(options_.coordinator)}, {"reason", why.ToString()}});
 }
 
 void Worker::Core::Beat() {
@@ -405,6 +431,9 @@ void Worker::Core::OnAnswer(const v1::Answer& answer) {
       return;
     }
     registered_ = true;
+    io::Log(io::LogLevel::kInfo, "attached",
+            {{"coordinator", Describe(options_.coordinator)},
+             {"worker", plan::Describe(identity_.ref())}});
     if (answer.lease_ms() > 0) lease_ms_ = answer.lease_ms();
     link_.set_lease_ms(lease_ms_);
     for (const auto& [sequence, report] : reports_) (void)link_.Send(report.second);

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "mapreduce/fs/glob.h"
 #include "mapreduce/fs/local.h"
@@ -234,6 +235,19 @@ TEST_F(LocalTest, RemoveTreeDoesNotFollowLinks) {
   EXPECT_TRUE(fs_.RemoveTree(Path("gone")).ok());
   EXPECT_TRUE(stdfs::exists(Path("keep/x")));
   EXPECT_FALSE(stdfs::exists(Path("gone")));
+}
+
+/// As a coordinator removes a cancelled job's output while workers drop their temporary files.
+TEST_F(LocalTest, RemoveTreeGoesOnWhereOthersRemoveToo) {
+  for (int round = 0; round < 20; ++round) {
+    for (int i = 0; i < 200; ++i) Write("gone/" + std::to_string(i));
+    std::thread other([&] {
+      for (int i = 0; i < 200; ++i) ::unlink(Path("gone/" + std::to_string(i)).c_str());
+    });
+    EXPECT_EQ(fs_.RemoveTree(Path("gone")), absl::OkStatus());
+    other.join();
+    ASSERT_FALSE(stdfs::exists(Path("gone")));
+  }
 }
 
 TEST_F(LocalTest, MakeDirectoriesMakesParentsAndAcceptsWhatIsThere) {

@@ -191,11 +191,26 @@ absl::Status LocalFileSystem::MakeDirectories(const std::string& path) {
   return absl::OkStatus();
 }
 
+namespace {
+
+/// Others may remove what is theirs in the tree, or put something there, while it is removed: then
+/// it is gone through again, so many times.
+constexpr int kRemoveTreeTriesMax = 100;
+
+bool ChangedMeanwhile(const std::error_code& error) {
+  return error == std::errc::no_such_file_or_directory || error == std::errc::directory_not_empty;
+}
+
+}  // namespace
+
 absl::Status LocalFileSystem::RemoveTree(const std::string& path) {
   std::error_code error;
-  std::filesystem::remove_all(path, error);
-  if (error) return io::ErrnoStatus("remove", path, error.value());
-  return absl::OkStatus();
+  for (int i = 0; i < kRemoveTreeTriesMax; ++i) {
+    std::filesystem::remove_all(path, error);
+    if (!error) return absl::OkStatus();
+    if (!ChangedMeanwhile(error)) break;
+  }
+  return io::ErrnoStatus("remove", path, error.value());
 }
 
 absl::Status LocalFileSystem::RemoveEmptyDirectory(const std::string& path) {

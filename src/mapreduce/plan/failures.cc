@@ -148,8 +148,11 @@ Outcome Planner::State::ReportFetch(Job& job, AttemptId reporter, const FetchSou
   LoseOutput(job, source.map, /*recoverable=*/false);
   if (++trouble.remakes <= limits_.fetch_remakes_max) return Outcome::kOk;
   JobFailure failure{ref, source.map_attempt, where};
-  failure.message = absl::StrCat("the output of ", Describe(ref), " could not be fetched from ",
-                                 trouble.remakes, " workers in turn; are they reachable?");
+  failure.message = absl::StrCat(
+      "the output of ", Describe(ref),
+      source.corrupt ? " was damaged on " : " could not be fetched from ", trouble.remakes,
+      " workers in turn; ",
+      source.corrupt ? "the logs of those that fetched it say how" : "are they reachable?");
   EndJob(job, JobState::kFailed, std::move(failure));
   return Outcome::kOk;
 }
