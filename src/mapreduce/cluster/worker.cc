@@ -10,6 +10,7 @@
 #include "base/status_macros.h"
 #include "fmt/format.h"
 #include "io/clock.h"
+#include "mapreduce/cluster/attachment.h"
 #include "mapreduce/cluster/coordinator_link.h"
 #include "mapreduce/cluster/embedded.h"
 #include "mapreduce/cluster/end_latch.h"
@@ -22,17 +23,12 @@
 #include "mapreduce/cluster/worker_pages.h"
 #include "mapreduce/cluster/worker_place.h"
 #include "mapreduce/fs/files.h"
-#include "mapreduce/plan/describe.h"
 
 namespace trireme::mapreduce::cluster {
 namespace {
 
 using plan::JobId;
 using plan::Outcome;
-
-/// A worker says after this time that no coordinator takes it, and again after the other.
-constexpr std::int64_t kComplainMs = 5'000;
-constexpr std::int64_t kComplainAgainMs = 30'000;
 
 std::uint64_t Id(const plan::AttemptRef& attempt) {
   return static_cast<std::uint64_t>(attempt.id);
@@ -83,7 +79,6 @@ class Worker::Core final : public SlotPool::Listener {
   void Post(OwnerQueue::Task task) { (void)inbox_.Post(std::move(task)); }
   void Run();
   bool Tick();
-  void CountSilence(std::int64_t now);
   bool MayLeave(std::int64_t now) const;
   void Leave();
   absl::Status Listen();
@@ -97,7 +92,6 @@ class Worker::Core final : public SlotPool::Listener {
   void OnReportAnswer(std::uint64_t attempt, const v1::WorkerMessage& report, Outcome outcome);
   void OnCommitAnswer(std::uint64_t attempt, Outcome outcome);
   void OnLost(const absl::Status& why);
-  void Complain(std::int64_t now);
   std::uint64_t Send(v1::WorkerMessage message);
   void Report(std::uint64_t attempt, v1::WorkerMessage message);
   void ReadProgress();
@@ -140,14 +134,10 @@ class Worker::Core final : public SlotPool::Listener {
   std::map<std::uint64_t, std::uint64_t> commits_;  ///< attempts by sequence
   std::uint64_t sequence_ = 0;
   std::uint64_t register_sequence_ = 0;
-  bool registered_ = false;
-  std::int64_t complain_ms_ = 0;  ///< when it is time to say that nobody takes this worker
-  absl::Status lost_ = absl::UnavailableError("nothing heard yet");
+  Attachment attachment_{Describe(options_.coordinator)};
   std::int64_t lease_ms_ = kFirstLeaseMs;
   std::int64_t next_beat_ms_ = 0;
   std::int64_t drain_until_ms_ = 0;  ///< 0: not draining
-  std::int64_t silence_ms_ = 0;      ///< of the coordinator
-  std::int64_t counted_ms_ = io::SteadyMs();
   absl::Status fatal_;
 
   std::atomic<int> drains_{0};
@@ -246,10 +236,14 @@ void Worker::Core::Run() {
 bool Worker::Core::Tick() {
   const std::int64_t now = io::SteadyMs();
   link_.Tick(now);
-  Complain(now);
   inputs_.Tick(now);
-  counts_.Now(BusySlots(), jobs_.size(), registered_, drains_ > 0);
-  CountSilence(now);
+  counts_.Now(BusySlots(), jobs_.size(), attachment_.attached(), drains_ > 0);
+  attachment_.Tick(now, lease_ms_, leader_watch_.get());
+  if (options_.leave_after_ms > 0 && attachment_.silence_ms() > options_.leave_after_ms) {
+    fatal_ = absl::UnavailableError(
+        fmt::format("no coordinator at {} for {} ms; this worker leaves",
+                    Describe(options_.coordinator), attachment_.silence_ms()));
+  }
   if (drains_ > 0 && drain_until_ms_ == 0) {
     drain_until_ms_ = now + options_.drain_patience_ms;
     next_beat_ms_ = now;  // tell at once that there are no slots
@@ -262,14 +256,6 @@ bool Worker::Core::Tick() {
     Beat();
   }
   return fatal_.ok() && !MayLeave(now);
-}
-
-/// From turn to turn: while this process was stopped, it was we who did not listen.
-void Worker::Core::CountSilence(std::int64_t now) {
-  silence_ms_ += std::min(now - std::exchange(counted_ms_, now), lease_ms_);
-  if (options_.leave_after_ms == 0 || silence_ms_ <= options_.leave_after_ms) return;
-  fatal_ = absl::UnavailableError(fmt::format("no coordinator at {} for {} ms; this worker leaves",
-                                              Describe(options_.coordinator), silence_ms_));
 }
 
 bool Worker::Core::MayLeave(std::int64_t now) const {
@@ -325,7 +311,7 @@ std::uint64_t Worker::Core::Send(v1::WorkerMessage message) {
 }
 
 void Worker::Core::Register() {
-  registered_ = false;
+  attachment_.Begin();
   ReadProgress();
   v1::WorkerMessage message;
   v1::Register* body = message.mutable_register_();
@@ -341,10 +327,7 @@ void Worker::Core::Register() {
 }
 
 void Worker::Core::OnLost(const absl::Status& why) {
-  if (std::exchange(registered_, false)) {
-    io::Log(io::LogLevel::kInfo, "the coordinator is lost", {{"reason", why.ToString()}});
-  }
-  lost_ = why;
+  attachment_.Lost(why);
   // A new session asks again.
   for (const auto& [sequence, id] : commits_) {
     if (const auto found = attempts_.find(id); found != attempts_.end()) {
@@ -354,21 +337,8 @@ void Worker::Core::OnLost(const absl::Status& why) {
   commits_.clear();
 }
 
-/// A worker that nobody takes says so, and again from time to time.
-void Worker::Core::Complain(std::int64_t now) {
-  if (registered_ || complain_ms_ == 0) complain_ms_ = now + kComplainMs;
-  if (now < complain_ms_) return;
-  complain_ms_ = now + kComplainAgainMs;
-  absl::Status why = lost_;
-  if (leader_watch_ != nullptr && !leader_watch_->Current()) {
-    why = leader_watch_->Await(0).status();
-  }
-  io::Log(io::LogLevel::kWarn, "no coordinator takes this worker, trying again",
-          {{"coordinator", Describe(options_.coordinator)}, {"reason", why.ToString()}});
-}
-
 void Worker::Core::Beat() {
-  if (!registered_) return;
+  if (!attachment_.attached()) return;
   ReadProgress();
   v1::WorkerMessage message;
   v1::Heartbeat* body = message.mutable_heartbeat();
@@ -398,7 +368,7 @@ void Worker::Core::ReadProgress() {
 }
 
 void Worker::Core::OnOrder(v1::WorkerOrder order) {
-  silence_ms_ = 0;
+  attachment_.Heard();
   switch (order.body_case()) {
     case v1::WorkerOrder::kAnswer:
       return OnAnswer(order.answer());
@@ -430,17 +400,14 @@ void Worker::Core::OnAnswer(const v1::Answer& answer) {
           fmt::format("the coordinator refuses this worker: {}", plan::Name(outcome)));
       return;
     }
-    registered_ = true;
-    io::Log(io::LogLevel::kInfo, "attached",
-            {{"coordinator", Describe(options_.coordinator)},
-             {"worker", plan::Describe(identity_.ref())}});
+    attachment_.Done();
     if (answer.lease_ms() > 0) lease_ms_ = answer.lease_ms();
     link_.set_lease_ms(lease_ms_);
     for (const auto& [sequence, report] : reports_) (void)link_.Send(report.second);
     Beat();  // a coordinator that took over may have waited for the reports to give out more
     return;
   }
-  if (outcome == Outcome::kUnknownWorker && registered_) Register();
+  if (outcome == Outcome::kUnknownWorker && attachment_.attached()) Register();
   if (const auto report = reports_.find(answer.sequence()); report != reports_.end()) {
     if (outcome == Outcome::kUnknownWorker) return;  // sent again once registered
     const auto [attempt, message] = std::move(report->second);
@@ -592,7 +559,7 @@ void Worker::Core::AskCommit(std::uint64_t id) {
   Running& attempt = found->second;
   attempt.asked_ms = io::SteadyMs();
   attempt.commit_retry_ms = attempt.asked_ms + kCommitRetryMs;
-  if (!registered_) return;
+  if (!attachment_.attached()) return;
   v1::WorkerMessage message;
   *message.mutable_commit()->mutable_attempt() = ToWire(attempt.ref);
   if (const std::uint64_t sequence = Send(std::move(message)); sequence != 0) {
@@ -644,7 +611,7 @@ void Worker::Core::Report(std::uint64_t id, v1::WorkerMessage message) {
     RemoveLater(JobDirectory(scratch_.path(), job));
   }
   message.set_sequence(++sequence_);
-  if (registered_) (void)link_.Send(message);
+  if (attachment_.attached()) (void)link_.Send(message);
   reports_[sequence_] = {id, std::move(message)};
 }
 
