@@ -24,12 +24,7 @@ void EventFeed::Add(const rpc::HttpRequest& request, std::shared_ptr<rpc::HttpRe
     return to->End();
   }
   readers_.push_back({std::move(to)});
-  if (readers_.size() == 1) {  // nobody has asked for the state since it was told
-    readers_.back().version = version_;
-    json_.clear();
-  } else if (version_ > 0) {
-    Write(readers_.back(), Clock::now(), event_);
-  }
+  if (version_ > 0) Write(readers_.back(), Clock::now(), event_);
 }
 
 void EventFeed::Set(std::string json) {
