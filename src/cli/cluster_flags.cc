@@ -125,17 +125,10 @@ void AddClusterFlags(CLI::App& app, ClusterFlags* flags, const char* coordinator
 }
 
 absl::Status CheckNoKv(const KvFlags& flags) {
-  const std::pair<const char*, bool> given[] = {{"--kv-prefix", !flags.prefix.empty()},
-                                                {"--kv-cacert", !flags.authorities.empty()},
-                                                {"--kv-cert", !flags.certificate.empty()},
-                                                {"--kv-key", !flags.key.empty()},
-                                                {"--kv-skip-verify", flags.skip_verify}};
-  for (const auto& [flag, is_given] : given) {
-    if (is_given) {
-      return absl::InvalidArgumentError(fmt::format("{}: goes with --kv ENDPOINTS", flag));
-    }
-  }
-  return absl::OkStatus();
+  if (flags.prefix.empty() && !AsksForTls(flags)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "--kv-prefix, --kv-cacert, --kv-cert, --kv-key, --kv-skip-verify: these go with --kv "
+      "ENDPOINTS");
 }
 
 absl::StatusOr<KvOptions> KvOptionsOf(const KvFlags& flags) {

@@ -29,11 +29,11 @@ struct ClusterFlags {
 void AddKvFlags(CLI::App& app, KvFlags* flags, const char* help);
 /// The same flags, for a process that is started for this one; files by their absolute paths.
 std::vector<std::string> KvArguments(const KvFlags& flags);
+inline constexpr char kKvHelp[] =
+    "the KV that knows the coordinator: host:port,... (default: $TRIREME_KV)";
 /// --coordinator and --kv.
 void AddClusterFlags(CLI::App& app, ClusterFlags* flags, const char* coordinator_help,
-                     const char* kv_help =
-                         "the KV that knows the coordinator: host:port,... "
-                         "(default: $TRIREME_KV)");
+                     const char* kv_help = kKvHelp);
 /// Not OK when flags of a KV are given, and no KV.
 absl::Status CheckNoKv(const KvFlags& flags);
 

@@ -140,8 +140,7 @@ class RunParser {
   }
 
   const char* KvHelp() const {
-    if (source_ == JobSource::kSubmitted)
-      return "the KV that knows the coordinator: host:port,... (default: $TRIREME_KV)";
+    if (source_ == JobSource::kSubmitted) return kKvHelp;
     return "run on the cluster whose coordinator this KV knows: host:port,... (not given: run "
            "here, whatever $TRIREME_KV says)";
   }

@@ -156,6 +156,10 @@ class Commands(ClusterTest):
                 (["coordinator", "--listen", "127.0.0.1:0", "--state", self.path("s")],
                  self.path("s")),
                 (["coordinator", "--listen", "nonsense"], "nonsense"),
+                (["coordinator", "--listen", "127.0.0.1:0", "--kv-prefix", "p"], "go with --kv"),
+                (["coordinator", "--listen", "127.0.0.1:0", "--http-admin"], "goes with --http"),
+                (["run", "wordcount", "--input", self.path("none"), "--output", self.path("o"),
+                  "--kv-skip-verify"], "go with --kv"),
                 (["status", "77", "--coordinator", self.address], "77"),
                 (["cancel", "77", "--coordinator", self.address], "77"),
                 (["wait", "77", "--coordinator", self.address], "77"),
@@ -165,6 +169,15 @@ class Commands(ClusterTest):
                 done = self.trireme(*arguments, check=2)
                 self.assertIn(word, done.stderr)
                 self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+
+    def test_a_worker_that_nobody_takes_says_so(self):
+        nobody = "unix:" + self.path("nobody.sock")
+        worker = self.start(["worker", "--coordinator", nobody, "--dir", self.path("w")], "w")
+
+        def said():
+            with open(worker.log + ".err") as log:
+                return "no coordinator takes this worker" in (text := log.read()) and text
+        self.assertIn(nobody, wait_until(said, "it says so"))
 
     def test_numbers_that_cannot_be_are_refused_by_name(self):
         for arguments, words in (

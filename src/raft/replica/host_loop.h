@@ -60,7 +60,8 @@ struct MemberPeer {
 /// All of a Host: the loop, which owns the cores and decides nothing, and the threads around it.
 ///
 ///   loop         takes all that has happened, tells the cores, carries out what they say
-///   log          writes and syncs for all groups, then sends what waited for that
+///   log          writes and syncs for all groups, then sends what waited for that; much at once is
+///                synced by a second thread while the first writes on (Wal)
 ///   apply        owns the state machines; all callbacks
 ///   reader       entries and snapshot parts for followers that lag
 ///   background   writes snapshots

@@ -150,14 +150,34 @@ std::vector<WalItem> Item(std::uint64_t number, std::size_t bytes) {
 constexpr std::size_t kMuch = 1u << 20;
 using Tokens = std::vector<std::uint64_t>;
 
-TEST(Wal, WritesBesideASyncAndTellsOnlyWhatThatCovered) {
-  HeldStore store(/*beside=*/true);
+class WalTest : public testing::Test {
+ protected:
+  explicit WalTest(bool beside = true) : store(beside) {}
+
+  /// Its sync has begun, and goes on.
+  void PushFirst() {
+    wal.Push(Item(1, kMuch));
+    store.AwaitSyncs(1);
+  }
+  /// The same, and a second is written.
+  void PushTwo(std::size_t second_bytes) {
+    PushFirst();
+    wal.Push(Item(2, second_bytes));
+    store.AwaitWrites(2);
+  }
+
+  HeldStore store;
   Told told;
-  Wal wal(&store, 1u << 20, told.callbacks());
-  wal.Push(Item(1, kMuch));
-  store.AwaitSyncs(1);
-  wal.Push(Item(2, kMuch));
-  store.AwaitWrites(2);
+  Wal wal{&store, 1u << 20, told.callbacks()};
+};
+
+class WalInTurnsTest : public WalTest {
+ protected:
+  WalInTurnsTest() : WalTest(/*beside=*/false) {}
+};
+
+TEST_F(WalTest, WritesBesideASyncAndTellsOnlyWhatThatCovered) {
+  PushTwo(kMuch);
   EXPECT_TRUE(store.written_beside());
   EXPECT_EQ(told.tokens(), Tokens{});
   EXPECT_EQ(told.frames(), 0);
@@ -172,14 +192,8 @@ TEST(Wal, WritesBesideASyncAndTellsOnlyWhatThatCovered) {
   EXPECT_EQ(told.frames(), 2);
 }
 
-TEST(Wal, LittleWaitsForWhatIsBeingSyncedBeforeIt) {
-  HeldStore store(/*beside=*/true);
-  Told told;
-  Wal wal(&store, 1u << 20, told.callbacks());
-  wal.Push(Item(1, kMuch));
-  store.AwaitSyncs(1);
-  wal.Push(Item(2, 10));
-  store.AwaitWrites(2);
+TEST_F(WalTest, LittleWaitsForWhatIsBeingSyncedBeforeIt) {
+  PushTwo(10);
   EXPECT_EQ(told.tokens(), Tokens{});
   store.LetOneSyncEnd();
   store.AwaitSyncs(2);
@@ -189,12 +203,8 @@ TEST(Wal, LittleWaitsForWhatIsBeingSyncedBeforeIt) {
   EXPECT_EQ(told.tokens(), (Tokens{1, 2}));
 }
 
-TEST(Wal, WhatAGroupsEndWaitsForComesAfterTheEntriesBeforeIt) {
-  HeldStore store(/*beside=*/true);
-  Told told;
-  Wal wal(&store, 1u << 20, told.callbacks());
-  wal.Push(Item(1, kMuch));
-  store.AwaitSyncs(1);
+TEST_F(WalTest, WhatAGroupsEndWaitsForComesAfterTheEntriesBeforeIt) {
+  PushFirst();
   std::vector<WalItem> end(1);
   end[0].group = GroupId{1};
   end[0].forget = true;
@@ -214,14 +224,8 @@ TEST(Wal, WhatAGroupsEndWaitsForComesAfterTheEntriesBeforeIt) {
   EXPECT_EQ(told_before, Tokens{1});
 }
 
-TEST(Wal, AfterAFailedSyncNothingIsToldAndNothingSynced) {
-  HeldStore store(/*beside=*/true);
-  Told told;
-  Wal wal(&store, 1u << 20, told.callbacks());
-  wal.Push(Item(1, kMuch));
-  store.AwaitSyncs(1);
-  wal.Push(Item(2, kMuch));
-  store.AwaitWrites(2);
+TEST_F(WalTest, AfterAFailedSyncNothingIsToldAndNothingSynced) {
+  PushTwo(kMuch);
   store.LetOneSyncEnd(/*fails=*/true);
   told.AwaitFatal();
   wal.Push(Item(3, kMuch));
@@ -231,21 +235,14 @@ TEST(Wal, AfterAFailedSyncNothingIsToldAndNothingSynced) {
   EXPECT_EQ(store.syncs_begun(), 1);
 }
 
-TEST(Wal, AFailedSyncIsToldAlsoWhenNothingMoreIsWritten) {
-  HeldStore store(/*beside=*/true);
-  Told told;
-  Wal wal(&store, 1u << 20, told.callbacks());
-  wal.Push(Item(1, kMuch));
-  store.AwaitSyncs(1);
+TEST_F(WalTest, AFailedSyncIsToldAlsoWhenNothingMoreIsWritten) {
+  PushFirst();
   store.LetOneSyncEnd(/*fails=*/true);
   told.AwaitFatal();
   EXPECT_EQ(told.tokens(), Tokens{});
 }
 
-TEST(Wal, AStoreThatDoesNotAllowItIsNotWrittenBesideASync) {
-  HeldStore store(/*beside=*/false);
-  Told told;
-  Wal wal(&store, 1u << 20, told.callbacks());
+TEST_F(WalInTurnsTest, AStoreThatDoesNotAllowItIsNotWrittenBesideASync) {
   for (int i = 0; i < 3; ++i) store.LetOneSyncEnd();
   for (std::uint64_t i = 1; i <= 3; ++i) wal.Push(Item(i, kMuch));
   wal.Stop();
