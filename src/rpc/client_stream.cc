@@ -69,10 +69,10 @@ void ClientStream::OnHeadersSent(bool end_stream) {
   if (end_stream) end_sent_ = true;
 }
 
-bool ClientStream::EndOfOutput() {
-  if (!half_closed_ || done_) return false;
+Stream::End ClientStream::EndOfOutput() {
+  if (!half_closed_ || done_) return End::kNotYet;
   end_sent_ = true;
-  return true;
+  return End::kHere;
 }
 
 void ClientStream::OnDeadline() {

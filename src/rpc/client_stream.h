@@ -53,7 +53,7 @@ class ClientStream final : public Stream, public ClientCall {
   void OnHeader(std::string_view name, std::string_view value) override;
   void OnHeaders(bool end_stream) override;
   void OnHeadersSent(bool end_stream) override;
-  bool EndOfOutput() override;
+  End EndOfOutput() override;
 
  private:
   struct Deadline final : Loop::Timer {

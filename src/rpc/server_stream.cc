@@ -134,6 +134,7 @@ bool ServerStream::Refuse() {
 
 void ServerStream::RefuseMediaType() {
   finished_ = response_started_ = ended_ = true;
+  session_->Answered(*this);
   const nghttp2_nv header = LiteralHeader(":status", is_post_ ? "415" : "405");
   session_->SubmitResponse(*this, &header, 1, false);
 }
@@ -268,6 +269,7 @@ void ServerStream::DoFinish(absl::Status status) {
   status_ = std::move(status);
   loop_->Disarm(deadline_timer_);
   if (session_ == nullptr) return;
+  session_->Answered(*this);
   if (response_started_) return ResumeOutput();
   response_started_ = ended_ = true;
   Trailers trailers;
@@ -282,14 +284,16 @@ void ServerStream::DoFinish(absl::Status status) {
   session_->SubmitResponse(*this, trailers.headers.data(), trailers.headers.size(), false);
 }
 
-bool ServerStream::EndOfOutput() {
-  if (!finished_) return false;
-  if (std::exchange(ended_, true)) return true;
+Stream::End ServerStream::EndOfOutput() {
+  if (!finished_) return End::kNotYet;
+  const bool again = std::exchange(ended_, true);
+  if (status_.ok() && trailing_metadata_.empty()) return End::kPlainTrailers;
+  if (again) return End::kTrailers;
   Trailers trailers;
   AddStatus(status_, trailers);
   AddMetadata(trailing_metadata_, trailers.headers, trailers.values);
   session_->SubmitTrailers(*this, trailers.headers.data(), trailers.headers.size());
-  return true;
+  return End::kTrailers;
 }
 
 void ServerStream::OnHeadersSent(bool end_stream) {

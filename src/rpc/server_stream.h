@@ -42,7 +42,7 @@ class ServerStream final : public Stream, public ServerCall {
   void OnHeader(std::string_view name, std::string_view value) override;
   void OnHeaders(bool end_stream) override;
   void OnHeadersSent(bool end_stream) override;
-  bool EndOfOutput() override;
+  End EndOfOutput() override;
 
  private:
   struct Deadline final : Loop::Timer {
