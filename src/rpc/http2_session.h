@@ -50,6 +50,8 @@ class Http2Session : public Transport::Handler {
   std::int32_t SubmitRequest(std::shared_ptr<Stream> stream, const nghttp2_nv* headers,
                              std::size_t count, bool with_data);
 
+  /// When bytes came last.
+  Loop::Clock::time_point last_input() const { return last_input_; }
   std::size_t stream_count() const { return streams_.size(); }
   const std::shared_ptr<Transport>& transport() const { return transport_; }
 

@@ -105,13 +105,14 @@ class Stream {
   void Resume();
   /// No more waiting or writing: wakes AwaitRoom.
   void SetOver();
-  /// Runs `work` on the loop thread, at once when on it. `self` keeps this alive.
-  template <class Self, class Work>
-  void InLoop(std::shared_ptr<Self> self, Work work) {
+  /// Runs `work` on the loop thread, at once when on it; otherwise `self`, which is this, lives
+  /// until then.
+  template <class Derived, class Work>
+  void InLoop(Derived& self, Work work) {
     if (loop_->InThread()) {
       work();
     } else {
-      loop_->Post([self = std::move(self), work = std::move(work)]() mutable { work(); });
+      loop_->Post([self = self.Self(), work = std::move(work)]() mutable { work(); });
     }
   }
   void ResumeOutput();
