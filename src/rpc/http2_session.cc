@@ -85,7 +85,7 @@ struct Http2Session::Callbacks {
   static int OnDataChunk(nghttp2_session* raw, std::uint8_t, std::int32_t id,
                          const std::uint8_t* bytes, std::size_t size, void* user) {
     Http2Session& session = Of(user);
-    nghttp2_session_consume_connection(raw, size);
+    session.unconsumed_ += size;
     if (Stream* stream = session.Find(id)) {
       stream->OnData({reinterpret_cast<const char*>(bytes), size});
     } else {
@@ -100,6 +100,7 @@ struct Http2Session::Callbacks {
     if (closed == nullptr) return 0;
     const std::shared_ptr<Stream> stream = session.LetGo(*closed);
     session.last_stream_end_ = session.last_input_;
+    stream->closed_at = session.out_ != nullptr ? session.output_began_ : session.last_input_;
     stream->OnClosed(error, absl::OkStatus());
     if (!session.closed_) session.OnStreamCount();
     return Result(session);
@@ -273,6 +274,7 @@ absl::Status Http2Session::OnInput(std::string_view bytes) {
   const ssize_t used = nghttp2_session_mem_recv(
       session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
   if (closed_) return absl::OkStatus();
+  nghttp2_session_consume_connection(session_, std::exchange(unconsumed_, 0));
   MarkOutput();
   if (used < 0) {
     return absl::UnavailableError(fmt::format("connection lost: the peer breaks HTTP/2: {}",
@@ -301,6 +303,7 @@ void Http2Session::CloseIfFinished() {
 
 void Http2Session::ProduceOutput(OutQueue& out) {
   out_ = &out;
+  output_began_ = Loop::Clock::now();
   while (!closed_ && out.size() < Transport::kOutputBytesMax) {
     const std::uint8_t* bytes = nullptr;
     const ssize_t size = nghttp2_session_mem_send(session_, &bytes);
@@ -321,8 +324,12 @@ void Http2Session::OnClosed(const absl::Status& why) {
   last_found_ = nullptr;
   loop_->Disarm(keepalive_timer_);
   loop_->Disarm(header_timer_);
+  const Loop::Clock::time_point now = Loop::Clock::now();
   auto streams = std::exchange(streams_, {});
-  for (auto& stream : streams) stream->OnClosed(NGHTTP2_CANCEL, why);
+  for (auto& stream : streams) {
+    stream->closed_at = now;
+    stream->OnClosed(NGHTTP2_CANCEL, why);
+  }
   OnSessionClosed(why);
   // This may run inside a callback of one of them.
   loop_->Post([streams = std::move(streams)] {});

@@ -100,6 +100,8 @@ class Http2Session : public Transport::Handler {
   Stream* last_found_ = nullptr;  // Of streams_, or null.
   std::size_t unanswered_ = 0;    // Server: of streams_.
   OutQueue* out_ = nullptr;       // While output is produced.
+  Loop::Clock::time_point output_began_;
+  std::size_t unconsumed_ = 0;  // Received bytes that the connection's window has not got back.
   const bool server_;
   const std::size_t metadata_bytes_max_;
   const absl::Duration keepalive_interval_;

@@ -244,7 +244,7 @@ void ServerStream::CountHandled() {
   const auto code = static_cast<std::size_t>(
       finished_ ? status_.raw_code() : static_cast<int>(absl::StatusCode::kCancelled));
   counters_->handled[std::min(code, kStatusCodes - 1)].fetch_add(1, std::memory_order_relaxed);
-  if (method_ != nullptr && method_->one) counters_->latencies.Add(Loop::Clock::now() - began_);
+  if (method_ != nullptr && method_->one) counters_->latencies.Add(closed_at - began_);
   counters_ = nullptr;
 }
 

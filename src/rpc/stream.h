@@ -79,6 +79,8 @@ class Stream {
   bool deferred = false;          // The data source waits for ResumeData.
   bool counted_answered = false;  // Server: counted as such by the session.
   Streams::iterator place;        // While the session has it.
+  /// Set before OnClosed: when it came, or when the output that ended the stream began.
+  Loop::Clock::time_point closed_at;
 
  protected:
   virtual void DeliverMessage(std::string message) = 0;
