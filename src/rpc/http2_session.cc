@@ -351,7 +351,9 @@ int Http2Session::OnFrameReceived(const nghttp2_frame& frame) {
       if (Stream* stream = Find(frame.hd.stream_id)) stream->OnEndStream();
       break;
     case NGHTTP2_SETTINGS:
-      if ((frame.hd.flags & NGHTTP2_FLAG_ACK) == 0) OnPeerSettings();
+      if ((frame.hd.flags & NGHTTP2_FLAG_ACK) != 0) break;
+      ++settings_received_;
+      OnPeerSettings();
       break;
     case NGHTTP2_PING:
       if ((frame.hd.flags & NGHTTP2_FLAG_ACK) == 0) break;

@@ -46,6 +46,9 @@ class Http2Session : public Transport::Handler {
   void SubmitTrailers(Stream& stream, const nghttp2_nv* headers, std::size_t count);
   /// A server's stream needs nothing any more but the sending of what is there.
   void Answered(Stream& stream);
+  /// Whether trailers may pass nghttp2 by: not once the peer changed its settings, because the next
+  /// header block may have to begin with the new size of HPACK's table (RFC 7541 section 4.2).
+  bool may_send_plain_trailers() const { return settings_received_ <= 1; }
   /// Negative when no stream may be opened any more.
   std::int32_t SubmitRequest(std::shared_ptr<Stream> stream, const nghttp2_nv* headers,
                              std::size_t count, bool with_data);
@@ -99,7 +102,8 @@ class Http2Session : public Transport::Handler {
   Streams streams_;
   Stream* last_found_ = nullptr;  // Of streams_, or null.
   std::size_t unanswered_ = 0;    // Server: of streams_.
-  OutQueue* out_ = nullptr;       // While output is produced.
+  std::uint64_t settings_received_ = 0;
+  OutQueue* out_ = nullptr;  // While output is produced.
   Loop::Clock::time_point output_began_;
   std::size_t unconsumed_ = 0;  // Received bytes that the connection's window has not got back.
   const bool server_;

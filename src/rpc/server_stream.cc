@@ -293,9 +293,11 @@ void ServerStream::DoFinish(absl::Status status) {
 
 Stream::End ServerStream::EndOfOutput() {
   if (!finished_) return End::kNotYet;
-  const bool again = std::exchange(ended_, true);
-  if (status_.ok() && trailing_metadata_.empty()) return End::kPlainTrailers;
-  if (again) return End::kTrailers;
+  if (trailers_submitted_) return End::kTrailers;
+  ended_ = true;
+  const bool plain = status_.ok() && trailing_metadata_.empty();
+  if (plain && session_->may_send_plain_trailers()) return End::kPlainTrailers;
+  trailers_submitted_ = true;
   Trailers trailers;
   AddStatus(status_, trailers);
   AddMetadata(trailing_metadata_, trailers.headers, trailers.values);

@@ -102,6 +102,7 @@ class ServerStream final : public Stream, public ServerCall {
   bool response_started_ = false;
   bool finished_ = false;
   bool ended_ = false;  // The last frame of the response has been submitted.
+  bool trailers_submitted_ = false;
   absl::Status status_;
   std::atomic<bool> cancelled_{false};
 };
