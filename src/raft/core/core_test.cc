@@ -268,6 +268,25 @@ TEST(Core, OneFollowerAtATimeGetsASnapshot) {
   EXPECT_EQ(shell.snapshot_reads[1].peer, NodeId{5});
 }
 
+TEST(Core, NewsOfTheCommitIndexAreNotAnswered) {
+  Shell shell;
+  shell.Give(kSecond, AppendRequest{Term{1}, {}, {}, 1, {MakeEntry(1, 1)}});
+  shell.Give(kSecond, Heartbeat{Term{1}, Index{1}, kNoAnswer});
+  EXPECT_EQ(shell.applied.size(), 1u);
+  EXPECT_TRUE(shell.Sent<HeartbeatResponse>(kSecond).empty());
+  shell.Give(kSecond, Heartbeat{Term{1}, Index{1}, 2});
+  EXPECT_EQ(shell.Sent<HeartbeatResponse>(kSecond).size(), 1u);
+}
+
+TEST(Core, ALeaderTellsOfACommitWithoutAskingForAnAnswer) {
+  Shell shell;
+  shell.Lead();
+  shell.Give(kSecond, AppendAccepted{Term{1}, Index{1}, 1});
+  const auto heartbeats = shell.Sent<Heartbeat>(kSecond);
+  ASSERT_EQ(heartbeats.size(), 1u);
+  EXPECT_EQ(heartbeats[0], (Heartbeat{Term{1}, Index{1}, kNoAnswer}));
+}
+
 /// A leader of three whose third server lacks a log that is compacted away: it is sent a snapshot.
 void SendSnapshotToThird(Shell* shell, std::uint64_t bytes) {
   shell->Lead();

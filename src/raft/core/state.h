@@ -138,7 +138,7 @@ class Core::State {
   bool SendNextAppend(Leader& leader, Progress& peer);
   void SendAppend(Leader& leader, Progress& peer, std::vector<Entry> entries, std::uint64_t bytes);
   void SendTailCheck(Leader& leader, Progress& peer);
-  void SendHeartbeat(Leader& leader, Progress& peer);
+  void SendHeartbeat(Progress& peer, std::uint64_t round);
   void AskLog(Progress& peer);
 
   // witness.cc
