@@ -180,16 +180,19 @@ TEST(Groups, AThousandShareMemoryAndFrames) {
     for (const auto& host : hosts) sum += MetricOf(host->host(), "trireme_raft_" + name + "_total");
     return sum;
   };
-  // A hundred thousand messages, or a hundred heartbeats of each leader and their answers.
-  const std::uint64_t messages = total("messages_received");
-  const std::uint64_t frames = total("frames_received");
-  const std::uint64_t syncs = total("log_syncs");
-  ASSERT_TRUE(
-      Eventually([&] { return total("messages_received") - messages >= 100 * kManyGroups; }));
-  const std::uint64_t per_frame =
-      (total("messages_received") - messages) / (total("frames_received") - frames);
+  // Fifty thousand messages, or fifty heartbeats of each leader and their answers. Elections may go
+  // on at first, and on a busy machine later; where idle groups write, no stretch is without.
+  std::uint64_t per_frame = 0;
+  const auto an_idle_stretch = [&] {
+    const std::uint64_t messages = total("messages_received");
+    const std::uint64_t frames = total("frames_received");
+    const std::uint64_t syncs = total("log_syncs");
+    Eventually([&] { return total("messages_received") - messages >= 50 * kManyGroups; });
+    per_frame = (total("messages_received") - messages) / (total("frames_received") - frames);
+    return total("log_syncs") - syncs <= 50;
+  };
+  EXPECT_TRUE(Eventually(an_idle_stretch)) << "idle groups write nothing";
   EXPECT_GE(per_frame, kManyGroups / 50);
-  EXPECT_LE(total("log_syncs") - syncs, 100u) << "idle groups write nothing";
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   EXPECT_LE(ResidentBytes() - before, 200u << 20);
 #endif
