@@ -53,7 +53,7 @@ Outcome Planner::State::Handle(const CommitRequested& event) {
   const std::uint32_t other = task.primary == place ? task.backup : task.primary;
   if (other != kNone && attempts_[other].granted) return Outcome::kCommitWait;
   attempt.granted = true;
-  output_.records.push_back(CommitGranted{event.attempt, event.worker, SpanOf(attempt)});
+  output_.records.push_back(CommitGranted{event.attempt, event.worker, SpanOf(*job, attempt)});
   return Outcome::kCommitGranted;
 }
 
@@ -91,7 +91,7 @@ void Planner::State::Succeed(Job& job, AttemptRef ref, std::uint32_t attempt, st
   std::optional<AttemptSpan> span;
   if (attempt != kNone) {
     MeasureWinner(job, attempts_[attempt]);
-    span = SpanOf(attempts_[attempt]);
+    span = SpanOf(job, attempts_[attempt]);
   }
   RecordSuccess(job, ref, worker, output_bytes);
   if (commits) {
@@ -165,18 +165,18 @@ std::uint32_t Planner::State::OpenBar(Job& job, const RunningAttempt& attempt) {
     return known->second;
   }
   job.history.push_back(
-      MakeBar(attempt.ref, attempt.worker, SpanOf(attempt), AttemptEnd::kRunning));
+      MakeBar(attempt.ref, attempt.worker, SpanOf(job, attempt), AttemptEnd::kRunning));
   return static_cast<std::uint32_t>(job.history.size() - 1);
 }
 
 /// Till now.
-AttemptSpan Planner::State::SpanOf(const RunningAttempt& attempt) const {
-  return {std::max<TimeMs>(attempt.start_ms - attempt.job->submitted_ms, 0),
+AttemptSpan Planner::State::SpanOf(const Job& job, const RunningAttempt& attempt) const {
+  return {std::max<TimeMs>(attempt.start_ms - job.submitted_ms, 0),
           std::max<TimeMs>(now_ - attempt.start_ms, 0), attempt.number, attempt.kind};
 }
 
 AttemptOver Planner::State::OverOf(const RunningAttempt& attempt, AttemptEnd end) const {
-  return {attempt.ref, workers_[attempt.worker].ref, end, SpanOf(attempt)};
+  return {attempt.ref, workers_[attempt.worker].ref, end, SpanOf(*attempt.job, attempt)};
 }
 
 void Planner::State::Attach(std::uint32_t place) {

@@ -54,7 +54,8 @@ Outcome Planner::State::Handle(const AttemptFailed& event) {
 void Planner::State::Fail(std::uint32_t place, const AttemptFailed& event, bool still_runs) {
   Job& job = *attempts_[place].job;
   const std::uint32_t worker = attempts_[place].worker;
-  const FailureCounted counted{event.attempt, event.worker, event.record, SpanOf(attempts_[place])};
+  const FailureCounted counted{event.attempt, event.worker, event.record,
+                               SpanOf(job, attempts_[place])};
   CloseBar(attempts_[place], AttemptEnd::kFailed);
   if (still_runs) {
     Cancel(place, CancelReason::kTimeout);

@@ -270,7 +270,7 @@ std::vector<JournalRecord> Planner::State::Checkpoint() const {
   }
   attempts_.ForEach([&](std::uint32_t, const RunningAttempt& attempt) {
     if (!attempt.granted) return;
-    AttemptSpan span = SpanOf(attempt);
+    AttemptSpan span = SpanOf(*attempt.job, attempt);
     span.length_ms = 0;
     records.push_back(CommitGranted{attempt.ref, workers_[attempt.worker].ref, span});
   });

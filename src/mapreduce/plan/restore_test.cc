@@ -144,6 +144,17 @@ TEST(Restore, AnAttemptThatIsTakenOverIsWhatItWas) {
   EXPECT_EQ(planner.Snapshot(JobId{1})->stats.attempts, 5u);
 }
 
+/// The journal lost a job's beginning, and the job is submitted again.
+TEST(Restore, AnAttemptOfAJobThatWasNotKnownSucceeds) {
+  const WorkerRef one{WorkerId{1}, Incarnation{1}};
+  const AttemptRef attempt{{JobId{1}, Phase::kMap, 0}, MakeAttemptId(1, 0)};
+  Planner planner = Planner::Restore({EpochStarted{1}}, 0);
+  EXPECT_EQ(planner.Step(0, WorkerRegistered{one, 1, "host", {{attempt}}}), Outcome::kOk);
+  EXPECT_EQ(planner.Step(5, JobSubmitted{JobId{1}, {"", 1, 1}}), Outcome::kOk);
+  EXPECT_EQ(planner.Step(9, AttemptSucceeded{attempt, one, 7}), Outcome::kOk);
+  EXPECT_EQ(planner.Snapshot(JobId{1})->maps.succeeded, 1u);
+}
+
 TEST(Restore, AJobIsAtLeastAsOldAsWhatItHasDone) {
   const WorkerRef one{WorkerId{1}, Incarnation{1}};
   const std::vector<JournalRecord> journal{

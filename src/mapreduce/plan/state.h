@@ -92,7 +92,7 @@ class Planner::State {
   void Attach(std::uint32_t attempt);
   void Detach(std::uint32_t attempt);
   void CloseBar(RunningAttempt& attempt, AttemptEnd end);
-  AttemptSpan SpanOf(const RunningAttempt& attempt) const;
+  AttemptSpan SpanOf(const Job& job, const RunningAttempt& attempt) const;
   AttemptOver OverOf(const RunningAttempt& attempt, AttemptEnd end) const;
   void End(std::uint32_t attempt, AttemptEnd end);
   void Cancel(std::uint32_t attempt, CancelReason reason);
