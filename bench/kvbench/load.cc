@@ -26,14 +26,13 @@ class UnaryClient {
 
   void Begin(Window window) {
     window_ = window;
-    Next();
+    Next(Clock::now());
   }
 
  private:
-  void Next() {
+  void Next(Clock::time_point sent) {
     Request request = source_->Next();
     if (request.method.empty()) return running_.Done();
-    const Clock::time_point sent = Clock::now();
     channel_->StartUnary(request.method, std::move(request.bytes), {.timeout = kRequestTimeout},
                          [this, sent](absl::StatusOr<std::string> reply, rpc::ReplyMetadata) {
                            Answered(sent, reply);
@@ -49,7 +48,7 @@ class UnaryClient {
     const Clock::time_point now = Clock::now();
     recorder_.Answered(sent, now);
     if (now >= window_.to || stopped_) return running_.Done();
-    Next();
+    Next(now);
   }
 
   const std::shared_ptr<rpc::Channel> channel_;

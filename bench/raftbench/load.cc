@@ -37,7 +37,8 @@ void Load::Propose(std::uint64_t count) {
     proposals_.push_back({SharedBytes::Copy(payload_), [this, now](const ProposalResult& result) {
                             latencies_ms_.push_back(static_cast<float>(SecondsSince(now) * 1000));
                             if (result.state != ProposalState::kCommitted) ++failed_;
-                            if (++completed_ >= wanted_) completed_.notify_one();
+                            // Once: to wake who is awake costs as much as to wake who sleeps.
+                            if (++completed_ == wanted_) completed_.notify_one();
                           }});
   }
   proposed_ += count;

@@ -69,10 +69,10 @@ void ClientStream::OnHeadersSent(bool end_stream) {
   if (end_stream) end_sent_ = true;
 }
 
-bool ClientStream::EndOfOutput() {
-  if (!half_closed_ || done_) return false;
+Stream::End ClientStream::EndOfOutput() {
+  if (!half_closed_ || done_) return End::kNotYet;
   end_sent_ = true;
-  return true;
+  return End::kHere;
 }
 
 void ClientStream::OnDeadline() {
@@ -181,7 +181,7 @@ void ClientStream::OnSendQueueFull(absl::Status status) {
 
 void ClientStream::Write(Payload message) {
   CountQueued(message);
-  InLoop(Self(), [this, message = std::move(message)]() mutable {
+  InLoop(*this, [this, message = std::move(message)]() mutable {
     if (done_ || half_closed_) return Discard(message);
     Push(std::move(message));
   });
@@ -194,29 +194,29 @@ absl::Status ClientStream::WriteBlocking(Payload message) {
 }
 
 void ClientStream::OnWritable(absl::AnyInvocable<void()> callback) {
-  InLoop(Self(),
+  InLoop(*this,
          [this, callback = std::move(callback)]() mutable { SetOnWritable(std::move(callback)); });
 }
 
 void ClientStream::HalfClose() {
-  InLoop(Self(), [this] {
+  InLoop(*this, [this] {
     if (std::exchange(half_closed_, true)) return;
     ResumeOutput();
   });
 }
 
 void ClientStream::Cancel() {
-  InLoop(Self(), [this] {
+  InLoop(*this, [this] {
     if (!done_) Fail(absl::CancelledError("the call was cancelled by this side"));
   });
 }
 
 void ClientStream::PauseReading() {
-  InLoop(Self(), [this] { Pause(); });
+  InLoop(*this, [this] { Pause(); });
 }
 
 void ClientStream::ResumeReading() {
-  InLoop(Self(), [this] { Resume(); });
+  InLoop(*this, [this] { Resume(); });
 }
 
 }  // namespace trireme::rpc

@@ -20,6 +20,10 @@ class ClientStream final : public Stream, public ClientCall {
                std::size_t send_queue_bytes_max);
   ~ClientStream() override;
 
+  std::shared_ptr<ClientStream> Self() {
+    return std::static_pointer_cast<ClientStream>(shared_from_this());
+  }
+
   // ClientCall, from any thread.
   void Write(Payload message) override;
   absl::Status WriteBlocking(Payload message) override;
@@ -53,7 +57,7 @@ class ClientStream final : public Stream, public ClientCall {
   void OnHeader(std::string_view name, std::string_view value) override;
   void OnHeaders(bool end_stream) override;
   void OnHeadersSent(bool end_stream) override;
-  bool EndOfOutput() override;
+  End EndOfOutput() override;
 
  private:
   struct Deadline final : Loop::Timer {
@@ -68,9 +72,6 @@ class ClientStream final : public Stream, public ClientCall {
   void OnSendQueueFull(absl::Status status) override;
   void HandleClosed(std::uint32_t error_code, const absl::Status& connection) override;
 
-  std::shared_ptr<ClientStream> Self() {
-    return std::static_pointer_cast<ClientStream>(shared_from_this());
-  }
   void OnDeadline();
   absl::Status ReceivedStatus() const;
   void Complete(absl::Status status, bool answered);

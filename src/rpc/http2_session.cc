@@ -16,14 +16,21 @@ constexpr std::uint8_t kKeepaliveOpaque[8] = {'t', 'r', 'i', 'r', 'e', 'm', 'e',
 constexpr Loop::Clock::duration kTickMin = std::chrono::milliseconds(1);
 constexpr int kHeaderOverheadBytes = 32;  // RFC 9113 section 6.5.2.
 
+constexpr std::size_t kFrameHeaderBytes = 9;
+constexpr std::size_t kFrameFlagsAt = 4, kFrameStreamAt = 5;
+/// "grpc-status: 0" as a HEADERS frame that ends a stream, whose number is missing. A literal that
+/// is not indexed (RFC 7541 section 6.2.2) needs no table, so nghttp2 need not make the frame.
+constexpr std::string_view kPlainTrailers{
+    "\0\0\x0f\1\5\0\0\0\0"
+    "\0\x0bgrpc-status\1"
+    "0",
+    kFrameHeaderBytes + 15};
+
 }  // namespace
 
 /// nghttp2's callbacks; `user` is always the session.
 struct Http2Session::Callbacks {
   static Http2Session& Of(void* user) { return *static_cast<Http2Session*>(user); }
-  static Stream* StreamOf(nghttp2_session* session, std::int32_t id) {
-    return static_cast<Stream*>(nghttp2_session_get_stream_user_data(session, id));
-  }
   /// A callback may have closed the connection; nghttp2 must not go on then.
   static int Result(const Http2Session& session) {
     return session.closed_ ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
@@ -42,17 +49,18 @@ struct Http2Session::Callbacks {
       }
       stream->Attach(&session, frame->hd.stream_id);
       nghttp2_session_set_stream_user_data(raw, frame->hd.stream_id, stream.get());
-      session.streams_.emplace(frame->hd.stream_id, std::move(stream));
+      ++session.unanswered_;
+      session.Keep(std::move(stream));
       session.OnStreamCount();
     }
-    if (Stream* stream = StreamOf(raw, frame->hd.stream_id)) stream->header_bytes = 0;
+    if (Stream* stream = session.Find(frame->hd.stream_id)) stream->header_bytes = 0;
     return 0;
   }
 
   static int OnHeader(nghttp2_session* raw, const nghttp2_frame* frame, const std::uint8_t* name,
                       std::size_t name_size, const std::uint8_t* value, std::size_t value_size,
                       std::uint8_t, void* user) {
-    Stream* stream = StreamOf(raw, frame->hd.stream_id);
+    Stream* stream = Of(user).Find(frame->hd.stream_id);
     if (stream == nullptr) return 0;
     stream->header_bytes += name_size + value_size + kHeaderOverheadBytes;
     if (stream->header_bytes > Of(user).metadata_bytes_max_) {
@@ -77,8 +85,8 @@ struct Http2Session::Callbacks {
   static int OnDataChunk(nghttp2_session* raw, std::uint8_t, std::int32_t id,
                          const std::uint8_t* bytes, std::size_t size, void* user) {
     Http2Session& session = Of(user);
-    nghttp2_session_consume_connection(raw, size);
-    if (Stream* stream = StreamOf(raw, id)) {
+    session.unconsumed_ += size;
+    if (Stream* stream = session.Find(id)) {
       stream->OnData({reinterpret_cast<const char*>(bytes), size});
     } else {
       nghttp2_session_consume_stream(raw, id, size);
@@ -88,19 +96,23 @@ struct Http2Session::Callbacks {
 
   static int OnStreamClose(nghttp2_session*, std::int32_t id, std::uint32_t error, void* user) {
     Http2Session& session = Of(user);
-    auto node = session.streams_.extract(id);
-    if (node.empty()) return 0;
+    Stream* const closed = session.Find(id);
+    if (closed == nullptr) return 0;
+    const std::shared_ptr<Stream> stream = session.LetGo(*closed);
     session.last_stream_end_ = session.last_input_;
-    node.mapped()->OnClosed(error, absl::OkStatus());
+    stream->closed_at = session.out_ != nullptr ? session.output_began_ : session.last_input_;
+    stream->OnClosed(error, absl::OkStatus());
     if (!session.closed_) session.OnStreamCount();
     return Result(session);
   }
 
-  static int OnFrameSent(nghttp2_session* raw, const nghttp2_frame* frame, void*) {
-    if (frame->hd.type != NGHTTP2_HEADERS) return 0;
-    if (Stream* stream = StreamOf(raw, frame->hd.stream_id)) {
-      stream->OnHeadersSent((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0);
-    }
+  /// The last DATA of a server's stream went out with its trailers.
+  static int OnFrameSent(nghttp2_session*, const nghttp2_frame* frame, void* user) {
+    Http2Session& session = Of(user);
+    const bool end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    const bool trailers = session.server_ && end && frame->hd.type == NGHTTP2_DATA;
+    if (frame->hd.type != NGHTTP2_HEADERS && !trailers) return 0;
+    if (Stream* stream = session.Find(frame->hd.stream_id)) stream->OnHeadersSent(end);
     return 0;
   }
 
@@ -109,8 +121,11 @@ struct Http2Session::Callbacks {
     Stream& stream = *static_cast<Stream*>(source->ptr);
     const std::size_t count = std::min(length, stream.pending_bytes());
     *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-    if (count == stream.pending_bytes() && stream.EndOfOutput()) {
+    const Stream::End end =
+        count == stream.pending_bytes() ? stream.EndOfOutput() : Stream::End::kNotYet;
+    if (end != Stream::End::kNotYet) {
       *flags |= NGHTTP2_DATA_FLAG_EOF;
+      if (end == Stream::End::kTrailers) *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
     } else if (count == 0) {
       stream.deferred = true;
       return NGHTTP2_ERR_DEFERRED;
@@ -118,26 +133,35 @@ struct Http2Session::Callbacks {
     return static_cast<ssize_t>(count);
   }
 
-  /// A server's trailers end its stream; EndOfOutput has submitted them.
-  static ssize_t ReadServerData(nghttp2_session* raw, std::int32_t id, std::uint8_t* buffer,
-                                std::size_t length, std::uint32_t* flags,
-                                nghttp2_data_source* source, void* user) {
-    const ssize_t count = ReadData(raw, id, buffer, length, flags, source, user);
-    if ((*flags & NGHTTP2_DATA_FLAG_EOF) != 0) *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-    return count;
-  }
-
   static int SendData(nghttp2_session*, nghttp2_frame*, const std::uint8_t* header,
                       std::size_t length, nghttp2_data_source* source, void* user) {
-    constexpr std::size_t kFrameHeaderBytes = 9;
     OutQueue& out = *Of(user).out_;
     if (out.size() >= Transport::kOutputBytesMax) return NGHTTP2_ERR_WOULDBLOCK;
     Stream& stream = *static_cast<Stream*>(source->ptr);
     // The stream gave up and dropped its queue after the frame was planned.
     if (stream.pending_bytes() < length) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    out.Append({reinterpret_cast<const char*>(header), kFrameHeaderBytes});
-    stream.Emit(length, out);
+    const std::string_view frame{reinterpret_cast<const char*>(header), kFrameHeaderBytes};
+    if (Of(user).server_ && (header[kFrameFlagsAt] & NGHTTP2_FLAG_END_STREAM) != 0) {
+      EmitWithTrailers(frame, length, stream, out);
+    } else {
+      out.Append(frame);
+      stream.Emit(length, out);
+    }
     return 0;
+  }
+
+  /// nghttp2 takes the DATA for the stream's end; on the wire the trailers are.
+  static void EmitWithTrailers(std::string_view frame, std::size_t length, Stream& stream,
+                               OutQueue& out) {
+    char header[kFrameHeaderBytes];
+    frame.copy(header, kFrameHeaderBytes);
+    header[kFrameFlagsAt] = 0;
+    out.Append({header, kFrameHeaderBytes});
+    stream.Emit(length, out);
+    char trailers[kPlainTrailers.size()];
+    kPlainTrailers.copy(trailers, kPlainTrailers.size());
+    frame.copy(trailers + kFrameStreamAt, 4, kFrameStreamAt);
+    out.Append({trailers, kPlainTrailers.size()});
   }
 
   static ssize_t FrameLength(nghttp2_session*, std::uint8_t, std::int32_t,
@@ -219,8 +243,30 @@ void Http2Session::SubmitSettings(const SessionOptions& options) {
   MarkOutput();
 }
 
+/// What is done with a stream mostly comes together: the last one is remembered.
 Stream* Http2Session::Find(std::int32_t id) {
-  return static_cast<Stream*>(nghttp2_session_get_stream_user_data(session_, id));
+  if (last_found_ != nullptr && last_found_->id() == id) return last_found_;
+  if (closed_) return nullptr;  // nghttp2 may still know what is gone.
+  auto* const found = static_cast<Stream*>(nghttp2_session_get_stream_user_data(session_, id));
+  if (found != nullptr) last_found_ = found;
+  return found;
+}
+
+void Http2Session::Keep(std::shared_ptr<Stream> stream) {
+  Stream& kept = *stream;
+  kept.place = streams_.insert(streams_.end(), std::move(stream));
+}
+
+std::shared_ptr<Stream> Http2Session::LetGo(Stream& stream) {
+  if (server_) Answered(stream);
+  if (last_found_ == &stream) last_found_ = nullptr;
+  std::shared_ptr<Stream> kept = std::move(*stream.place);
+  streams_.erase(stream.place);
+  return kept;
+}
+
+void Http2Session::Answered(Stream& stream) {
+  if (!std::exchange(stream.counted_answered, true)) --unanswered_;
 }
 
 absl::Status Http2Session::OnInput(std::string_view bytes) {
@@ -228,6 +274,7 @@ absl::Status Http2Session::OnInput(std::string_view bytes) {
   const ssize_t used = nghttp2_session_mem_recv(
       session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
   if (closed_) return absl::OkStatus();
+  nghttp2_session_consume_connection(session_, std::exchange(unconsumed_, 0));
   MarkOutput();
   if (used < 0) {
     return absl::UnavailableError(fmt::format("connection lost: the peer breaks HTTP/2: {}",
@@ -256,6 +303,7 @@ void Http2Session::CloseIfFinished() {
 
 void Http2Session::ProduceOutput(OutQueue& out) {
   out_ = &out;
+  output_began_ = Loop::Clock::now();
   while (!closed_ && out.size() < Transport::kOutputBytesMax) {
     const std::uint8_t* bytes = nullptr;
     const ssize_t size = nghttp2_session_mem_send(session_, &bytes);
@@ -273,10 +321,15 @@ void Http2Session::ProduceOutput(OutQueue& out) {
 
 void Http2Session::OnClosed(const absl::Status& why) {
   closed_ = true;
+  last_found_ = nullptr;
   loop_->Disarm(keepalive_timer_);
   loop_->Disarm(header_timer_);
+  const Loop::Clock::time_point now = Loop::Clock::now();
   auto streams = std::exchange(streams_, {});
-  for (auto& [id, stream] : streams) stream->OnClosed(NGHTTP2_CANCEL, why);
+  for (auto& stream : streams) {
+    stream->closed_at = now;
+    stream->OnClosed(NGHTTP2_CANCEL, why);
+  }
   OnSessionClosed(why);
   // This may run inside a callback of one of them.
   loop_->Post([streams = std::move(streams)] {});
@@ -298,7 +351,9 @@ int Http2Session::OnFrameReceived(const nghttp2_frame& frame) {
       if (Stream* stream = Find(frame.hd.stream_id)) stream->OnEndStream();
       break;
     case NGHTTP2_SETTINGS:
-      if ((frame.hd.flags & NGHTTP2_FLAG_ACK) == 0) OnPeerSettings();
+      if ((frame.hd.flags & NGHTTP2_FLAG_ACK) != 0) break;
+      ++settings_received_;
+      OnPeerSettings();
       break;
     case NGHTTP2_PING:
       if ((frame.hd.flags & NGHTTP2_FLAG_ACK) == 0) break;
@@ -371,7 +426,7 @@ void Http2Session::SubmitResponse(Stream& stream, const nghttp2_nv* headers, std
                                   bool with_data) {
   nghttp2_data_provider provider{};
   provider.source.ptr = &stream;
-  provider.read_callback = Callbacks::ReadServerData;
+  provider.read_callback = Callbacks::ReadData;
   nghttp2_submit_response(session_, stream.id(), headers, count, with_data ? &provider : nullptr);
   MarkOutput();
 }
@@ -389,7 +444,7 @@ std::int32_t Http2Session::SubmitRequest(std::shared_ptr<Stream> stream, const n
                                                  with_data ? &provider : nullptr, stream.get());
   if (id < 0) return id;
   stream->Attach(this, id);
-  streams_.emplace(id, std::move(stream));
+  Keep(std::move(stream));
   MarkOutput();
   return id;
 }

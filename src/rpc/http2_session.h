@@ -2,12 +2,12 @@
 
 #include <nghttp2/nghttp2.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "rpc/loop.h"
 #include "rpc/stream.h"
@@ -36,16 +36,25 @@ class Http2Session : public Transport::Handler {
   void ProduceOutput(OutQueue& out) override;
   void OnClosed(const absl::Status& why) override;
 
+  bool answered() const override { return server_ && unanswered_ == 0; }
+
   // What streams ask for.
   void ResumeData(Stream& stream);
   void ConsumeStream(std::int32_t id, std::size_t count);
   void ResetStream(std::int32_t id, std::uint32_t error_code);
   void SubmitResponse(Stream& stream, const nghttp2_nv* headers, std::size_t count, bool with_data);
   void SubmitTrailers(Stream& stream, const nghttp2_nv* headers, std::size_t count);
+  /// A server's stream needs nothing any more but the sending of what is there.
+  void Answered(Stream& stream);
+  /// Whether trailers may pass nghttp2 by: not once the peer changed its settings, because the next
+  /// header block may have to begin with the new size of HPACK's table (RFC 7541 section 4.2).
+  bool may_send_plain_trailers() const { return settings_received_ <= 1; }
   /// Negative when no stream may be opened any more.
   std::int32_t SubmitRequest(std::shared_ptr<Stream> stream, const nghttp2_nv* headers,
                              std::size_t count, bool with_data);
 
+  /// When bytes came last.
+  Loop::Clock::time_point last_input() const { return last_input_; }
   std::size_t stream_count() const { return streams_.size(); }
   const std::shared_ptr<Transport>& transport() const { return transport_; }
 
@@ -83,13 +92,20 @@ class Http2Session : public Transport::Handler {
   void OnKeepaliveTimer();
   void OnHeaderTimer();
   Stream* Find(std::int32_t id);
+  void Keep(std::shared_ptr<Stream> stream);
+  std::shared_ptr<Stream> LetGo(Stream& stream);
   int OnFrameReceived(const nghttp2_frame& frame);
 
   std::shared_ptr<Transport> transport_;  // Null once closed.
   const std::shared_ptr<Loop> loop_;
   nghttp2_session* session_ = nullptr;
-  absl::flat_hash_map<std::int32_t, std::shared_ptr<Stream>> streams_;
+  Streams streams_;
+  Stream* last_found_ = nullptr;  // Of streams_, or null.
+  std::size_t unanswered_ = 0;    // Server: of streams_.
+  std::uint64_t settings_received_ = 0;
   OutQueue* out_ = nullptr;  // While output is produced.
+  Loop::Clock::time_point output_began_;
+  std::size_t unconsumed_ = 0;  // Received bytes that the connection's window has not got back.
   const bool server_;
   const std::size_t metadata_bytes_max_;
   const absl::Duration keepalive_interval_;

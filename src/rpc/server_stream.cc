@@ -33,13 +33,11 @@ void AddStatus(const absl::Status& status, Trailers& trailers) {
   trailers.headers.push_back(HeaderOf("grpc-message", trailers.message));
 }
 
-void AddResponseHeaders(Headers& headers) {
-  headers.push_back(LiteralHeader(":status", "200"));
-  headers.push_back(LiteralHeader("content-type", "application/grpc"));
-}
+const nghttp2_nv kResponseHeaders[] = {LiteralHeader(":status", "200"),
+                                       LiteralHeader("content-type", "application/grpc")};
 
-absl::Time DeadlineAfter(std::chrono::nanoseconds timeout) {
-  return absl::Now() + absl::FromChrono(timeout);
+void AddResponseHeaders(Headers& headers) {
+  headers.insert(headers.end(), std::begin(kResponseHeaders), std::end(kResponseHeaders));
 }
 
 }  // namespace
@@ -83,7 +81,6 @@ void ServerStream::OnPseudoHeader(std::string_view name, std::string_view value)
     method_ = &found->second.method;
     counters_ = found->second.counters.get();
     counters_->started.fetch_add(1, std::memory_order_relaxed);
-    began_ = Loop::Clock::now();
     if (method_->receive_message_bytes_max != 0) {
       decoder_.set_message_bytes_max(method_->receive_message_bytes_max);
     }
@@ -134,15 +131,22 @@ bool ServerStream::Refuse() {
 
 void ServerStream::RefuseMediaType() {
   finished_ = response_started_ = ended_ = true;
+  session_->Answered(*this);
   const nghttp2_nv header = LiteralHeader(":status", is_post_ ? "415" : "405");
   session_->SubmitResponse(*this, &header, 1, false);
 }
 
 void ServerStream::StartDeadline() {
+  began_ = session_->last_input();
   if (!timeout_) return;
-  deadline_ = DeadlineAfter(*timeout_);
   const auto wait = std::min<std::chrono::nanoseconds>(*timeout_, std::chrono::hours(24 * 365));
-  loop_->Arm(deadline_timer_, Loop::Clock::now() + wait);
+  loop_->Arm(deadline_timer_, began_ + wait);
+}
+
+absl::Time ServerStream::deadline() const {
+  if (!timeout_) return absl::InfiniteFuture();
+  const auto passed = Loop::Clock::now() - began_;
+  return absl::Now() + absl::FromChrono(*timeout_) - absl::FromChrono(passed);
 }
 
 void ServerStream::DeliverMessage(std::string message) {
@@ -240,7 +244,7 @@ void ServerStream::CountHandled() {
   const auto code = static_cast<std::size_t>(
       finished_ ? status_.raw_code() : static_cast<int>(absl::StatusCode::kCancelled));
   counters_->handled[std::min(code, kStatusCodes - 1)].fetch_add(1, std::memory_order_relaxed);
-  if (method_ != nullptr && method_->one) counters_->latencies.Add(Loop::Clock::now() - began_);
+  if (method_ != nullptr && method_->one) counters_->latencies.Add(closed_at - began_);
   counters_ = nullptr;
 }
 
@@ -248,6 +252,10 @@ void ServerStream::CountHandled() {
 
 void ServerStream::StartResponse() {
   if (std::exchange(response_started_, true)) return;
+  if (initial_metadata_.empty()) {
+    session_->SubmitResponse(*this, kResponseHeaders, std::size(kResponseHeaders), true);
+    return;
+  }
   Headers headers;
   std::vector<std::string> encoded;
   AddResponseHeaders(headers);
@@ -268,6 +276,7 @@ void ServerStream::DoFinish(absl::Status status) {
   status_ = std::move(status);
   loop_->Disarm(deadline_timer_);
   if (session_ == nullptr) return;
+  session_->Answered(*this);
   if (response_started_) return ResumeOutput();
   response_started_ = ended_ = true;
   Trailers trailers;
@@ -282,14 +291,18 @@ void ServerStream::DoFinish(absl::Status status) {
   session_->SubmitResponse(*this, trailers.headers.data(), trailers.headers.size(), false);
 }
 
-bool ServerStream::EndOfOutput() {
-  if (!finished_) return false;
-  if (std::exchange(ended_, true)) return true;
+Stream::End ServerStream::EndOfOutput() {
+  if (!finished_) return End::kNotYet;
+  if (trailers_submitted_) return End::kTrailers;
+  ended_ = true;
+  const bool plain = status_.ok() && trailing_metadata_.empty();
+  if (plain && session_->may_send_plain_trailers()) return End::kPlainTrailers;
+  trailers_submitted_ = true;
   Trailers trailers;
   AddStatus(status_, trailers);
   AddMetadata(trailing_metadata_, trailers.headers, trailers.values);
   session_->SubmitTrailers(*this, trailers.headers.data(), trailers.headers.size());
-  return true;
+  return End::kTrailers;
 }
 
 void ServerStream::OnHeadersSent(bool end_stream) {
@@ -300,33 +313,33 @@ void ServerStream::OnHeadersSent(bool end_stream) {
 // ---- From any thread.
 
 void ServerStream::OnCancel(absl::AnyInvocable<void()> callback) {
-  InLoop(Self(), [this, callback = std::move(callback)]() mutable {
+  InLoop(*this, [this, callback = std::move(callback)]() mutable {
     if (cancelled_.load()) return callback();
     if (session_ != nullptr) on_cancel_ = std::move(callback);
   });
 }
 
 void ServerStream::AddInitialMetadata(std::string key, std::string value) {
-  InLoop(Self(), [this, key = std::move(key), value = std::move(value)]() mutable {
+  InLoop(*this, [this, key = std::move(key), value = std::move(value)]() mutable {
     initial_metadata_.emplace_back(std::move(key), std::move(value));
   });
 }
 
 void ServerStream::SendInitialMetadata() {
-  InLoop(Self(), [this] {
+  InLoop(*this, [this] {
     if (!finished_ && session_ != nullptr) StartResponse();
   });
 }
 
 void ServerStream::AddTrailingMetadata(std::string key, std::string value) {
-  InLoop(Self(), [this, key = std::move(key), value = std::move(value)]() mutable {
+  InLoop(*this, [this, key = std::move(key), value = std::move(value)]() mutable {
     trailing_metadata_.emplace_back(std::move(key), std::move(value));
   });
 }
 
 void ServerStream::Write(Payload message) {
   CountQueued(message);
-  InLoop(Self(), [this, message = std::move(message)]() mutable { DoWrite(std::move(message)); });
+  InLoop(*this, [this, message = std::move(message)]() mutable { DoWrite(std::move(message)); });
 }
 
 absl::Status ServerStream::WriteBlocking(Payload message) {
@@ -336,25 +349,25 @@ absl::Status ServerStream::WriteBlocking(Payload message) {
 }
 
 void ServerStream::OnWritable(absl::AnyInvocable<void()> callback) {
-  InLoop(Self(),
+  InLoop(*this,
          [this, callback = std::move(callback)]() mutable { SetOnWritable(std::move(callback)); });
 }
 
 void ServerStream::PauseReading() {
-  InLoop(Self(), [this] { Pause(); });
+  InLoop(*this, [this] { Pause(); });
 }
 
 void ServerStream::ResumeReading() {
-  InLoop(Self(), [this] { Resume(); });
+  InLoop(*this, [this] { Resume(); });
 }
 
 void ServerStream::Finish(absl::Status status) {
-  InLoop(Self(), [this, status = std::move(status)]() mutable { DoFinish(std::move(status)); });
+  InLoop(*this, [this, status = std::move(status)]() mutable { DoFinish(std::move(status)); });
 }
 
 void ServerStream::FinishWith(Payload message) {
   CountQueued(message);
-  InLoop(Self(), [this, message = std::move(message)]() mutable {
+  InLoop(*this, [this, message = std::move(message)]() mutable {
     DoWrite(std::move(message));
     DoFinish(absl::OkStatus());
   });

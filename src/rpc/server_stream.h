@@ -18,12 +18,16 @@ class ServerStream final : public Stream, public ServerCall {
                std::shared_ptr<const std::string> peer);
   ~ServerStream() override;
 
+  std::shared_ptr<ServerStream> Self() {
+    return std::static_pointer_cast<ServerStream>(shared_from_this());
+  }
+
   // ServerCall, from any thread.
   std::string_view method() const override { return path_; }
   std::string_view peer() const override { return *peer_; }
   const Metadata& request_metadata() const override { return request_metadata_; }
   Loop& loop() const override { return *loop_; }
-  absl::Time deadline() const override { return deadline_; }
+  absl::Time deadline() const override;
   bool cancelled() const override { return cancelled_.load(); }
   void OnCancel(absl::AnyInvocable<void()> callback) override;
   void AddInitialMetadata(std::string key, std::string value) override;
@@ -42,7 +46,7 @@ class ServerStream final : public Stream, public ServerCall {
   void OnHeader(std::string_view name, std::string_view value) override;
   void OnHeaders(bool end_stream) override;
   void OnHeadersSent(bool end_stream) override;
-  bool EndOfOutput() override;
+  End EndOfOutput() override;
 
  private:
   struct Deadline final : Loop::Timer {
@@ -58,9 +62,6 @@ class ServerStream final : public Stream, public ServerCall {
   void OnSendQueueFull(absl::Status status) override;
   void HandleClosed(std::uint32_t error_code, const absl::Status& connection) override;
 
-  std::shared_ptr<ServerStream> Self() {
-    return std::static_pointer_cast<ServerStream>(shared_from_this());
-  }
   void OnPseudoHeader(std::string_view name, std::string_view value);
   void OnReservedHeader(std::string_view name, std::string_view value);
   bool Refuse();
@@ -80,11 +81,10 @@ class ServerStream final : public Stream, public ServerCall {
   std::string unknown_path_;  // Only when no method is registered.
   const Method* method_ = nullptr;
   MethodCounters* counters_ = nullptr;  // Of method_.
-  Loop::Clock::time_point began_{};
+  Loop::Clock::time_point began_{};     // When its headers came.
   Metadata request_metadata_;
   Metadata initial_metadata_;
   Metadata trailing_metadata_;
-  absl::Time deadline_ = absl::InfiniteFuture();
   std::optional<std::chrono::nanoseconds> timeout_;
   std::string grpc_encoding_;
   bool is_post_ = false;
@@ -102,6 +102,7 @@ class ServerStream final : public Stream, public ServerCall {
   bool response_started_ = false;
   bool finished_ = false;
   bool ended_ = false;  // The last frame of the response has been submitted.
+  bool trailers_submitted_ = false;
   absl::Status status_;
   std::atomic<bool> cancelled_{false};
 };

@@ -12,6 +12,9 @@ namespace {
 /// Sent messages are erased from the queue's front in lots of this many.
 constexpr std::size_t kCompactAt = 64;
 
+/// Less is not worth giving back to the peer's window: most calls end before.
+constexpr std::size_t kOwedBytesMin = kStreamWindowBytes / 16;
+
 }  // namespace
 
 Stream::Stream(std::shared_ptr<Loop> loop, std::size_t receive_message_bytes_max,
@@ -29,12 +32,9 @@ void Stream::OnData(std::string_view bytes) {
     }
     OnReceived();
   }
-  if (session_ == nullptr) return;
-  if (Holding()) {
-    owed_bytes_ += bytes.size();
-  } else {
-    session_->ConsumeStream(id_, bytes.size());
-  }
+  owed_bytes_ += bytes.size();
+  if (session_ == nullptr || Holding() || owed_bytes_ < kOwedBytesMin) return;
+  session_->ConsumeStream(id_, std::exchange(owed_bytes_, 0));
 }
 
 void Stream::Receive(std::string message) {

@@ -15,6 +15,7 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "rpc/block_pool.h"
 #include "rpc/frame.h"
 #include "rpc/loop.h"
 #include "rpc/metadata.h"
@@ -24,6 +25,10 @@
 namespace trireme::rpc {
 
 class Http2Session;
+class Stream;
+
+/// Those of one session.
+using Streams = std::list<std::shared_ptr<Stream>, BlockAllocator<std::shared_ptr<Stream>>>;
 
 /// The half of a call that client and server share: the queue of outgoing messages, the cutting of
 /// incoming bytes into messages, back-pressure both ways. On the loop thread unless said otherwise.
@@ -54,9 +59,15 @@ class Stream {
   std::size_t pending_bytes() const { return pending_bytes_; }
   /// Moves `count` pending bytes to `out`.
   void Emit(std::size_t count, OutQueue& out);
-  /// Called when nothing or the last `pending_bytes` are about to be sent. True: the stream's
-  /// output ends here; trailers, if any, were submitted.
-  virtual bool EndOfOutput() = 0;
+  /// How a stream's output goes on behind the bytes that it has for now.
+  enum class End {
+    kNotYet,
+    kHere,           // Nothing follows.
+    kPlainTrailers,  // Trailers that say no more than OK follow; the session writes them.
+    kTrailers,       // Trailers follow; they were submitted.
+  };
+  /// Called when nothing or the last `pending_bytes` are about to be sent.
+  virtual End EndOfOutput() = 0;
 
   void Attach(Http2Session* session, std::int32_t id) {
     session_ = session;
@@ -64,8 +75,12 @@ class Stream {
     deferred = false;
   }
   std::int32_t id() const { return id_; }
-  std::size_t header_bytes = 0;  // Of the block being received.
-  bool deferred = false;         // The data source waits for ResumeData.
+  std::size_t header_bytes = 0;   // Of the block being received.
+  bool deferred = false;          // The data source waits for ResumeData.
+  bool counted_answered = false;  // Server: counted as such by the session.
+  Streams::iterator place;        // While the session has it.
+  /// Set before OnClosed: when it came, or when the output that ended the stream began.
+  Loop::Clock::time_point closed_at;
 
  protected:
   virtual void DeliverMessage(std::string message) = 0;
@@ -92,13 +107,14 @@ class Stream {
   void Resume();
   /// No more waiting or writing: wakes AwaitRoom.
   void SetOver();
-  /// Runs `work` on the loop thread, at once when on it. `self` keeps this alive.
-  template <class Self, class Work>
-  void InLoop(std::shared_ptr<Self> self, Work work) {
+  /// Runs `work` on the loop thread, at once when on it; otherwise `self`, which is this, lives
+  /// until then.
+  template <class Derived, class Work>
+  void InLoop(Derived& self, Work work) {
     if (loop_->InThread()) {
       work();
     } else {
-      loop_->Post([self = std::move(self), work = std::move(work)]() mutable { work(); });
+      loop_->Post([self = self.Self(), work = std::move(work)]() mutable { work(); });
     }
   }
   void ResumeOutput();

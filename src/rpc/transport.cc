@@ -66,6 +66,8 @@ void Transport::OnReady(std::uint32_t events) {
   if ((events & EPOLLOUT) != 0) awaiting_writable_ = false;
   const bool reads = (events & ~EPOLLOUT) != 0 || std::exchange(read_awaits_writable_, false);
   if (ContinueHandshake() && reads) ReadSome();
+  // What was answered at once is sent while it is in the cache.
+  if (handler_ != nullptr && handler_->answered()) return Flush();
   MarkOutput();  // Its flush ends with WatchAgain.
 }
 

@@ -27,6 +27,8 @@ class Transport final : public Loop::Watcher,
     virtual absl::Status OnInput(std::string_view bytes) = 0;
     /// Appends output until `out` holds kOutputBytesMax or nothing is left.
     virtual void ProduceOutput(OutQueue& out) = 0;
+    /// Whether all that was asked is answered, so that output need not wait for more of it.
+    virtual bool answered() const { return false; }
     /// Finish what runs, take nothing new, then close.
     virtual void Drain() {}
     /// Once, last.

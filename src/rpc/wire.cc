@@ -34,6 +34,16 @@ constexpr std::array<Unit, 6> kUnits = {{{'n', 1},
                                          {'H', 3'600'000'000'000}}};
 constexpr std::int64_t kTimeoutDigitsMax = 99'999'999;
 
+/// Up to three digits and zeros, at most a hundredth more. Calls of one timeout then say the same
+/// although some time of each has passed, and HPACK has a name for it.
+std::int64_t RoundUp(std::int64_t total) {
+  std::int64_t step = 1;
+  while (total / step > 999) step *= 10;
+  std::int64_t rounded = 0;
+  const std::int64_t steps = total / step + (total % step != 0 ? 1 : 0);
+  return __builtin_mul_overflow(steps, step, &rounded) ? INT64_MAX : rounded;
+}
+
 }  // namespace
 
 std::string PercentEncode(std::string_view text) {
@@ -83,7 +93,7 @@ std::optional<std::chrono::nanoseconds> ParseTimeout(std::string_view text) {
 }
 
 std::string FormatTimeout(std::chrono::nanoseconds timeout) {
-  const std::int64_t total = std::max<std::int64_t>(timeout.count(), 0);
+  const std::int64_t total = RoundUp(std::max<std::int64_t>(timeout.count(), 0));
   for (const Unit& unit : kUnits) {
     const std::int64_t value = total / unit.nanoseconds + (total % unit.nanoseconds != 0 ? 1 : 0);
     if (value <= kTimeoutDigitsMax) return std::to_string(value) + unit.letter;

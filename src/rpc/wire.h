@@ -19,7 +19,8 @@ std::string PercentDecode(std::string_view text);
 
 /// grpc-timeout: one to eight digits and a unit of H M S m u n. Nothing when malformed.
 std::optional<std::chrono::nanoseconds> ParseTimeout(std::string_view text);
-/// The finest unit that needs at most eight digits, rounded up; negative is zero.
+/// Rounded up to three digits and zeros, in the finest unit that needs at most eight; negative is
+/// zero.
 std::string FormatTimeout(std::chrono::nanoseconds timeout);
 
 /// Values of "-bin" metadata; written without padding, read with or without.

@@ -51,10 +51,13 @@ TEST(Timeout, RefusesMalformed) {
   }
 }
 
-TEST(Timeout, FormatsRoundedUpInEightDigits) {
+TEST(Timeout, FormatsRoundedUpInThreeDigitsOfEight) {
   EXPECT_EQ(FormatTimeout(nanoseconds(-5)), "0n");
-  EXPECT_EQ(FormatTimeout(nanoseconds(99'999'999)), "99999999n");
-  EXPECT_EQ(FormatTimeout(nanoseconds(100'000'001)), "100001u");
+  EXPECT_EQ(FormatTimeout(nanoseconds(999)), "999n");
+  EXPECT_EQ(FormatTimeout(nanoseconds(1'001)), "1010n");
+  EXPECT_EQ(FormatTimeout(nanoseconds(99'899'999)), "99900000n");
+  EXPECT_EQ(FormatTimeout(nanoseconds(100'000'001)), "101000u");
+  EXPECT_EQ(FormatTimeout(std::chrono::seconds(30) - nanoseconds(1'234)), "30000000u");
   Random random(2);
   for (int i = 0; i < 2000; ++i) {
     const nanoseconds value(static_cast<std::int64_t>(random.Next() >> random.Below(63) >> 1));
@@ -62,6 +65,7 @@ TEST(Timeout, FormatsRoundedUpInEightDigits) {
     const auto parsed = ParseTimeout(text);
     ASSERT_TRUE(parsed.has_value()) << text;
     EXPECT_GE(*parsed, value);
+    EXPECT_LE(static_cast<double>(parsed->count()), 1.02 * static_cast<double>(value.count()));
   }
 }
 

@@ -122,7 +122,7 @@ class BadInputClusterTest(unittest.TestCase):
     def test_a_data_directory_in_use(self):
         with cluster.Cluster(1) as kv:
             kv.ctl("put", "a", "1")
-            self.start_fails(kv, kv.members[0].directory)
+            self.start_fails(kv, kv.members[0].directory, "in use by another process")
             self.assertEqual(kv.ctl("get", "a", "--print-value-only"), "1\n")
 
     def test_taken_ports_are_named(self):

@@ -111,6 +111,36 @@ TEST_F(LifeTest, BytesAnsweredByAnOwnerThreadOverManyIoThreads) {
   EXPECT_EQ(good, 2000);
 }
 
+/// Answers the first message it gets, whether or not more follow.
+class AnswersTheFirst final : public rpc::RequestHandler<std::string> {
+ public:
+  explicit AnswersTheFirst(rpc::ReplyWriter<rpc::Payload> reply) : reply_(std::move(reply)) {}
+  void OnMessage(std::string message) override {
+    if (!reply_.finished()) reply_.FinishWith(rpc::Payload(message + "!"));
+  }
+  void OnHalfClose() override {}
+
+ private:
+  rpc::ReplyWriter<rpc::Payload> reply_;
+};
+
+TEST_F(LifeTest, OkBeforeTheClientHasEndedEndsTheCall) {
+  methods.emplace_back(kBytesMethod,
+                       rpc::ClientStreamingMethod<std::string, rpc::Payload>(
+                           [](rpc::ReplyWriter<rpc::Payload> reply) {
+                             return std::make_unique<AnswersTheFirst>(std::move(reply));
+                           }));
+  Connect(StartServer());
+  rpc::ClientStream<std::string, std::string> stream(channel, kBytesMethod, {});
+  ASSERT_TRUE(stream.Write("enough").ok());
+  std::string reply;
+  ASSERT_TRUE(stream.Read(&reply));
+  EXPECT_EQ(reply, "enough!");
+  EXPECT_FALSE(stream.Read(&reply));
+  EXPECT_TRUE(stream.Finish().ok());
+  EXPECT_TRUE(WaitUntil([&] { return server->stats().live_streams == 0; }));
+}
+
 TEST_F(LifeTest, SharedBytesAreSentFromWhereTheyAre) {
   const auto file = std::make_shared<const std::string>(10 << 20, 'f');
   methods.emplace_back(

@@ -52,6 +52,9 @@ KeyValueView ViewOf(const KeyValue& kv) {
   return {kv.key, kv.value, kv.create_revision, kv.mod_revision, kv.version, kv.lease};
 }
 
+/// What the key of a version mostly is longer than its key: a tag, an end and a revision.
+constexpr std::size_t kVersionKeyOverhead = 16;
+
 int Sign(std::int64_t a, std::int64_t b) {
   return a < b ? -1 : a > b ? 1 : 0;
 }
@@ -97,6 +100,7 @@ absl::Status Damaged(std::string_view key) {
 absl::Status FindVersion(StoreIterator& iterator, std::string_view key, std::int64_t at,
                          std::string& buffer, Found* found) {
   buffer.clear();
+  buffer.reserve(key.size() + kVersionKeyOverhead);
   AppendKeyPrefix(buffer, key);
   const std::size_t prefix_size = buffer.size();
   AppendNewestFirst(buffer, {at, std::numeric_limits<std::uint32_t>::max()});

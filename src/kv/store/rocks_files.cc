@@ -288,6 +288,9 @@ absl::Status RocksFiles::Open() {
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* opened = nullptr;
   const rocksdb::Status status = rocksdb::DB::Open(db, directory_, families, &handles, &opened);
+  if (status.ToString().find("While lock file") != std::string::npos)
+    return absl::FailedPreconditionError(fmt::format(
+        "{} is in use by another process; end that one, or name another directory", directory_));
   if (!status.ok()) return Failed("cannot open", directory_, status);
   db_.reset(opened);
   std::ranges::copy(handles, handles_.begin());

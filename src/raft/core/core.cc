@@ -27,50 +27,56 @@ Core::~Core() = default;
 Answer Core::Step(NodeId from, Message message) {
   return state_->Step(from, message);
 }
-void Core::Tick() {
-  state_->Tick();
+void Core::Tick(std::uint64_t count) {
+  state_->Tick(count);
+}
+bool Core::settled() const {
+  return state_->settled();
+}
+std::uint64_t Core::QuietTicks() const {
+  return state_->QuietTicks();
 }
 Proposed Core::Propose(Ticket ticket, SharedBytes data) {
-  return state_->Propose(ticket, std::move(data));
+  return state_->Unsettled().Propose(ticket, std::move(data));
 }
 Proposed Core::ChangeMembership(Ticket ticket, TargetConfiguration target, Newcomers newcomers) {
-  return state_->ChangeMembership(ticket, target, newcomers);
+  return state_->Unsettled().ChangeMembership(ticket, target, newcomers);
 }
 const std::string& Core::WhyChangeEnded() const {
   return state_->why_change_ended();
 }
 Answer Core::Read(Ticket ticket) {
-  return state_->Read(ticket);
+  return state_->Unsettled().Read(ticket);
 }
 Answer Core::Transfer(NodeId to) {
-  return state_->Transfer(to);
+  return state_->Unsettled().Transfer(to);
 }
 Answer Core::Campaign() {
-  return state_->Campaign();
+  return state_->Unsettled().Campaign();
 }
 void Core::Persisted(Token token) {
-  state_->Persisted(token);
+  state_->Unsettled().Persisted(token);
 }
 void Core::SnapshotNotStored() {
-  state_->SnapshotNotStored();
+  state_->Unsettled().SnapshotNotStored();
 }
 void Core::Applied(Index index) {
-  state_->Applied(index);
+  state_->Unsettled().Applied(index);
 }
 Answer Core::Compact(Index at, std::uint64_t size_bytes, Index drop_to) {
-  return state_->Compact(at, size_bytes, drop_to);
+  return state_->Unsettled().Compact(at, size_bytes, drop_to);
 }
 std::optional<SnapshotMeta> Core::MetaAt(Index at) const {
   return state_->MetaAt(at);
 }
 void Core::LogRead(NodeId peer, std::vector<Entry> entries) {
-  state_->LogRead(peer, std::move(entries));
+  state_->Unsettled().LogRead(peer, std::move(entries));
 }
 void Core::SnapshotRead(NodeId peer, Index snapshot, std::uint64_t offset, SharedBytes data) {
-  state_->SnapshotRead(peer, snapshot, offset, std::move(data));
+  state_->Unsettled().SnapshotRead(peer, snapshot, offset, std::move(data));
 }
 void Core::Unreachable(NodeId peer) {
-  state_->Unreachable(peer);
+  state_->Unsettled().Unreachable(peer);
 }
 bool Core::TakeOutput(Output* output) {
   return state_->TakeOutput(output);
@@ -81,17 +87,78 @@ CoreStatus Core::Status() const {
 const Configuration& Core::Membership() const {
   return state_->active();
 }
+Standing Core::standing() const {
+  return state_->standing();
+}
 std::vector<PeerStatus> Core::Peers() const {
   return state_->Peers();
 }
 
 Answer Core::State::Step(NodeId from, Message& message) {
   if (Answer answer = Check(from, message); !answer.ok()) return answer;
+  if (IsRoutine(from, message)) return {};
+  settled_ = false;
   std::visit([&](auto& body) { Receive(from, body); }, message);
   return {};
 }
 
-void Core::State::Tick() {
+/// Of a leader whose followers only say that they are there, an output has nothing new.
+bool Core::State::IsRoutine(NodeId from, const Message& message) {
+  const auto* response = std::get_if<HeartbeatResponse>(&message);
+  Leader* leading = response == nullptr ? nullptr : leader();
+  if (leading == nullptr || response->term != term()) return false;
+  if (leading->reads.size() > 0 || leading->change || leading->transfer) return false;
+  Progress* peer = leading->Find(from);
+  if (peer == nullptr || !peer->replicating()) return false;
+  Heard(from, response->round);
+  return true;
+}
+
+void Core::State::Tick(std::uint64_t count) {
+  const std::uint64_t quiet = std::min(count, QuietTicks());
+  if (quiet > 0) SkipQuiet(quiet);
+  for (count -= quiet; count > 0; --count) TickOnce();
+}
+
+/// One too few costs a look, one too many a timeout that comes late: where something besides the
+/// timers goes by ticks, none is quiet.
+std::uint64_t Core::State::QuietTicks() const {
+  if (const Leader* leading = leader(); leading != nullptr) return QuietTicks(*leading);
+  if (forwarded_reads_.size() > 0) return 0;
+  if (ticks_since_leader_ + 1 < election_timeout_) {
+    return election_timeout_ - ticks_since_leader_ - 1;
+  }
+  return IsPromotable() ? 0 : config_.election_ticks;
+}
+
+std::uint64_t Core::State::QuietTicks(const Leader& leading) const {
+  if (leading.transfer || leading.change || leading.leaving || lease_.enabled()) return 0;
+  if (!active().witnesses.empty()) return 0;  // what they may be sent goes by who keeps up
+  for (const Progress& peer : leading.peers) {
+    if (peer.sending_snapshot() || NeedsSnapshot(peer)) return 0;
+  }
+  std::uint64_t next = now_ + config_.heartbeat_ticks - leading.ticks_since_heartbeat;
+  if (config_.check_quorum) next = std::min(next, QuorumLostTick(leading));
+  return next > now_ + 1 ? next - now_ - 1 : 0;
+}
+
+/// What TickOnce would do in ticks that are quiet.
+void Core::State::SkipQuiet(std::uint64_t ticks) {
+  now_ += ticks;
+  Leader* leading = leader();
+  if (leading == nullptr) {
+    ticks_since_leader_ += static_cast<std::uint32_t>(ticks);
+    return;
+  }
+  leading->chunks_this_tick = 0;
+  leading->ticks_since_heartbeat += static_cast<std::uint32_t>(ticks);
+  for (Progress& peer : leading->peers) {
+    if (peer.match == log_.last().index) peer.level_until = now_ + config_.election_ticks;
+  }
+}
+
+void Core::State::TickOnce() {
+  settled_ = false;
   ++now_;
   if (Leader* leading = leader(); leading != nullptr) return TickLeader(*leading);
   ++ticks_since_leader_;
@@ -164,11 +231,12 @@ bool Core::State::TakeOutput(Output* output) {
   if (Leader* leading = leader(); leading != nullptr) Flush(*leading);
   FlushForwardedReads();
   output->Clear();
-  std::swap(*output, output_);
+  output->Swap(output_);
   HandOut(output);
   granted_reads_.Release(applied_, &output->reads);
   PersistTo(&output->persist);
-  return !output->empty();
+  settled_ = output->empty();
+  return !settled_;
 }
 
 void Core::State::PersistTo(Persist* persist) {
@@ -207,6 +275,10 @@ Index Core::State::NextBatch(Index first, Index limit, std::vector<Entry>* entri
   }
   log_.CopyTo(entries, first, limit, config_.apply_bytes_max, ~0ull);
   return entries->back().index;
+}
+
+Standing Core::State::standing() const {
+  return {term(), kRoleNames[role_.index()], leader_, removed_};
 }
 
 CoreStatus Core::State::Status() const {

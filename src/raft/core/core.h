@@ -50,6 +50,13 @@ struct PeerStatus {
   bool active = false;     ///< Heard of within an election timeout.
 };
 
+/// Of the status, what elections change: a few words for who asks often.
+struct Standing {
+  Term term;
+  RoleName role = RoleName::kFollower;
+  NodeId leader;
+  bool removed = false;
+};
 struct CoreStatus {
   Term term;
   NodeId vote;
@@ -88,7 +95,11 @@ class Core {
 
   /// A message from a peer. kInvalid: it is impossible, and nothing has changed.
   Answer Step(NodeId from, Message message);
-  void Tick();
+  /// So many ticks.
+  void Tick(std::uint64_t count = 1);
+  /// How many ticks would bring nothing up, with all output taken and unless something else happens
+  /// first: an owner of many cores may keep them back, and tell of them before what happens next.
+  std::uint64_t QuietTicks() const;
 
   /// Appends a command. Later, exactly once for each ticket other than 0: in Committed::mine or in
   /// Output::lost. kNotLeader, kInvalid, kBusy: certainly not executed, the ticket is not used.
@@ -143,8 +154,11 @@ class Core {
 
   /// Fills `output` (its old contents are discarded, its memory reused). False: there is nothing.
   bool TakeOutput(Output* output);
+  /// There would be nothing again: what has happened since brought nothing up.
+  bool settled() const;
 
   CoreStatus Status() const;
+  Standing standing() const;
   const Configuration& Membership() const;
   std::vector<PeerStatus> Peers() const;  ///< A leader's followers; of others none.
 

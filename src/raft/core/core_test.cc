@@ -268,6 +268,66 @@ TEST(Core, OneFollowerAtATimeGetsASnapshot) {
   EXPECT_EQ(shell.snapshot_reads[1].peer, NodeId{5});
 }
 
+/// Ticks that are kept back and told of together change nothing but that.
+TEST(Core, QuietTicksMayBeToldOfTogether) {
+  Shell shell;
+  const std::uint64_t until_election = shell.core.QuietTicks();
+  EXPECT_GE(until_election + 1, MakeConfig().election_ticks);
+  shell.core.Tick(until_election);
+  EXPECT_EQ(shell.core.Status().role, RoleName::kFollower);
+  EXPECT_EQ(shell.core.QuietTicks(), 0u);
+  shell.core.Tick();
+  EXPECT_EQ(shell.core.Status().role, RoleName::kCandidate);
+}
+
+TEST(Core, ALeadersTicksAreQuietBetweenHeartbeats) {
+  Shell shell;
+  shell.Lead();
+  shell.core.Tick(shell.core.QuietTicks() + 1);
+  shell.Pump();
+  shell.sent.clear();
+  EXPECT_EQ(shell.core.QuietTicks() + 1, MakeConfig().heartbeat_ticks);
+  shell.core.Tick(shell.core.QuietTicks());
+  shell.Pump();
+  EXPECT_TRUE(shell.sent.empty());
+  shell.core.Tick();
+  shell.Pump();
+  EXPECT_EQ(shell.sent.size(), 2u);
+}
+
+/// Not even one tick of them is late.
+TEST(Core, ALeaderWithoutQuorumGivesUpAtItsTickHoweverItIsTold) {
+  Shell at_once;
+  Shell one_by_one;
+  for (Shell* shell : {&at_once, &one_by_one}) shell->Lead();
+  std::uint64_t ticks = 0;
+  for (; one_by_one.core.Status().role == RoleName::kLeader; ++ticks) one_by_one.core.Tick();
+  at_once.core.Tick(ticks - 1);
+  EXPECT_EQ(at_once.core.Status().role, RoleName::kLeader);
+  EXPECT_EQ(at_once.core.QuietTicks(), 0u);
+  at_once.core.Tick();
+  EXPECT_EQ(at_once.core.Status().role, RoleName::kFollower);
+}
+
+TEST(Core, NewsOfTheCommitIndexAreNotAnswered) {
+  Shell shell;
+  shell.Give(kSecond, AppendRequest{Term{1}, {}, {}, 1, {MakeEntry(1, 1)}});
+  shell.Give(kSecond, Heartbeat{Term{1}, Index{1}, kNoAnswer});
+  EXPECT_EQ(shell.applied.size(), 1u);
+  EXPECT_TRUE(shell.Sent<HeartbeatResponse>(kSecond).empty());
+  shell.Give(kSecond, Heartbeat{Term{1}, Index{1}, 2});
+  EXPECT_EQ(shell.Sent<HeartbeatResponse>(kSecond).size(), 1u);
+}
+
+TEST(Core, ALeaderTellsOfACommitWithoutAskingForAnAnswer) {
+  Shell shell;
+  shell.Lead();
+  shell.Give(kSecond, AppendAccepted{Term{1}, Index{1}, 1});
+  const auto heartbeats = shell.Sent<Heartbeat>(kSecond);
+  ASSERT_EQ(heartbeats.size(), 1u);
+  EXPECT_EQ(heartbeats[0], (Heartbeat{Term{1}, Index{1}, kNoAnswer}));
+}
+
 /// A leader of three whose third server lacks a log that is compacted away: it is sent a snapshot.
 void SendSnapshotToThird(Shell* shell, std::uint64_t bytes) {
   shell->Lead();

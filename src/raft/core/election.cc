@@ -136,12 +136,16 @@ void Core::State::BecomeLeader() {
 
 /// Check-quorum (thesis, 6.2): a leader that cannot reach a quorum makes way, so that its clients
 /// look elsewhere.
-void Core::State::CheckQuorumActive(const Leader& leading) {
+std::uint64_t Core::State::QuorumLostTick(const Leader& leading) const {
   const std::uint64_t heard = QuorumValue(active(), [&](NodeId voter) {
     const Progress* peer = leading.Find(voter);
     return peer == nullptr ? now_ : peer->heard_tick;
   });
-  if (heard + config_.election_ticks <= now_) Follow(term(), kNobody);
+  return heard + config_.election_ticks;
+}
+
+void Core::State::CheckQuorumActive(const Leader& leading) {
+  if (QuorumLostTick(leading) <= now_) Follow(term(), kNobody);
 }
 
 /// Answers in the request's term, so that a poll that succeeds moves nobody's term.

@@ -26,7 +26,7 @@ bool Core::State::FromFollower(Term message_term) {
 void Core::State::Receive(NodeId from, Heartbeat& message) {
   if (!FromLeader(from, message.term)) return;
   CommitTo(message.commit);
-  Send(from, HeartbeatResponse{term(), message.round});
+  if (message.round != kNoAnswer) Send(from, HeartbeatResponse{term(), message.round});
 }
 
 void Core::State::Receive(NodeId from, AppendRequest& message) {

@@ -62,11 +62,14 @@ struct AppendRejected {
   friend bool operator==(const AppendRejected&, const AppendRejected&) = default;
 };
 
+/// Of a Heartbeat that only tells of the commit index.
+inline constexpr std::uint64_t kNoAnswer = 0;
+
 /// I lead, and you may commit so far. `commit` is at most what the receiver is known to hold.
 struct Heartbeat {
   Term term;
   Index commit;
-  std::uint64_t round = 0;
+  std::uint64_t round = kNoAnswer;  ///< Rounds begin at 1.
   friend bool operator==(const Heartbeat&, const Heartbeat&) = default;
 };
 /// Also the answer to whatever comes from an older term: the sender of that learns ours.

@@ -101,6 +101,7 @@ struct Output {
   std::vector<LogReadRequest> log_reads;
   std::vector<SnapshotReadRequest> snapshot_reads;
 
+  void Swap(Output& other);
   /// Empties it, but keeps the memory of its lists.
   void Clear();
   bool empty() const {

@@ -80,7 +80,11 @@ void Core::State::FlushPeer(Leader& leading, Progress& peer) {
   SendAppends(leading, peer);
   if (peer.sending_snapshot()) PumpSnapshot(leading, peer);
   const bool knows_commit = peer.commit_sent >= std::min(commit_, peer.match);
-  if (peer.heartbeat_due || !knows_commit) SendHeartbeat(leading, peer);
+  if (std::exchange(peer.heartbeat_due, false)) {
+    SendHeartbeat(peer, leading.round);
+  } else if (!knows_commit) {
+    SendHeartbeat(peer, kNoAnswer);
+  }
 }
 
 void Core::State::SendAppends(Leader& leading, Progress& peer) {
@@ -140,10 +144,9 @@ void Core::State::SendTailCheck(Leader& leading, Progress& peer) {
   Send(peer.id, AppendRequest{term(), {prev, *log_.TermAt(prev)}, commit_, leading.round, {}});
 }
 
-void Core::State::SendHeartbeat(Leader& leading, Progress& peer) {
-  peer.heartbeat_due = false;
+void Core::State::SendHeartbeat(Progress& peer, std::uint64_t round) {
   peer.commit_sent = std::min(commit_, peer.match);
-  Send(peer.id, Heartbeat{term(), peer.commit_sent, leading.round});
+  Send(peer.id, Heartbeat{term(), peer.commit_sent, round});
 }
 
 void Core::State::AskLog(Progress& peer) {

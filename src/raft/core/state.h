@@ -29,11 +29,18 @@ class Core::State {
 
   // core.cc
   Answer Step(NodeId from, Message& message);
-  void Tick();
+  void Tick(std::uint64_t count);
+  std::uint64_t QuietTicks() const;
+  bool settled() const { return settled_; }
+  State& Unsettled() {
+    settled_ = false;
+    return *this;
+  }
   bool TakeOutput(Output* output);
   void Persisted(Token token);
   void Applied(Index index);
   CoreStatus Status() const;
+  Standing standing() const;
   std::vector<PeerStatus> Peers() const;
   const Configuration& active() const { return configurations_.active(); }
 
@@ -69,7 +76,11 @@ class Core::State {
   NodeId self() const { return config_.self; }
   void Send(NodeId to, Message message);
   void SendAfter(Token token, NodeId to, Message message);
+  bool IsRoutine(NodeId from, const Message& message);
+  void TickOnce();
   void TickLeader(Leader& leader);
+  std::uint64_t QuietTicks(const Leader& leader) const;
+  void SkipQuiet(std::uint64_t ticks);
   void HandOut(Output* output);
   Index NextBatch(Index first, Index limit, std::vector<Entry>* entries) const;
   void PersistTo(Persist* persist);
@@ -108,6 +119,7 @@ class Core::State {
   void CountPreVotes();
   void CountVotes();
   void Support(NodeId candidate);
+  std::uint64_t QuorumLostTick(const Leader& leader) const;
   void CheckQuorumActive(const Leader& leader);
   void Receive(NodeId from, PreVoteRequest& message);
   void Receive(NodeId from, PreVoteResponse& message);
@@ -138,7 +150,7 @@ class Core::State {
   bool SendNextAppend(Leader& leader, Progress& peer);
   void SendAppend(Leader& leader, Progress& peer, std::vector<Entry> entries, std::uint64_t bytes);
   void SendTailCheck(Leader& leader, Progress& peer);
-  void SendHeartbeat(Leader& leader, Progress& peer);
+  void SendHeartbeat(Progress& peer, std::uint64_t round);
   void AskLog(Progress& peer);
 
   // witness.cc
@@ -236,7 +248,8 @@ class Core::State {
   GrantedReads granted_reads_;
   ForwardedReads forwarded_reads_;
 
-  Output output_;  // what has come up since the last TakeOutput
+  bool settled_ = false;  // the latest output was empty, and nothing has happened since
+  Output output_;         // what has come up since the last TakeOutput
 };
 
 }  // namespace trireme::raft

@@ -10,9 +10,11 @@
 /// What the cores say is to be done.
 namespace trireme::raft {
 
+/// Before it is told of anything: the ticks that were kept back come first.
 void HostLoop::MarkDirty(Group& group) {
   if (std::exchange(group.dirty, true)) return;
   dirty_.push_back(&group);
+  TellTicks(group);
 }
 
 namespace {
@@ -62,6 +64,8 @@ void HostLoop::CarryOut(Group& group) {
     CarryOutReads(group);
   }
   Publish(group);
+  if (!group.failure.ok()) return;
+  wheel_.Wait(group, group.forwards.empty() ? group.core->QuietTicks() + 1 : 1);
 }
 
 void HostLoop::CarryOutMessages(Group& group) {
@@ -132,8 +136,7 @@ void HostLoop::CarryOutReads(Group& group) {
       inbox_.Post([this, id, peer = request.peer, entries = *std::move(entries)]() mutable {
         Group* const reader = FindGroup(id);
         if (reader == nullptr || !reader->failure.ok()) return;
-        reader->core->LogRead(peer, std::move(entries));
-        MarkDirty(*reader);
+        CoreOf(*reader).LogRead(peer, std::move(entries));
       });
     });
   }
@@ -149,8 +152,7 @@ void HostLoop::CarryOutReads(Group& group) {
         if (reader == nullptr || !reader->failure.ok()) return;
         // A newer one has taken its place; the core knows of it, or will.
         const Index snapshot = gone ? reader->core->Status().snapshot.index : request.snapshot;
-        reader->core->SnapshotRead(request.peer, snapshot, request.offset, data);
-        MarkDirty(*reader);
+        CoreOf(*reader).SnapshotRead(request.peer, snapshot, request.offset, data);
       });
     });
   }
@@ -180,7 +182,7 @@ void HostLoop::TellLeadership(Group& group, const Leadership& now) {
 }
 
 void HostLoop::Publish(Group& group) {
-  const CoreStatus status = group.core->Status();
+  const Standing status = group.core->standing();
   if (status.leader != kNobody && status.leader != group.leader()) {
     group.forwards.LeaderIs(status.leader, group.options.config.election_ticks);
   }
@@ -189,7 +191,9 @@ void HostLoop::Publish(Group& group) {
                          std::memory_order_relaxed);
   const std::uint64_t outstanding =
       group.proposals.size() + group.reads.size() + group.forwards.size();
-  outstanding_ += outstanding - std::exchange(group.counted_outstanding, outstanding);
+  if (outstanding != group.counted_outstanding) {
+    outstanding_ += outstanding - std::exchange(group.counted_outstanding, outstanding);
+  }
   group.seen_term.store(status.term.value, std::memory_order_relaxed);
   TellLeadership(group, {status.term, status.leader, group.leads(), status.role});
   // It will not hear what becomes of them.
@@ -302,10 +306,9 @@ void HostLoop::NameSnapshot(Group& group, LogPosition at, std::uint64_t size_byt
 void HostLoop::CompactTo(Group& group, Index at, std::uint64_t size_bytes, Index drop_to) {
   if (group.failure.ok()) {
     // Not OK: a leader's snapshot has overtaken it, which is as good.
-    const bool stands = group.core->Compact(at, size_bytes, drop_to).ok();
+    const bool stands = CoreOf(group).Compact(at, size_bytes, drop_to).ok();
     if (stands && group.full_under_way) group.full_at = at;
     group.full_is_old = false;
-    MarkDirty(group);
   }
   counters_.snapshots_taken.fetch_add(1, std::memory_order_relaxed);
   EndSnapshot(group, at);

@@ -38,12 +38,12 @@ void HostLoop::SendForward(Group& group) {
   Forward forward = std::exchange(group.to_forward, {});
   group.forward_bytes = 0;
   if (forward.proposals.empty()) return;
+  MarkDirty(group);
   const NodeId leader = group.leader();
   const std::size_t count = forward.proposals.size();
   forward.session = group.forwards.session();
   forward.number = group.forwards.Sent(leader, std::exchange(group.to_forward_done, {}),
                                        group.options.forward_timeout_ticks);
-  MarkDirty(group);
   SectionWriter writer;
   writer.AddSection(group.id(), EncodeForwardHead(forward), forward.proposals);
   if (options_.transport->Send(leader, writer.Take())) {
@@ -70,6 +70,7 @@ void HostLoop::TakeForward(NodeId from, Group& group, const SharedBytes& section
     return;
   }
   counters_.forwards_taken.fetch_add(forward->proposals.size(), std::memory_order_relaxed);
+  MarkDirty(group);
   const absl::Status unable = UnableToTakeFrom(from, group);
   ForwardAnswer answer;
   answer.session = forward->session;
@@ -88,7 +89,6 @@ void HostLoop::TakeForward(NodeId from, Group& group, const SharedBytes& section
     answer.term = proposed.position.term;
     answer.Add(proposed.position.index);
   }
-  MarkDirty(group);
   // Before the appends that have the entries, which the core says when it is asked for its output.
   outbox_.AddSection(from, group.id(), EncodeForwardAnswer(answer));
 }
@@ -109,27 +109,22 @@ void HostLoop::TakeForwardAnswer(NodeId from, Group& group, const SharedBytes& s
     counters_.frames_damaged.fetch_add(1, std::memory_order_relaxed);
     return;
   }
+  MarkDirty(group);
   // One that nobody waits for any more changes nothing.
   group.forwards.Answered(from, *answer, [&](Index index) -> std::optional<Term> {
     const auto meta = group.core->MetaAt(index);
     return meta ? std::optional(meta->last.term) : std::nullopt;
   });
-  MarkDirty(group);
   EndForwards(group);
 }
 
 void HostLoop::ForwardsUnreachable(NodeId peer) {
   for (Group* group : in_order_) {
     if (group->forwards.empty()) continue;
-    group->forwards.Unreachable(peer);
     MarkDirty(*group);
+    group->forwards.Unreachable(peer);
     EndForwards(*group);
   }
-}
-
-void HostLoop::TickForwards(Group& group, std::uint64_t ticks) {
-  group.forwards.Tick(ticks);
-  EndForwards(group);
 }
 
 namespace {

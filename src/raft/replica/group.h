@@ -13,6 +13,7 @@
 #include "raft/replica/forwards.h"
 #include "raft/replica/inbox.h"
 #include "raft/replica/slots.h"
+#include "raft/replica/tick_wheel.h"
 
 namespace trireme::raft {
 
@@ -55,7 +56,14 @@ class Group final : public Replica {
   std::atomic<std::uint64_t> seen_term{0};
 
   // ---- The loop's.
+  // First what each turn needs of each group, near each other.
   std::optional<Core> core;
+  absl::Status failure;         ///< Not OK: the core is not called any more.
+  bool dirty = false;           ///< It may have an output.
+  std::uint64_t told_tick = 0;  ///< The core knows of the host's ticks up to this one.
+  TickPlace tick_place;         ///< In the host's wheel; a group that has failed is in it no more.
+  Leadership told;              ///< To GroupOptions::on_leadership.
+  std::uint64_t counted_outstanding = 0;  ///< In HostLoop::outstanding_.
   Slots<ProposalCallback> proposals;
   Slots<ReadCallback> reads;
   Forwards forwards;             ///< Of this member, while another leads.
@@ -63,10 +71,7 @@ class Group final : public Replica {
   Forward to_forward;            ///< Of this turn.
   std::vector<ProposalCallback> to_forward_done;
   std::uint64_t forward_bytes = 0;
-  absl::Status failure;  ///< Not OK: the core is not called any more.
   Ticket change_ticket;  ///< Of the latest change of membership.
-  Leadership told;       ///< To GroupOptions::on_leadership.
-  bool dirty = false;    ///< It may have an output.
   std::uint64_t entries_since_snapshot = 0;
   std::uint64_t bytes_since_snapshot = 0;
   bool snapshot_under_way = false;
@@ -76,7 +81,6 @@ class Group final : public Replica {
   bool wants_full = false;      ///< A follower needs one.
   bool full_under_way = false;  ///< What is under way is one.
   std::vector<SnapshotCallback> snapshot_waiters;
-  std::uint64_t counted_outstanding = 0;  ///< In HostLoop::outstanding_.
 
  private:
   void Read(ReadCallback call);

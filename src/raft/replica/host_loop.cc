@@ -216,6 +216,7 @@ absl::StatusOr<Replica*> HostLoop::AddGroup(const GroupOptions& options, StateMa
   }
   group->forwards.BeginAt(group->applying.applied.index);
   group->core.emplace(own.config, std::move(restored));
+  group->told_tick = wheel_.now();
   Group* const added = group.get();
   all_.push_back(std::move(group));
   groups_[own.group.value] = added;

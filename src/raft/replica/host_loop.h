@@ -16,6 +16,7 @@
 #include "raft/replica/frame.h"
 #include "raft/replica/group.h"
 #include "raft/replica/inbox.h"
+#include "raft/replica/tick_wheel.h"
 #include "raft/replica/wal.h"
 #include "raft/replica/worker.h"
 
@@ -117,6 +118,12 @@ class HostLoop final : public Host, private Transport::Receiver {
   void Persisted(const WalProgress& progress);
 
   void MarkDirty(Group& group);
+  void TellTicks(Group& group);
+  /// The core, to be told of something.
+  Core& CoreOf(Group& group) {
+    MarkDirty(group);
+    return *group.core;
+  }
   void CarryOut();
   void CarryOut(Group& group);
   void CarryOutMessages(Group& group);
@@ -134,7 +141,6 @@ class HostLoop final : public Host, private Transport::Receiver {
   absl::Status UnableToTakeFrom(NodeId from, const Group& group) const;
   void TakeForwardAnswer(NodeId from, Group& group, const SharedBytes& section);
   void ForwardsUnreachable(NodeId peer);
-  void TickForwards(Group& group, std::uint64_t ticks);
   void PlaceForwards(Group& group, const Output& output, ApplyItem* item);
   void EndForwards(Group& group);
 
@@ -193,6 +199,8 @@ class HostLoop final : public Host, private Transport::Receiver {
   std::vector<std::unique_ptr<Group>> all_;
   absl::flat_hash_map<std::uint64_t, RecoveredGroup> recovered_;
   std::vector<Group*> dirty_;
+  TickWheel<Group> wheel_;  // the groups that have not failed
+  std::vector<Group*> due_;
   std::vector<Group*> forwarding_;  // have something to forward in this turn
   Inbox::Contents taken_;
   Output output_;

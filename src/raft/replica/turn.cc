@@ -96,8 +96,7 @@ void HostLoop::Turn() {
     addresses_told_.erase(peer.value);
     for (Group* group : in_order_) {
       if (!group->failure.ok()) continue;
-      group->core->Unreachable(peer);
-      MarkDirty(*group);
+      CoreOf(*group).Unreachable(peer);
     }
   }
   TakeFrames();
@@ -109,22 +108,36 @@ void HostLoop::Turn() {
   CarryOut();
 }
 
-/// Ticks that are due come before everything else: a lease may have run out. After a long pause of
-/// the process, no more of them than make every timeout of a core run out.
+/// Of a long pause of the process, no more ticks than make every timeout of a core run out.
+void HostLoop::TellTicks(Group& group) {
+  std::uint64_t ticks = wheel_.now() - std::exchange(group.told_tick, wheel_.now());
+  if (ticks == 0 || !group.failure.ok()) return;
+  if (ticks >= TickWheel<Group>::kSlots) {
+    const Config& config = group.options.config;
+    ticks = std::min(ticks, 4 * (std::uint64_t{config.election_ticks} + config.lease_ticks) +
+                                config.heartbeat_ticks);
+  }
+  group.core->Tick(ticks);
+  if (group.forwards.empty()) return;
+  group.forwards.Tick(ticks);
+  EndForwards(group);
+}
+
+/// Ticks that are due come before everything else: a lease may have run out. A group that they
+/// bring nothing is told of them later, all at once.
 void HostLoop::TakeTicks() {
   const std::chrono::nanoseconds now = clock_.Now();
   auto due = static_cast<std::uint64_t>(std::max<std::int64_t>(0, (now - ticked_) / options_.tick));
   if (due == 0) return;
   ticked_ += due * std::chrono::nanoseconds(options_.tick);
-  for (Group* group : in_order_) {
+  wheel_.Advance(due, &due_);
+  // One after the other to the end: each takes more of the processor's cache than its time.
+  for (Group* group : due_) {
     if (!group->failure.ok()) continue;
-    const Config& config = group->options.config;
-    const std::uint64_t enough =
-        4 * (std::uint64_t{config.election_ticks} + config.lease_ticks) + config.heartbeat_ticks;
-    for (std::uint64_t i = std::min(due, enough); i > 0; --i) group->core->Tick();
-    TickForwards(*group, std::min(due, enough));
-    MarkDirty(*group);
+    TellTicks(*group);
+    CarryOut(*group);
   }
+  due_.clear();
   if (ticked_ - housekept_ >= std::chrono::seconds(1)) {
     housekept_ = ticked_;
     Housekeep();
@@ -140,16 +153,15 @@ void HostLoop::TakeTicks() {
 void HostLoop::Persisted(const WalProgress& progress) {
   Group* const group = FindGroup(progress.group);
   if (group == nullptr || !group->failure.ok()) return;
-  if (progress.snapshot_refused) group->core->SnapshotNotStored();
-  group->core->Persisted(progress.token);
-  MarkDirty(*group);
+  if (progress.snapshot_refused) CoreOf(*group).SnapshotNotStored();
+  CoreOf(*group).Persisted(progress.token);
 }
 
 void HostLoop::TakeApplied() {
   for (const Applier::Report& report : taken_.applied) {
     Group* const group = FindGroup(report.group->id);
     if (group == nullptr || !group->failure.ok()) continue;
-    group->core->Applied(report.applied);
+    CoreOf(*group).Applied(report.applied);
     group->entries_since_snapshot += report.entries;
     group->bytes_since_snapshot += report.bytes;
     counters_.applied_entries.fetch_add(report.entries, std::memory_order_relaxed);
@@ -160,7 +172,6 @@ void HostLoop::TakeApplied() {
       group->full_is_old = false;
     }
     SnapshotIfDue(*group);
-    MarkDirty(*group);
   }
 }
 
@@ -204,6 +215,7 @@ void HostLoop::TakeMessage(NodeId from, GroupId id, const SharedBytes& bytes) {
     return;
   }
   counters_.messages_received.fetch_add(1, std::memory_order_relaxed);
+  TellTicks(*group);
   if (Answer answer = group->core->Step(from, *std::move(message)); !answer.ok()) {
     const std::uint64_t count = counters_.messages_refused.fetch_add(1) + 1;
     if ((count & (count - 1)) == 0) {  // the 1st, 2nd, 4th, 8th ...
@@ -214,7 +226,7 @@ void HostLoop::TakeMessage(NodeId from, GroupId id, const SharedBytes& bytes) {
                {"count", std::to_string(count)}});
     }
   }
-  MarkDirty(*group);
+  if (!group->core->settled()) MarkDirty(*group);
 }
 
 absl::Status HostLoop::Unable(const Group& group) const {
@@ -251,8 +263,7 @@ void HostLoop::TakeProposals() {
     }
     if (MayForward(group, item)) continue;
     const Ticket ticket = item.done ? group.proposals.Add(std::move(item.done)) : Ticket{};
-    Proposed proposed = group.core->Propose(ticket, std::move(item.data));
-    MarkDirty(group);
+    Proposed proposed = CoreOf(group).Propose(ticket, std::move(item.data));
     if (proposed.answer.ok() || ticket == Ticket{}) continue;
     Refuse(group, *group.proposals.Take(ticket), ToStatus(proposed.answer));
   }
@@ -268,8 +279,7 @@ void HostLoop::TakeReads() {
       continue;
     }
     const Ticket ticket = group.reads.Add(std::move(item.done));
-    const Answer answer = group.core->Read(ticket);
-    MarkDirty(group);
+    const Answer answer = CoreOf(group).Read(ticket);
     if (answer.ok()) continue;
     RefuseRead(group, *group.reads.Take(ticket), ToStatus(answer));
   }
@@ -288,9 +298,8 @@ void HostLoop::ChangeMembers(Group& group, std::vector<Member> members, Proposal
     Refuse(group, std::move(done), std::move(unable));
   } else {
     const Ticket ticket = done ? group.proposals.Add(std::move(done)) : Ticket{};
-    const Proposed proposed = group.core->ChangeMembership(ticket, *target);
+    const Proposed proposed = CoreOf(group).ChangeMembership(ticket, *target);
     if (proposed.answer.ok()) group.change_ticket = ticket;
-    MarkDirty(group);
     if (!proposed.answer.ok() && ticket != Ticket{}) {
       Refuse(group, *group.proposals.Take(ticket), ToStatus(proposed.answer));
     }
@@ -317,8 +326,7 @@ void HostLoop::QueryLocal(Group& group, std::string request,
 absl::Status HostLoop::CallCore(Group& group, const std::function<Answer(Core&)>& call) {
   const std::lock_guard lock(turn_mutex_);
   if (absl::Status unable = Unable(group); !unable.ok()) return unable;
-  const absl::Status status = ToStatus(call(*group.core));
-  MarkDirty(group);
+  const absl::Status status = ToStatus(call(CoreOf(group)));
   CarryOut();
   return status;
 }
