@@ -57,6 +57,11 @@ async function show(state) {
   const {coordinator} = state, running = state.jobs.filter(job => !["succeeded", "failed", "cancelled"].includes(job.state));
   setText($("who"), (coordinator.role === "standby" ? "standby of " + coordinator.standby_of : "coordinator, life " + coordinator.epoch) +
     (coordinator.admin ? " · with --http-admin" : " · read-only"));
+  $("standby").hidden = !coordinator.leader_page;
+  if (coordinator.leader_page) {
+    $("leader").href = coordinator.leader_page;
+    setText($("leader"), coordinator.leader_page);
+  }
   await samples.take(state.samples);
   const last = samples.rows[samples.rows.length - 1] || [0, 0, 0, 0, 0, 0, 0];
   tiles($("tiles"), [

@@ -154,12 +154,16 @@ absl::StatusOr<Whereabouts> WhereaboutsOf(ClusterFlags flags) {
     return absl::InvalidArgumentError(
         "--coordinator and --kv: give one of them; a KV says itself who leads");
   }
-  if (!flags.coordinator.empty()) return AddressOf("--coordinator", flags.coordinator);
+  if (!flags.coordinator.empty()) {
+    TRIREME_RETURN_IF_ERROR(CheckNoKv(flags.kv));
+    return AddressOf("--coordinator", flags.coordinator);
+  }
   if (!flags.kv.endpoints.empty()) return KvOf("--kv", flags.kv, flags.kv.endpoints);
   if (std::string kv = Variable("TRIREME_KV"); !kv.empty()) {
     return KvOf("TRIREME_KV", flags.kv, std::move(kv));
   }
   if (const std::string address = Variable("TRIREME_COORDINATOR"); !address.empty()) {
+    TRIREME_RETURN_IF_ERROR(CheckNoKv(flags.kv));
     return AddressOf("TRIREME_COORDINATOR", address);
   }
   return absl::InvalidArgumentError(

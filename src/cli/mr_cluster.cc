@@ -140,6 +140,20 @@ int Ask(const std::string& name, const Command& command, std::vector<std::string
   return command.run(question, **client);
 }
 
+/// What only those who wait for the job's end could do.
+absl::Status CheckSubmit(const RunOptions& options) {
+  if (!options.report.empty()) {
+    return absl::InvalidArgumentError(fmt::format(
+        "--report {}: `trireme mr submit` returns before there is a report; use `trireme mr run`, "
+        "or the coordinator's page /jobs/N/report",
+        options.report));
+  }
+  if (!options.quiet && !options.no_progress) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "--quiet, --no-progress: `trireme mr submit` prints the job's number and nothing else; leave "
+      "them out");
+}
+
 int Submit(std::vector<std::string> arguments) {
   auto parsed =
       ParseRun("trireme mr submit", JobSource::kSubmitted,
@@ -150,6 +164,7 @@ int Submit(std::vector<std::string> arguments) {
     return kDone;
   }
   const RunOptions& options = std::get<RunOptions>(*parsed);
+  if (const auto fits = CheckSubmit(options); !fits.ok()) return WrongUse(fits);
   const auto client = Connect(options.cluster);
   if (!client.ok()) return WrongUse(client.status());
   mapreduce::Files files(options.s3);
@@ -187,6 +202,7 @@ absl::StatusOr<mapreduce::JobReport> RunJobAt(const mapreduce::cluster::Whereabo
   cluster.on_submitted = std::move(on_submitted);
   ProgressBar bar(!options.quiet && !options.no_progress);
   cluster.on_progress = [&bar](const mapreduce::JobProgress& progress) { bar.Show(progress); };
+  cluster.on_trouble = [](const std::string& line) { Say(stderr, "trireme: {}\n", OneLine(line)); };
   auto report = mapreduce::cluster::RunOnCluster(*prepared, cluster);
   bar.Clear();
   return report;

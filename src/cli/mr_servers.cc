@@ -217,11 +217,10 @@ int RunCoordinator(std::vector<std::string> arguments) {
   KvFlags kv;
   AddKvFlags(app, &kv,
              "remember jobs in this KV, with other coordinators standing by: host:port,...");
-  std::int64_t ttl_ms = mapreduce::cluster::kLeaderTtlMs;
+  std::optional<std::int64_t> ttl_ms, interval_ms;
   AddTime(app, "--kv-ttl",
           "another takes over when this one has not been heard of so long (default 2s)",
           kLeaderTtlMinMs, [&](std::int64_t ms) { ttl_ms = ms; });
-  std::int64_t interval_ms = mapreduce::cluster::kKvWriteIntervalMs;
   AddTime(app, "--kv-write-interval", "from one write to the KV to the next (default 100ms)", 0,
           [&](std::int64_t ms) { interval_ms = ms; });
   AddTime(app, "--worker-lease", "a worker not heard of for so long is lost (default 3s)",
@@ -236,8 +235,11 @@ int RunCoordinator(std::vector<std::string> arguments) {
     auto kv_options = KvOptionsOf(kv);
     if (!kv_options.ok()) return WrongUse(kv_options.status());
     options.kv = *std::move(kv_options);
-    options.kv->leader_ttl_ms = ttl_ms;
-    options.kv->write_interval_ms = interval_ms;
+    options.kv->leader_ttl_ms = ttl_ms.value_or(mapreduce::cluster::kLeaderTtlMs);
+    options.kv->write_interval_ms = interval_ms.value_or(mapreduce::cluster::kKvWriteIntervalMs);
+  } else if (ttl_ms || interval_ms) {
+    return WrongUse(
+        absl::InvalidArgumentError("--kv-ttl, --kv-write-interval: these go with --kv ENDPOINTS"));
   } else if (const absl::Status status = CheckNoKv(kv); !status.ok()) {
     return WrongUse(status);
   }

@@ -124,11 +124,14 @@ class RunParser {
   }
 
   void AddShowing() {
+    // Of a job that is only submitted nothing is shown: these are known there to be refused.
+    const std::string group = source_ == JobSource::kSubmitted ? "" : "Options";
     app_.add_option("--report", options_.report, "write a page about the job")
-        ->type_name("FILE.html");
+        ->type_name("FILE.html")
+        ->group(group);
     app_.add_flag("--json", options_.json, "print one JSON object about the job at the end");
-    app_.add_flag("-q,--quiet", options_.quiet, "print nothing but errors");
-    app_.add_flag("--no-progress", options_.no_progress, "no progress bar");
+    app_.add_flag("-q,--quiet", options_.quiet, "print nothing but errors")->group(group);
+    app_.add_flag("--no-progress", options_.no_progress, "no progress bar")->group(group);
     AddLogLevel(app_);
   }
 

@@ -43,7 +43,8 @@ void ShowSummary(const JobReport& report) {
 
 void ShowFailure(const JobReport& report) {
   if (report.state == mapreduce::plan::JobState::kCancelled) {
-    Say(stderr, "trireme: job {} was cancelled\n", OneLine(report.name));
+    if (report.error.empty()) Say(stderr, "trireme: job {} was cancelled\n", OneLine(report.name));
+    if (!report.error.empty()) Say(stderr, "trireme: {}\n", OneLine(report.error));
     return;
   }
   Say(stderr, "trireme: job {} failed: {}\n", OneLine(report.name), OneLine(report.error));

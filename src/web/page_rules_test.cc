@@ -49,7 +49,8 @@ TEST(PageRules, WhoMayChangeSomething) {
   EXPECT_NE(WhyNotChanged(rules, request).find("--http-admin"), std::string::npos);
   rules.admin = true;
   EXPECT_EQ(WhyNotChanged(rules, request), "");
-  for (const char* origin : {"", "null", "http://evil.example", "http://127.0.0.1:81"}) {
+  for (const char* origin : {"", "null", "http://evil.example", "http://127.0.0.1:81",
+                             "https://127.0.0.1:80", "HTTP://127.0.0.1:80"}) {
     rpc::HttpRequest other = request;
     other.origin = origin;
     EXPECT_NE(WhyNotChanged(rules, other), "") << origin;

@@ -286,6 +286,49 @@ class Commands(ClusterTest):
         self.assertEqual(self.ask("list")[0]["state"], "cancelled")
         self.assert_no_leftovers()
 
+    def interrupt_without_a_coordinator(self):
+        """A run whose user wants it to end while no coordinator is there."""
+        self.start_coordinator(state="state")
+        self.start_workers(1)
+        run = self.start(["run", "--mapper", "cat; sleep 1000", "--reducer", "cat", "--input",
+                          self.make_input(files=1, lines=5), "--output", self.path("out"),
+                          "--coordinator", self.address], "run")
+        wait_until(lambda: any(j["running"] for j in self.ask("list")), "the job runs")
+        self.coordinator.kill()
+        run.send(signal.SIGINT)
+
+        def said():
+            with open(self.path("run.err")) as text:
+                return text.read()
+        wait_until(lambda: "job 1: its cancellation waits: no coordinator answers" in said(),
+                   "the user is told")
+        return run, said
+
+    def test_a_cancellation_waits_for_a_coordinator(self):
+        run, _ = self.interrupt_without_a_coordinator()
+        self.start_coordinator(state="state", address=self.address)
+        self.assertEqual(run.process.wait(timeout=60), 130)
+        self.assertEqual(self.ask("list")[0]["state"], "cancelled")
+
+    def test_a_second_interrupt_leaves_the_job_as_it_is(self):
+        run, said = self.interrupt_without_a_coordinator()
+        run.send(signal.SIGINT)
+        self.assertEqual(run.process.wait(timeout=30), 130)
+        self.assertIn("job 1 was not cancelled, as no coordinator answers", said())
+        self.assertIn("`trireme mr cancel 1`", said())
+        self.start_coordinator(state="state", address=self.address)
+        self.assertEqual(self.ask("list")[0]["state"], "mapping")
+
+    def test_submit_refuses_what_it_cannot_do(self):
+        job = ["submit", "wordcount", "--input", self.root, "--output", self.path("out"),
+               "--coordinator", "127.0.0.1:1"]
+        for flags, said in ((["--report", "page.html"], "--report page.html"),
+                            (["-q"], "--quiet"), (["--no-progress"], "--no-progress")):
+            refused = self.trireme(*job, *flags, check=2).stderr
+            self.assertIn(said, refused)
+            self.assertEqual(refused.count("\n"), 1)
+        self.assertNotIn("--report", self.trireme("submit", "--help").stdout)
+
     def test_clean_ends_leave_no_files(self):
         coordinator = self.start_coordinator()
         worker, = self.start_workers(1)

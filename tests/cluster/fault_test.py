@@ -271,6 +271,10 @@ class Faults(ClusterTest):
         ended = self.finish(number, expected)
         self.assertGreaterEqual(ended["outputs_lost"], 1)
         self.assertEqual(self.runs("m").count("m0"), 2)
+        if worker_arguments and how == self.truncate:  # no partition is whole: all see it
+            file = os.path.relpath(done[0], os.path.dirname(os.path.dirname(done[0])))
+            said = "".join(open(self.path(f"w{i}.err")).read() for i in range(2))
+            self.assertIn(f"fetch {file} (map 0, ", said)
 
     def flip(self, path):
         with open(path, "r+b") as file:

@@ -1,4 +1,5 @@
 """Coordinators that share a KV: killed, stopped and cut off, with the KV's own leader or without."""
+import concurrent.futures
 import datetime
 import importlib.util
 import json
@@ -24,6 +25,19 @@ def load(name):
 
 
 members = load("cluster")
+
+
+def load_beside_members(name):
+    """A module of the KV's tests that imports theirs of the name taken here."""
+    ours = sys.modules["cluster"]
+    sys.modules["cluster"] = members
+    try:
+        return load(name)
+    finally:
+        sys.modules["cluster"] = ours
+
+
+tls = load_beside_members("tls_test")
 
 # At default settings it is three; the rest is for machines with much else to do.
 TAKEN_OVER_SECONDS = 3 + 7
@@ -55,6 +69,13 @@ class Coordinator:
     def metric(self, name):
         text = members.urllib.request.urlopen(self.http + "metrics", timeout=30).read().decode()
         return int(re.search(rf"^{name} (\d+)$", text, re.MULTILINE)[1])
+
+    def page(self, path):
+        try:
+            return members.urllib.request.urlopen(self.http + path, timeout=30).read().decode()
+        except members.urllib.error.HTTPError as error:
+            with error:
+                return error.read().decode()
 
     def leads(self):
         return (self.process.process.poll() is None and
@@ -178,6 +199,68 @@ class Failover(KvClusterTest):
 
     def test_leader_killed_while_reducing(self):
         self.lose_leader("reduce", lambda leader: leader.process.kill())
+
+    def test_the_report_tells_of_all_leaders_attempts(self):
+        """A worker is lost, then the leader: what either gave out, and what came of it, is in the
+        report of the one that takes over, from the job's own start."""
+        self.start_kv(1)
+        gate, job, expected = self.prepare("reduce")
+        old = self.start_coordinators()
+        self.start_workers(2, slots=2)
+        run = self.start(["run", *job, "--output", self.path("out"), "--kv", self.kv, "--quiet",
+                          "--json"], "run")
+        since = time.time()
+        number = wait_until(lambda: [j["job"] for j in self.ask("list")], "it is known")[0]
+        lost = self.busy_worker(number, "reduce")
+        lane = next(w["host"] for w in self.status()["workers"]
+                    if w["host"].endswith(f":{lost.pid}"))
+        lost.kill()
+        wait_until(lambda: sum(w["alive"] for w in self.status()["workers"]) == 1, "it is missed")
+        self.busy_worker(number, "reduce")
+        # What nobody waits for is written with what somebody does.
+        self.ask("cancel", self.submit(*job, "--output", self.path("other")))
+        killed = time.time()
+        old.process.kill()
+        new = self.await_taken_over(old, killed)
+        wait_until(lambda: len(self.status(number)["running"]) > 0, "the worker has come back")
+        self.open(gate)
+        self.assertEqual(run.process.wait(timeout=60), 0)
+        report = json.loads(run.process.stdout.read())
+        self.assert_same(self.path("out"), expected)
+        tasks = {}
+        for attempt in report["attempts"]:
+            tasks.setdefault((attempt["phase"], attempt["task"]), []).append(attempt)
+        self.assertEqual(len(tasks), report["maps"] + report["reduces"])
+        ends = set()
+        for task, attempts in tasks.items():
+            self.assertEqual([a["attempt"] for a in attempts], list(range(len(attempts))), task)
+            self.assertEqual([a["kind"] for a in attempts],
+                             ["normal", "retry", "retry", "retry"][:len(attempts)], task)
+            self.assertEqual(attempts[-1]["end"], "succeeded", task)
+            ends |= {a["end"] for a in attempts}
+            for attempt in attempts:
+                self.assertLessEqual(0, attempt["start_ms"])
+                self.assertLessEqual(attempt["start_ms"], attempt["end_ms"])
+                self.assertLessEqual(attempt["end_ms"], report["total_ms"])
+        self.assertEqual(ends, {"succeeded", "lost worker"})
+        first = [attempts[0] for (phase, _), attempts in tasks.items() if phase == "map"]
+        self.assertTrue(all(a["input_bytes"] > 0 for a in first))
+        self.assertTrue(any(a["lane"] == f"worker {lane}" for a in report["attempts"]),
+                        "the lost worker has its name")
+        before = (killed - since) * 1000
+        self.assertLess(max(a["end_ms"] for a in first), before)
+        self.assertLess(report["maps_ms"], before)
+        self.assertGreater(report["total_ms"], before)
+        page = json.loads(new.page(f"jobs/{number}.json"))
+        self.assertEqual(page["attempts"], len(report["attempts"]))
+        self.assertEqual(page["timeline"]["maps_ms"], report["maps_ms"])
+        # The next after this one has it all from the journal alone.
+        new.process.kill()
+        old.restart()
+        self.leader(new)
+        again = json.loads(old.page(f"jobs/{number}.json"))
+        self.assertEqual(again["timeline"], page["timeline"])
+        self.assertEqual(again["elapsed_ms"], page["elapsed_ms"])
 
     def test_leader_that_stops_hands_over_at_once(self):
         self.start_kv()
@@ -337,6 +420,17 @@ class Store(KvClusterTest):
                      "--coordinator", standby.address)
         self.assertEqual([job["state"] for job in self.ask("list")], ["succeeded"])
 
+    def test_a_standby_shows_where_the_leaders_pages_are(self):
+        self.start_kv(1)
+        leader = self.start_coordinators(2)
+        standby = next(c for c in self.coordinators if c is not leader)
+        link = f'<a href="{leader.http}">{leader.http}</a>'
+        wait_until(lambda: link in standby.page(""), "it knows who leads")
+        self.assertNotIn("<table>", standby.page(""))
+        self.assertIn("<table>", leader.page(""))
+        self.assertIn(leader.http, standby.page("jobs/1"))
+        self.assertIn("job 1 is not known", leader.page("jobs/1"))
+
     def one_line(self, *arguments, check=2):
         done = self.trireme(*arguments, check=check)
         self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
@@ -347,7 +441,9 @@ class Store(KvClusterTest):
         port = ctl.free_ports(1)[0]
         nobody = f"127.0.0.1:{port}"
         self.assertIn(f"--kv {nobody}", self.one_line(*listen, "--kv", nobody))
-        self.assertIn(f"--kv {nobody}", self.one_line("list", "--kv", nobody))
+        unreachable = self.one_line("list", "--kv", nobody)
+        self.assertIn(f"--kv {nobody}", unreachable)
+        self.assertIn("Connection refused", unreachable)
         self.assertIn("--state and --kv", self.one_line(*listen, "--kv", nobody, "--state", "s"))
         self.assertIn("--kv ','", self.one_line(*listen, "--kv", ","))
         self.assertIn("--kv-prefix", self.one_line(*listen, "--kv", nobody, "--kv-prefix", "/"))
@@ -357,6 +453,10 @@ class Store(KvClusterTest):
         self.assertIn("--kv-cert and --kv-key",
                       self.one_line("list", "--kv", nobody, "--kv-cert", "c"))
         self.assertIn("--kv-cacert", self.one_line("list", "--kv", nobody, "--kv-cacert", "none"))
+        for flag in ("--kv-ttl", "--kv-write-interval"):
+            self.assertIn("--kv-ttl, --kv-write-interval", self.one_line(*listen, flag, "3s"))
+        self.assertIn("go with --kv", self.one_line("list", "--coordinator", nobody, "--kv-cert",
+                                                    "c", "--kv-key", "k"))
         self.start_kv(1)
         self.start_coordinators(1)
         self.assertIn("prefix 'other'", self.one_line("list", "--kv", self.kv, "--kv-prefix",
@@ -386,6 +486,48 @@ class Store(KvClusterTest):
         self.assertEqual(stranger.process.wait(timeout=60), 1)
         with open(self.path("stranger.err")) as text:
             self.assertIn("elsewhere/journal/head", text.read())
+
+
+class Secured(KvClusterTest):
+    """Coordinators, workers and commands show the KV certificates, and see its own."""
+
+    def flags(self, identity="client", authority="ca"):
+        shown = [] if identity is None else ["--kv-cert", self.store.file(identity + ".pem"),
+                                             "--kv-key", self.store.file(identity + ".key")]
+        return ["--kv-cacert", self.store.file(authority + ".pem"), *shown]
+
+    @property
+    def where(self):
+        return ["--kv", self.kv, *self.flags()]
+
+    def test_a_job_over_a_kv_with_client_certificates(self):
+        self.store = tls.SecureCluster(1)
+        self.addCleanup(self.store.__exit__)
+        self.store.start(self.store.members[0])
+        self.store.await_serving()
+        self.kv = self.store.members[0].url
+        data = self.make_input(files=4, lines=50)
+        expected = self.embedded("wordcount", "--input", data, "--reduces", "2")
+        self.coordinators = [Coordinator(self, f"c{i}", self.kv, *self.flags()) for i in range(2)]
+        old = self.leader()
+        self.start_workers(1, slots=2)
+        run = ("run", "wordcount", "--input", data, "--reduces", "2", "--quiet", *self.where)
+        self.trireme(*run, "--output", self.path("out"))
+        self.assert_same(self.path("out"), expected)
+        old.process.kill()
+        self.leader(old)
+        self.trireme(*run, "--output", self.path("again"))
+        self.assert_same(self.path("again"), expected)
+        self.assertEqual([job["state"] for job in self.ask("list")], ["succeeded", "succeeded"])
+        # Each is tried for a while: at once.
+        with concurrent.futures.ThreadPoolExecutor() as threads:
+            refused = list(threads.map(
+                lambda flags: self.trireme("list", "--kv", self.kv, *flags, check=2).stderr,
+                [self.flags(identity=None), self.flags(identity="stranger"),
+                 self.flags(authority="other-ca")]))
+        for said in refused:
+            self.assertEqual(said.count("\n"), 1, said)
+            self.assertRegex(said, "(?i)tls|certificate")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 #include "kv/client/watch_feed.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "fmt/format.h"
 #include "kv/client/limits.h"
@@ -50,9 +51,10 @@ absl::Status WatchFeed::AwaitAccepted(absl::Duration timeout) {
   if (until == std::chrono::steady_clock::time_point::max()) {
     changed_.wait(lock, decided);
   } else if (!changed_.wait_until(lock, until, decided)) {
-    return absl::DeadlineExceededError(fmt::format("no server took the watch within {}; tried {}",
-                                                   absl::FormatDuration(timeout),
-                                                   core_->endpoints().names()));
+    return absl::DeadlineExceededError(
+        fmt::format("no server took the watch within {}; tried {}{}{}",
+                    absl::FormatDuration(timeout), core_->endpoints().names(),
+                    last_error_.ok() ? "" : "; the last: ", std::string(last_error_.message())));
   }
   return accepted_ ? absl::OkStatus() : *end_;
 }
@@ -138,8 +140,7 @@ void WatchFeed::OnCanceled(const Reply& reply) {
   }
   // A member that lost its leader ends its watches by this, too.
   if (reply.cancel_reason().find("no leader") != std::string::npos) {
-    last_error_ = absl::UnavailableError(reply.cancel_reason());
-    return Reopen();
+    return Reopen(absl::UnavailableError(reply.cancel_reason()));
   }
   End(absl::FailedPreconditionError(
       fmt::format("the server ended the watch: {}", reply.cancel_reason())));
@@ -175,13 +176,16 @@ void WatchFeed::Deliver(WatchBatch batch, std::size_t size_bytes) {
 
 void WatchFeed::OnStreamOver(int generation, const absl::Status& status) {
   if (generation != generation_) return;
-  last_error_ = status;
   const bool too_long = absl::IsResourceExhausted(status);
   if (!status.ok() && (Judge(status) == Verdict::kFinal || too_long)) return End(status);
-  Reopen();
+  Reopen(status);
 }
 
-void WatchFeed::Reopen() {
+void WatchFeed::Reopen(absl::Status why) {
+  {
+    const std::lock_guard lock(mutex_);
+    last_error_ = std::move(why);
+  }
   core_->endpoints().Failed(endpoint_);
   CloseStream();
   core_->loop()->Arm(*this, After(core_->BackoffAfter(++failures_)));

@@ -45,7 +45,7 @@ class WatchFeed final : public Activity,
   void OnEvents(Reply reply);
   void OnStreamOver(int generation, const absl::Status& status);
   void CloseStream();
-  void Reopen();
+  void Reopen(absl::Status why);
   void Deliver(WatchBatch batch, std::size_t size_bytes);
   void Accept();
   void End(absl::Status status);
@@ -62,7 +62,6 @@ class WatchFeed final : public Activity,
   std::size_t endpoint_ = 0;
   int generation_ = 0;
   int failures_ = 0;
-  absl::Status last_error_;
 
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -72,6 +71,7 @@ class WatchFeed final : public Activity,
   std::shared_ptr<rpc::ClientCall> paused_;  // The call whose reading waits for room.
   bool accepted_ = false;
   std::optional<absl::Status> end_;
+  absl::Status last_error_;  // Why the newest try failed.
 };
 
 }  // namespace trireme::kv::internal

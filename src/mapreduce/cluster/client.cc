@@ -213,6 +213,21 @@ absl::StatusOr<v1::JobStatus> Client::Cancel(std::uint64_t job) {
   });
 }
 
+absl::Status Client::TryCancel(std::uint64_t job) {
+  v1::JobRequest request;
+  request.set_job(job);
+  const auto [channel, moves_before] = Channel();
+  rpc::ReplyMetadata metadata;
+  const absl::Status status =
+      Stub(channel)
+          .CancelJob(request, {.timeout = absl::Milliseconds(kCancelTryMs)}, &metadata)
+          .status();
+  if (status.ok()) return status;
+  const bool moved = moves() != moves_before;
+  if (!moved && Unreachable(status)) TryAnother(metadata);
+  return moved ? absl::UnavailableError(status.message()) : Explain(status);
+}
+
 absl::StatusOr<v1::ListJobsReply> Client::Jobs() {
   return Retry([&](const Stub& stub, rpc::ReplyMetadata* metadata) {
     return stub.ListJobs({}, {.timeout = kCallTimeout}, metadata);
@@ -235,20 +250,21 @@ absl::StatusOr<v1::Timeline> Client::Timeline(std::uint64_t job) {
 
 absl::StatusOr<v1::JobStatus> Client::Follow(std::uint64_t job, const OnStatus& on_status,
                                              const std::atomic<int>* interrupts,
-                                             const std::function<void()>& on_interrupt) {
+                                             const std::function<bool()>& on_interrupt) {
   v1::JobRequest request;
   request.set_job(job);
   // A stream blocks its reader, so the interrupts are watched from beside it.
-  std::atomic<bool> over{false};
-  std::atomic<bool> left{false};
+  std::atomic<bool> over{false}, left{false};
+  std::atomic<bool> asks{false};  // on_interrupt is called, and is not true yet
   std::mutex mutex;
   rpc::ClientStream<v1::JobRequest, v1::JobStatus>* current = nullptr;
   std::thread watch([&] {
-    bool told = false;
+    bool told = false, taken = false;
     while (!over && interrupts != nullptr) {
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
       const int count = *interrupts;
-      if (count > 0 && !told && on_interrupt) on_interrupt();
+      asks = on_interrupt && !taken && (count == 1 || (count > 1 && !told));
+      if (asks) taken = on_interrupt();
       told = told || count > 0;
       if (count < (on_interrupt ? 2 : 1)) continue;
       left = true;
@@ -281,7 +297,7 @@ absl::StatusOr<v1::JobStatus> Client::Follow(std::uint64_t job, const OnStatus& 
     }
     const bool patient = Clock::now() - heard < std::chrono::milliseconds(kFollowPatienceMs);
     const bool moved = moves() != moves_before;
-    if (left || end.ok() || !(moved || Unreachable(end)) || !patient) break;
+    if (left || end.ok() || !(moved || Unreachable(end)) || !(patient || asks)) break;
     if (moved) continue;
     TryAnother(stream.reply_metadata());
     std::this_thread::sleep_for(kRetryDelay);
@@ -305,6 +321,11 @@ JobProgress ProgressOf(const v1::JobStatus& status) {
 
 namespace {
 
+/// A worker that a former coordinator without a KV knew has no name here but its number.
+std::string LaneOf(std::uint64_t worker, const std::string& host) {
+  return host.empty() ? fmt::format("worker {:x}", worker) : fmt::format("worker {}", host);
+}
+
 void AddAttempts(const v1::Timeline& timeline, JobReport* to) {
   std::map<std::uint64_t, std::uint32_t> lanes;
   std::map<std::uint64_t, std::string> hosts;
@@ -317,7 +338,7 @@ void AddAttempts(const v1::Timeline& timeline, JobReport* to) {
   for (const v1::AttemptTrace& trace : timeline.attempts()) {
     const auto [lane, added] =
         lanes.try_emplace(trace.worker(), static_cast<std::uint32_t>(to->lanes.size()));
-    if (added) to->lanes.push_back(fmt::format("worker {}", hosts[trace.worker()]));
+    if (added) to->lanes.push_back(LaneOf(trace.worker(), hosts[trace.worker()]));
     ReportAttempt& bar = to->attempts.emplace_back();
     bar.phase = trace.attempt().task().reduce() ? plan::Phase::kReduce : plan::Phase::kMap;
     bar.index = trace.attempt().task().index();
@@ -368,6 +389,50 @@ JobReport ReportOf(const v1::Timeline& timeline) {
   return to;
 }
 
+namespace {
+
+/// The user wants the job to end: it is asked for until a coordinator has taken it.
+class Cancellation {
+ public:
+  Cancellation(Client& client, std::uint64_t job, const ClusterRunOptions& options)
+      : client_(client), job_(job), options_(options) {}
+
+  bool Try() {
+    const absl::Status status = client_.TryCancel(job_);
+    taken_ = !Unreachable(status);
+    if (!taken_ && !std::exchange(told_, true)) {
+      Tell(
+          fmt::format("job {}: its cancellation waits: {}; interrupt again to leave the job as it "
+                      "is",
+                      job_, std::string(status.message())));
+    }
+    return taken_;
+  }
+
+  /// Once the user has left without waiting for the job's end; one line.
+  std::string WhatIsLeft() const {
+    if (taken_) return fmt::format("job {} is being cancelled", job_);
+    return fmt::format(
+        "job {} was not cancelled, as no coordinator answers: it may run on; `trireme mr cancel "
+        "{}` "
+        "when one does",
+        job_, job_);
+  }
+
+ private:
+  void Tell(const std::string& line) const {
+    if (options_.on_trouble) options_.on_trouble(line);
+  }
+
+  Client& client_;
+  const std::uint64_t job_;
+  const ClusterRunOptions& options_;
+  bool told_ = false;
+  std::atomic<bool> taken_{false};
+};
+
+}  // namespace
+
 absl::StatusOr<JobReport> RunOnCluster(const PreparedJob& prepared,
                                        const ClusterRunOptions& options) {
   TRIREME_ASSIGN_OR_RETURN(auto client, Client::Create(options.coordinator));
@@ -379,12 +444,14 @@ absl::StatusOr<JobReport> RunOnCluster(const PreparedJob& prepared,
                        static_cast<std::uint64_t>(status.running_size())});
     if (options.on_progress) options.on_progress(ProgressOf(status));
   };
-  const auto cancel = [&] { (void)client->Cancel(job); };
-  const auto ended = client->Follow(job, on_status, options.interrupts, cancel);
+  Cancellation cancellation(*client, job, options);
+  const auto ended =
+      client->Follow(job, on_status, options.interrupts, [&] { return cancellation.Try(); });
   if (absl::IsCancelled(ended.status())) {
     JobReport report;
     report.name = prepared.spec.name;
     report.state = plan::JobState::kCancelled;
+    report.error = cancellation.WhatIsLeft();
     return report;
   }
   if (!ended.ok()) return ended.status();

@@ -24,6 +24,8 @@ namespace trireme::mapreduce::cluster {
 /// word, and while it follows a job.
 inline constexpr std::int64_t kReachPatienceMs = 5'000;
 inline constexpr std::int64_t kFollowPatienceMs = 60'000;
+/// One try to cancel a job.
+inline constexpr std::int64_t kCancelTryMs = 1'000;
 
 /// A user of a coordinator. Blocking calls; thread-safe. Errors are one line for the user and name
 /// the address. Where a KV says who leads, calls go to that coordinator, and again to the next.
@@ -36,17 +38,20 @@ class Client {
   [[nodiscard]] absl::StatusOr<std::uint64_t> Submit(const PreparedJob& prepared);
   [[nodiscard]] absl::StatusOr<v1::JobStatus> Status(std::uint64_t job);
   [[nodiscard]] absl::StatusOr<v1::JobStatus> Cancel(std::uint64_t job);
+  /// Asks once, for kCancelTryMs. UNAVAILABLE: no coordinator has taken it; ask again.
+  [[nodiscard]] absl::Status TryCancel(std::uint64_t job);
   [[nodiscard]] absl::StatusOr<v1::ListJobsReply> Jobs();
   [[nodiscard]] absl::StatusOr<v1::ListWorkersReply> Workers();
   [[nodiscard]] absl::StatusOr<v1::Timeline> Timeline(std::uint64_t job);
 
   /// Follows the job to its end, over restarts of the coordinator. `on_status` gets every status,
   /// the last included. The first interrupt calls `on_interrupt`, when there is one, else ends the
-  /// wait with CANCELLED; the second always does.
+  /// wait with CANCELLED; the second always does. It is called, on a thread of its own, until it is
+  /// true: its wish has been taken. Till then the coordinator may be out of reach for ever.
   using OnStatus = std::function<void(const v1::JobStatus&)>;
   [[nodiscard]] absl::StatusOr<v1::JobStatus> Follow(std::uint64_t job, const OnStatus& on_status,
                                                      const std::atomic<int>* interrupts,
-                                                     const std::function<void()>& on_interrupt);
+                                                     const std::function<bool()>& on_interrupt);
 
  private:
   Client() = default;
@@ -76,6 +81,8 @@ struct ClusterRunOptions {
   const std::atomic<int>* interrupts = nullptr;
   std::function<void(const JobProgress&)> on_progress = nullptr;
   std::function<void(std::uint64_t)> on_submitted = nullptr;
+  /// A line for the user: the cancellation waits for a coordinator. On any thread.
+  std::function<void(const std::string&)> on_trouble = nullptr;
 };
 
 /// Submits the job, waits for its end and reports it as RunEmbedded does.

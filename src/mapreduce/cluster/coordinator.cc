@@ -117,7 +117,8 @@ class Coordinator::Core final : public v1::CoordinatorService {
   absl::Status ListenAll();
   void ServePages();
   std::string MetricsText();
-  std::string LeaderForPages() const;
+  ShownLeader LeaderForPages() const;
+  std::string PageUrl() const;
   void Run();
   absl::Status Turn();
   Master::Hands MakeHands(std::shared_ptr<Lead> lead);
@@ -249,7 +250,7 @@ void Coordinator::Core::Stop() {
 
 Master::Hands Coordinator::Core::MakeHands(std::shared_ptr<Lead> lead) {
   Master::Hands hands;
-  hands.now = io::SteadyMs;
+  hands.now = [past = UnixMs() - io::SteadyMs()] { return io::SteadyMs() + past; };
   hands.check_output = [this](std::string directory, bool overwrite, auto done) {
     outputs_.Check(std::move(directory), overwrite, std::move(done));
   };
@@ -283,7 +284,7 @@ absl::Status Coordinator::Core::StandForElection() {
   for (const rpc::Address& address : addresses_) reachable.push_back(Advertised(address));
   const auto post = [this](auto task) { (void)inbox_.Post(std::move(task)); };
   candidate_->Start(
-      EncodeLeader(reachable, ProcessName()),
+      EncodeLeader(reachable, ProcessName(), PageUrl()),
       {[=, this](Candidate::Term term) {
          post([this, term = std::move(term)]() mutable { BeginTerm(std::move(term)); });
        },
@@ -464,16 +465,23 @@ void Coordinator::Core::ServePages() {
       http_, web::PageRules{local ? web::Viewers::kLocal : web::Viewers::kAll, options_.http_admin},
       [this](LivePages::Work work) {
         return inbox_.Post([this, work = std::move(work)]() mutable {
-          work(master_.get(), master_ ? std::string() : LeaderForPages());
+          work(master_.get(), master_ ? ShownLeader{} : LeaderForPages());
         });
       });
 }
 
 /// Whom a coordinator that stands by shows as the leader.
-std::string Coordinator::Core::LeaderForPages() const {
+ShownLeader Coordinator::Core::LeaderForPages() const {
   const auto leader = leader_watch_ ? leader_watch_->Current() : std::nullopt;
-  if (!leader || leader->id == ProcessName()) return "nobody yet";
-  return JoinAddresses(leader->addresses);
+  if (!leader || leader->id == ProcessName()) return {"nobody yet", ""};
+  return {JoinAddresses(leader->addresses), leader->page};
+}
+
+/// Where others find this one's pages; empty: there are none, or only on this machine's file
+/// system.
+std::string Coordinator::Core::PageUrl() const {
+  if (!http_address_ || http_address_->kind == rpc::Address::Kind::kUnix) return {};
+  return fmt::format("http://{}/", Advertised(*http_address_).ToString());
 }
 
 std::string Coordinator::Core::MetricsText() {

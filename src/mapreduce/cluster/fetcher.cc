@@ -13,6 +13,7 @@
 #include "fmt/format.h"
 #include "io/file.h"
 #include "mapreduce/cluster/fetch_wire.h"
+#include "mapreduce/cluster/shuffle.h"
 #include "mapreduce/engine/run_file.h"
 #include "rpc/address.h"
 #include "rpc/stub.h"
@@ -161,6 +162,18 @@ absl::Status Fetcher::MakeRoom(FetchedPartition* to) const {
 
 absl::StatusOr<std::shared_ptr<const FetchedPartition>> Fetcher::Run(
     const std::string& address, const v1::FetchRequest& request) {
+  auto fetched = TryRun(address, request);
+  if (fetched.ok()) return fetched;
+  const std::string file = MapOutputPath(
+      "", {plan::JobId{request.job()}, request.map(), plan::AttemptId{request.map_attempt()}});
+  return absl::Status(
+      fetched.status().code(),
+      fmt::format("fetch {} (map {}, partition {}) from {}: {}", file.substr(1), request.map(),
+                  request.partition(), address, std::string(fetched.status().message())));
+}
+
+absl::StatusOr<std::shared_ptr<const FetchedPartition>> Fetcher::TryRun(
+    const std::string& address, const v1::FetchRequest& request) {
   TRIREME_ASSIGN_OR_RETURN(auto channel, ChannelTo(address));
   auto stream =
       rpc::StartServerStream<v1::FetchRequest, std::string>(channel, kFetchMethod, request, {});
@@ -175,8 +188,7 @@ absl::StatusOr<std::shared_ptr<const FetchedPartition>> Fetcher::Run(
   TRIREME_ASSIGN_OR_RETURN(std::vector<Segment> segments, ReadSegments(first));
   for (const Segment& segment : segments) fetched->bytes += segment.bytes;
   TRIREME_RETURN_IF_ERROR(MakeRoom(fetched.get()));
-  Keeping keeping(fmt::format("of map {} from {}", request.map(), address), segments,
-                  fetched->fd.get());
+  Keeping keeping("its bytes", segments, fetched->fd.get());
   TRIREME_RETURN_IF_ERROR(Receive(stream, keeping));
   fetched->input = InputOf(*fetched, std::move(segments));
   return std::shared_ptr<const FetchedPartition>(std::move(fetched));

@@ -62,6 +62,8 @@ class Fetcher {
   absl::StatusOr<std::shared_ptr<rpc::Channel>> ChannelTo(const std::string& address);
   absl::StatusOr<std::shared_ptr<const FetchedPartition>> Run(const std::string& address,
                                                               const v1::FetchRequest& request);
+  absl::StatusOr<std::shared_ptr<const FetchedPartition>> TryRun(const std::string& address,
+                                                                 const v1::FetchRequest& request);
   absl::StatusOr<std::shared_ptr<const FetchedPartition>> RunStored(const std::string& path,
                                                                     std::uint64_t size_bytes,
                                                                     std::uint32_t partition);

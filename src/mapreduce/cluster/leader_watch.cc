@@ -10,11 +10,23 @@
 #include "nlohmann/json.hpp"
 
 namespace trireme::mapreduce::cluster {
-std::string EncodeLeader(const std::vector<rpc::Address>& addresses, const std::string& id) {
+namespace {
+
+/// Anybody who may write to the KV may have put it there, and it becomes a link.
+bool IsPage(const std::string& url) {
+  return url.starts_with("http://") && url.size() <= kLeaderPageBytesMax &&
+         std::ranges::all_of(url, [](unsigned char c) { return c > ' ' && c < 127; });
+}
+
+}  // namespace
+
+std::string EncodeLeader(const std::vector<rpc::Address>& addresses, const std::string& id,
+                         const std::string& page) {
   nlohmann::json value;
   value["addresses"] = nlohmann::json::array();
   for (const rpc::Address& address : addresses) value["addresses"].push_back(address.ToString());
   value["id"] = id;
+  if (!page.empty()) value["page"] = page;
   return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -32,6 +44,10 @@ absl::StatusOr<Leader> DecodeLeader(std::string_view text) {
     leader.addresses.push_back(*std::move(address));
   }
   if (value.contains("id") && value["id"].is_string()) leader.id = value["id"].get<std::string>();
+  if (value.contains("page") && value["page"].is_string()) {
+    leader.page = value["page"].get<std::string>();
+  }
+  if (!IsPage(leader.page)) leader.page.clear();
   if (leader.addresses.empty()) return bad;
   return leader;
 }

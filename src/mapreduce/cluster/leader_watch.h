@@ -23,6 +23,8 @@ namespace trireme::mapreduce::cluster {
 
 /// Addresses of one leader's value.
 inline constexpr std::size_t kLeaderAddressesMax = 16;
+/// Bytes of the address of a leader's pages; one that is longer is not shown.
+inline constexpr std::size_t kLeaderPageBytesMax = 300;
 /// The KV is asked anew so long after it did not answer, and a call to it may take so long.
 inline constexpr std::int64_t kLeaderRetryMs = 200;
 inline constexpr std::int64_t kLeaderCallMs = 2'000;
@@ -32,12 +34,14 @@ inline constexpr char kLeaderMetadata[] = "trireme-coordinator";
 struct Leader {
   std::vector<rpc::Address> addresses;
   std::string id;          ///< For people.
+  std::string page;        ///< Where its pages are, http://host:port/; empty: it has none.
   std::int64_t fence = 0;  ///< Create revision of its key.
   friend bool operator==(const Leader&, const Leader&) = default;
 };
 
 /// A leader's value in the KV; docs/formats/kv-journal.md defines it.
-std::string EncodeLeader(const std::vector<rpc::Address>& addresses, const std::string& id);
+std::string EncodeLeader(const std::vector<rpc::Address>& addresses, const std::string& id,
+                         const std::string& page);
 /// INVALID_ARGUMENT: the bytes are none.
 absl::StatusOr<Leader> DecodeLeader(std::string_view value);
 /// A list as in kLeaderMetadata; what is no address is left out.

@@ -14,10 +14,24 @@ using ::testing::IsEmpty;
 TEST(LeaderValue, ComesBack) {
   const auto addresses = ParseAddresses("host:1,unix:/run/c.sock,[::1]:7");
   ASSERT_EQ(addresses.size(), 3u);
-  const auto leader = DecodeLeader(EncodeLeader(addresses, "host:42"));
+  const auto leader = DecodeLeader(EncodeLeader(addresses, "host:42", "http://host:7071/"));
   ASSERT_TRUE(leader.ok()) << leader.status();
   EXPECT_EQ(leader->addresses, addresses);
   EXPECT_EQ(leader->id, "host:42");
+  EXPECT_EQ(leader->page, "http://host:7071/");
+  EXPECT_EQ(DecodeLeader(EncodeLeader(addresses, "host:42", ""))->page, "");
+}
+
+TEST(LeaderValue, WhatIsNoPageIsNotShown) {
+  for (const std::string page :
+       {"javascript:alert(1)", "https://host/", "http://a b/", "http://host/\n", "//host/"}) {
+    const auto leader = DecodeLeader(EncodeLeader(ParseAddresses("a:1"), "x", page));
+    ASSERT_TRUE(leader.ok()) << page;
+    EXPECT_EQ(leader->page, "") << page;
+  }
+  const std::string longest = "http://" + std::string(kLeaderPageBytesMax - 7, 'a');
+  EXPECT_EQ(DecodeLeader(EncodeLeader(ParseAddresses("a:1"), "x", longest))->page, longest);
+  EXPECT_EQ(DecodeLeader(EncodeLeader(ParseAddresses("a:1"), "x", longest + "a"))->page, "");
 }
 
 TEST(LeaderValue, WhatIsNoneIsRefused) {

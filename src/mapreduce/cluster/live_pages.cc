@@ -111,7 +111,7 @@ void LivePages::Register(rpc::Server& http) {
 void LivePages::ServeOverview(const rpc::HttpRequest& request, const Responder& to) {
   if (request.path != "/") return NoSuchPage(*to);
   const auto overview = TakeOverview();
-  if (overview) web::SendAsset(*to, "mr.html", OverviewText(overview->jobs, overview->workers));
+  if (overview) web::SendAsset(*to, "mr.html", OverviewText(*overview));
 }
 
 void LivePages::ServeJob(const rpc::HttpRequest& request, const Responder& to) {
@@ -124,7 +124,10 @@ void LivePages::ServeJob(const rpc::HttpRequest& request, const Responder& to) {
     return of.feed->Add(request, to);
   }
   const auto timeline = TakeTimeline(path->job);
-  if (!timeline) {
+  if (absl::IsUnavailable(timeline.status())) {
+    return web::SendText(*to, 503, fmt::format("{}\n", std::string(timeline.status().message())));
+  }
+  if (!timeline.ok()) {
     return web::SendText(*to, 404, fmt::format("job {} is not known here (any more)\n", path->job));
   }
   if (path->rest.empty()) return web::SendAsset(*to, "mr_job.html", JobText(*timeline));
@@ -135,9 +138,9 @@ void LivePages::ServeJob(const rpc::HttpRequest& request, const Responder& to) {
 }
 
 void LivePages::Cancel(std::uint64_t job, const Responder& to) {
-  const bool asked = on_owner_([job, to](Master* master, const std::string& standby_of) {
+  const bool asked = on_owner_([job, to](Master* master, const ShownLeader& standby_of) {
     if (master == nullptr) {
-      return web::SendText(*to, 503, "this coordinator is a standby of " + standby_of + "\n");
+      return web::SendText(*to, 503, StandbyText(standby_of) + "\n");
     }
     master->Cancel(plan::JobId{job}, [to](const absl::StatusOr<v1::JobStatus>& status) {
       if (status.ok()) return web::SendText(*to, 200, "cancelled\n");
@@ -195,7 +198,7 @@ void LivePages::TellJobs(Clock::time_point now) {
   }
   for (const std::uint64_t job : due) {
     const auto timeline = TakeTimeline(job);
-    std::string json = timeline ? JobPageJson(*timeline, rules_.admin) : NoJobJson(job);
+    std::string json = timeline.ok() ? JobPageJson(*timeline, rules_.admin) : NoJobJson(job);
     const std::lock_guard lock(mutex_);
     const auto found = jobs_.find(job);
     if (found == jobs_.end() || stopping_) continue;
@@ -228,7 +231,7 @@ void LivePages::TakeSample(const Overview& overview) {
     if (worker.alive()) slots += worker.slots(), busy += worker.busy();
   }
   // What a restarted coordinator, or one that takes over, finds was not done in its first second.
-  if (!std::exchange(sampled_, overview.standby_of.empty())) sum = {};
+  if (!std::exchange(sampled_, overview.standby_of.name.empty())) sum = {};
   history_.Add(UnixMs(), {static_cast<double>(sum.map_bytes), static_cast<double>(sum.reduce_bytes),
                           static_cast<double>(sum.tasks), static_cast<double>(busy),
                           static_cast<double>(slots)});
@@ -238,7 +241,7 @@ void LivePages::TakeSample(const Overview& overview) {
 
 template <class Result>
 std::optional<Result> LivePages::FromOwner(
-    std::function<Result(Master*, const std::string& standby_of)> read) {
+    std::function<Result(Master*, const ShownLeader& standby_of)> read) {
   struct Answer {
     std::mutex mutex;
     std::condition_variable changed;
@@ -247,7 +250,7 @@ std::optional<Result> LivePages::FromOwner(
   };
   auto answer = std::make_shared<Answer>();
   const bool asked =
-      on_owner_([answer, read = std::move(read)](Master* master, const std::string& standby_of) {
+      on_owner_([answer, read = std::move(read)](Master* master, const ShownLeader& standby_of) {
         const auto began = Clock::now();
         Result result = read(master, standby_of);
         const std::lock_guard lock(answer->mutex);
@@ -267,7 +270,7 @@ std::optional<Result> LivePages::FromOwner(
 }
 
 std::optional<Overview> LivePages::TakeOverview() {
-  auto taken = FromOwner<Overview>([](Master* leads, const std::string& standby_of) {
+  auto taken = FromOwner<Overview>([](Master* leads, const ShownLeader& standby_of) {
     Overview overview;
     overview.standby_of = standby_of;
     if (leads == nullptr) return overview;
@@ -289,14 +292,14 @@ std::optional<Overview> LivePages::TakeOverview() {
   return taken;
 }
 
-std::optional<v1::Timeline> LivePages::TakeTimeline(std::uint64_t job) {
+/// UNAVAILABLE: this one does not lead; with a line that says who does.
+absl::StatusOr<v1::Timeline> LivePages::TakeTimeline(std::uint64_t job) {
   auto taken = FromOwner<absl::StatusOr<v1::Timeline>>(
-      [job](Master* master, const std::string& standby_of) -> absl::StatusOr<v1::Timeline> {
-        if (master == nullptr) return absl::UnavailableError("standby of " + standby_of);
+      [job](Master* master, const ShownLeader& standby_of) -> absl::StatusOr<v1::Timeline> {
+        if (master == nullptr) return absl::UnavailableError(StandbyText(standby_of));
         return master->Timeline(plan::JobId{job});
       });
-  if (!taken || !taken->ok()) return std::nullopt;
-  return **std::move(taken);
+  return taken ? *std::move(taken) : absl::CancelledError("the coordinator stops");
 }
 
 }  // namespace trireme::mapreduce::cluster

@@ -35,7 +35,7 @@ inline constexpr std::size_t kPageLogLinesKept = 500;
 class LivePages {
  public:
   /// Called with null by a coordinator that stands by, and with who leads.
-  using Work = absl::AnyInvocable<void(Master*, std::string standby_of)>;
+  using Work = absl::AnyInvocable<void(Master*, ShownLeader standby_of)>;
   /// Runs it on the owner thread; false: it cannot.
   using OnOwner = std::function<bool(Work)>;
 
@@ -74,9 +74,9 @@ class LivePages {
   /// What `read` says on the owner thread. Empty: it ends.
   template <class Result>
   std::optional<Result> FromOwner(
-      std::function<Result(Master*, const std::string& standby_of)> read);
+      std::function<Result(Master*, const ShownLeader& standby_of)> read);
   std::optional<Overview> TakeOverview();
-  std::optional<v1::Timeline> TakeTimeline(std::uint64_t job);
+  absl::StatusOr<v1::Timeline> TakeTimeline(std::uint64_t job);
 
   const web::PageRules rules_;
   const OnOwner on_owner_;

@@ -218,7 +218,7 @@ void Master::Do(const plan::AssignAttempt& action) {
   v1::Assign* assign = order.mutable_assign();
   *assign->mutable_attempt() = ToWire(action.attempt);
   assign->set_number(action.number);
-  assign->set_backup(action.kind == plan::AttemptKind::kBackup);
+  assign->set_kind(ToWire(action.kind));
   for (const auto& record : action.skip) *assign->add_skip() = ToWire(record);
   if (task.phase == plan::Phase::kMap) {
     *assign->mutable_split() = entry->definition.splits(static_cast<int>(task.index));

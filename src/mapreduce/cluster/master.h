@@ -57,7 +57,8 @@ class Master : public std::enable_shared_from_this<Master> {
 
   /// What the master needs done elsewhere.
   struct Hands {
-    /// Milliseconds on a monotonic clock.
+    /// Milliseconds on a monotonic clock that begins as those of other lives of this journal would
+    /// go on: what ran when is on record by it.
     std::function<plan::TimeMs()> now;
     /// The three steps of an output directory, on another thread; `done` is called on the owner's.
     /// The first writes nothing.

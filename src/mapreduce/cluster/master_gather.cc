@@ -63,8 +63,9 @@ void Master::AwaitAgain(const std::shared_ptr<Session>& session) {
 bool Master::Enrol(const std::shared_ptr<Session>& session, const v1::WorkerMessage& message) {
   if (!keeps_roster_) return false;
   const plan::WorkerRef worker = FromWire(message.register_().place().worker());
-  if (roster_.Add(worker)) {
-    records_.push_back(Roster::Attached(worker));
+  const std::string& host = message.register_().place().host();
+  if (roster_.Add(worker, host)) {
+    records_.push_back(Roster::Attached(worker, host));
     enrolling_.insert(worker.id);
   }
   if (!enrolling_.contains(worker.id)) return false;

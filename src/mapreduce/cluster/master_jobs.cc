@@ -202,7 +202,7 @@ v1::ListWorkersReply Master::Workers() const {
   for (const plan::WorkerSnapshot& worker : planner_.Workers()) {
     v1::WorkerStatus* to = reply.add_workers();
     *to->mutable_worker() = ToWire(worker.worker);
-    to->set_host(worker.host);
+    to->set_host(worker.host.empty() ? roster_.HostOf(worker.worker.id) : worker.host);
     to->set_alive(worker.alive);
     to->set_slots(worker.slots);
     to->set_busy(worker.busy);
@@ -233,7 +233,6 @@ absl::StatusOr<v1::Timeline> Master::Timeline(JobId job) const {
   to.set_maps_done_ms(
       snapshot->maps_done_ms == 0 ? 0 : snapshot->maps_done_ms - snapshot->submitted_ms);
   const JobEntry& entry = *book_.Find(job);
-  std::map<plan::TaskRef, std::uint32_t> numbers;
   std::map<plan::AttemptId, int> rows;  // of those whose standard error was kept
   for (const auto& [attempt, tail] : entry.stderr_tails) rows[attempt] = -1;
   for (const plan::AttemptTrace& trace : planner_.Timeline(job)) {
@@ -248,7 +247,7 @@ absl::StatusOr<v1::Timeline> Master::Timeline(JobId job) const {
     added->set_end(plan::Name(trace.end));
     added->set_kind_number(static_cast<std::uint32_t>(trace.kind));
     added->set_end_number(static_cast<std::uint32_t>(trace.end));
-    added->set_number(numbers[trace.attempt.task]++);
+    added->set_number(trace.number);
     if (const auto note = entry.notes.find(trace.attempt.id); note != entry.notes.end())
       added->set_note(note->second);
     if (const auto size = entry.sizes.find(trace.attempt.id); size != entry.sizes.end()) {

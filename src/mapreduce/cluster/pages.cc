@@ -112,8 +112,22 @@ std::string StateName(v1::JobState state) {
   return plan::Name(FromWire(state));
 }
 
-std::string OverviewText(const v1::ListJobsReply& jobs, const v1::ListWorkersReply& workers) {
-  return fmt::format("<h2>Jobs</h2>{}<h2>Workers</h2>{}", JobTable(jobs), WorkerTable(workers));
+std::string StandbyText(const ShownLeader& leader) {
+  return fmt::format("this coordinator stands by; the leader is {}{}{}", leader.name,
+                     leader.page.empty() ? "" : ", its pages are at ", leader.page);
+}
+
+std::string OverviewText(const Overview& overview) {
+  const ShownLeader& leader = overview.standby_of;
+  if (leader.name.empty()) {
+    return fmt::format("<h2>Jobs</h2>{}<h2>Workers</h2>{}", JobTable(overview.jobs),
+                       WorkerTable(overview.workers));
+  }
+  const std::string page = EscapeHtml(leader.page);
+  return fmt::format("<p>This coordinator stands by. The leader is {}{}.</p>",
+                     EscapeHtml(leader.name),
+                     page.empty() ? std::string(", which has no pages")
+                                  : fmt::format(": <a href=\"{0}\">{0}</a>", page));
 }
 
 std::string JobText(const v1::Timeline& timeline) {

@@ -270,8 +270,9 @@ std::string OverviewJson(const Overview& overview, const ClusterHistory& history
   }
   return Text({{"kind", "overview"},
                {"coordinator",
-                {{"role", overview.standby_of.empty() ? "leader" : "standby"},
-                 {"standby_of", overview.standby_of},
+                {{"role", overview.standby_of.name.empty() ? "leader" : "standby"},
+                 {"standby_of", overview.standby_of.name},
+                 {"leader_page", overview.standby_of.page},
                  {"epoch", overview.epoch},
                  {"journal_bytes", overview.journal_bytes},
                  {"started_unix_ms", overview.started_unix_ms},

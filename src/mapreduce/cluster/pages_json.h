@@ -27,13 +27,19 @@ inline constexpr TimelineSize kPageTimeline = {.rows_max = 64, .bars_max = 900};
 /// Bytes read by maps and by reduces, tasks done, all per second; slots busy, slots.
 using ClusterHistory = web::History<5>;
 
+/// Whom a coordinator that stands by shows as the leader; without a name: this one leads.
+struct ShownLeader {
+  std::string name;
+  std::string page;  ///< of its pages; empty: it has none
+};
+
 struct Overview {
   v1::ListJobsReply jobs;  ///< the newest kPageJobsMax, the oldest first
   std::size_t jobs_left_out = 0;
   v1::ListWorkersReply workers;
   std::uint32_t epoch = 0;
   std::uint64_t journal_bytes = 0;
-  std::string standby_of;  ///< not empty: another coordinator leads, this one
+  ShownLeader standby_of;  ///< with a name: another coordinator leads, this one
   bool admin = false;
   std::int64_t started_unix_ms = 0;
 };

@@ -131,8 +131,11 @@ TEST(OverviewPage, IsBoundedAndSaysWhatIsLeftOut) {
   EXPECT_EQ(page["slots"], 2000);
   EXPECT_EQ(page["busy"], 1000);
   EXPECT_EQ(page["coordinator"]["role"], "leader");
-  overview.standby_of = "10.0.0.2:7070";
-  EXPECT_EQ(Json::parse(OverviewJson(overview, {}, {}))["coordinator"]["role"], "standby");
+  overview.standby_of = {"10.0.0.2:7070", "http://10.0.0.2:7071/"};
+  const Json standby = Json::parse(OverviewJson(overview, {}, {}))["coordinator"];
+  EXPECT_EQ(standby["role"], "standby");
+  EXPECT_EQ(standby["standby_of"], "10.0.0.2:7070");
+  EXPECT_EQ(standby["leader_page"], "http://10.0.0.2:7071/");
 }
 
 TEST(OverviewPage, AnyBytesAreNamesAndOneLine) {

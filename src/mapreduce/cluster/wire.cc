@@ -24,6 +24,8 @@ static_assert(static_cast<int>(plan::Outcome::kUnknownWorker) == v1::OUTCOME_UNK
 static_assert(static_cast<int>(plan::JobState::kCancelled) == v1::JOB_STATE_CANCELLED);
 static_assert(static_cast<int>(plan::FailureKind::kInternal) == v1::FAILURE_KIND_INTERNAL);
 static_assert(static_cast<int>(plan::FailureKind::kBadInput) == v1::FAILURE_KIND_BAD_INPUT);
+static_assert(static_cast<int>(plan::AttemptKind::kBackup) == v1::ATTEMPT_KIND_BACKUP);
+static_assert(static_cast<int>(plan::AttemptEnd::kLostWorker) == v1::ATTEMPT_END_LOST_WORKER);
 
 v1::TaskRef ToWire(const plan::TaskRef& from) {
   v1::TaskRef to;
@@ -133,6 +135,9 @@ v1::AttemptProgress ToWire(const plan::AttemptProgress& from) {
   to.set_progress(from.progress);
   to.set_records(from.records);
   to.set_inputs_fetched(from.inputs_fetched);
+  to.set_number(from.number);
+  to.set_kind(ToWire(from.kind));
+  to.set_age_ms(from.age_ms);
   return to;
 }
 
@@ -244,7 +249,13 @@ Split FromWire(const v1::Split& from) {
 }
 
 plan::AttemptProgress FromWire(const v1::AttemptProgress& from) {
-  return {FromWire(from.attempt()), from.progress(), from.records(), from.inputs_fetched()};
+  return {FromWire(from.attempt()),
+          from.progress(),
+          from.records(),
+          from.inputs_fetched(),
+          from.number(),
+          FromWire(from.kind()),
+          from.age_ms()};
 }
 
 plan::FetchSource FromWire(const v1::FetchSource& from) {
@@ -254,6 +265,16 @@ plan::FetchSource FromWire(const v1::FetchSource& from) {
 plan::FailureKind FromWire(v1::FailureKind from) {
   return v1::FailureKind_IsValid(from) ? static_cast<plan::FailureKind>(from)
                                        : plan::FailureKind::kInternal;
+}
+
+plan::AttemptKind FromWire(v1::AttemptKind from) {
+  return v1::AttemptKind_IsValid(from) ? static_cast<plan::AttemptKind>(from)
+                                       : plan::AttemptKind::kNormal;
+}
+
+plan::AttemptEnd FromWire(v1::AttemptEnd from) {
+  return v1::AttemptEnd_IsValid(from) ? static_cast<plan::AttemptEnd>(from)
+                                      : plan::AttemptEnd::kKilled;
 }
 
 plan::JobState FromWire(v1::JobState from) {

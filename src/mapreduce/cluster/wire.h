@@ -59,5 +59,10 @@ inline v1::JobState ToWire(plan::JobState from) {
   return static_cast<v1::JobState>(from);
 }
 plan::JobState FromWire(v1::JobState from);
+inline v1::AttemptKind ToWire(plan::AttemptKind from) {
+  return static_cast<v1::AttemptKind>(from);
+}
+plan::AttemptKind FromWire(v1::AttemptKind from);
+plan::AttemptEnd FromWire(v1::AttemptEnd from);
 
 }  // namespace trireme::mapreduce::cluster

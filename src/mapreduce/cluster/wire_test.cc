@@ -18,16 +18,20 @@ std::vector<plan::JournalRecord> EveryRecord() {
   const plan::JobSpec spec{"name", 5, 6, 7, -8, false, true, true, 1234, std::string("\0\xff", 2)};
   const plan::RecordPosition place{"file", 77};
   const plan::JobFailure failure{kAttempt.task, kAttempt.id, kWorker, "why", place, "\xfftail"};
+  const plan::AttemptSpan span{12, 13, 14, plan::AttemptKind::kBackup};
   const plan::JobStats stats{1, 2, 3, 4, 5, 6, 7, 8, 9};
   return {plan::EpochStarted{2},
-          plan::JobAdmitted{plan::JobId{3}, spec},
-          plan::MapSucceeded{plan::JobId{3}, 4, {kWorker, kAttempt.id, 99}},
-          plan::CommitGranted{kAttempt, kWorker},
-          plan::TaskCommitted{kAttempt, kWorker, 98},
-          plan::FailureCounted{kAttempt, kWorker, place},
-          plan::FailureCounted{kAttempt, kWorker, std::nullopt},
+          plan::JobAdmitted{plan::JobId{3}, spec, 1'700'000'000'000},
+          plan::JobAdmitted{plan::JobId{3}, spec, std::nullopt},
+          plan::MapSucceeded{plan::JobId{3}, 4, {kWorker, kAttempt.id, 99}, span},
+          plan::MapSucceeded{plan::JobId{3}, 4, {kWorker, kAttempt.id, 99}, std::nullopt},
+          plan::CommitGranted{kAttempt, kWorker, span},
+          plan::TaskCommitted{kAttempt, kWorker, 98, span},
+          plan::FailureCounted{kAttempt, kWorker, place, span},
+          plan::FailureCounted{kAttempt, kWorker, std::nullopt, std::nullopt},
+          plan::AttemptOver{kAttempt, kWorker, plan::AttemptEnd::kLostWorker, span},
           plan::RecordSkipped{kAttempt.task, place},
-          plan::JobEnded{plan::JobId{3}, plan::JobState::kFailed, failure, stats},
+          plan::JobEnded{plan::JobId{3}, plan::JobState::kFailed, failure, stats, 10, 11},
           plan::JobEnded{plan::JobId{3}, plan::JobState::kCancelled, std::nullopt, stats},
           plan::JobForgotten{plan::JobId{3}}};
 }
@@ -45,6 +49,34 @@ TEST(WireTest, EveryRecordOfTheJournalComesBack) {
     kinds = std::max(kinds, record.index() + 1);
   }
   EXPECT_EQ(kinds, std::variant_size_v<plan::JournalRecord>);
+}
+
+/// Each field of a record: what is encoded twice alike may still have been lost at first.
+TEST(WireTest, ASpanKeepsItsValues) {
+  const plan::AttemptSpan span{12, 13, 14, plan::AttemptKind::kBackup};
+  const auto over = std::get<plan::AttemptOver>(
+      *FromWire(ToWire(plan::AttemptOver{kAttempt, kWorker, plan::AttemptEnd::kLostWorker, span})));
+  EXPECT_EQ(over.attempt, kAttempt);
+  EXPECT_EQ(over.worker, kWorker);
+  EXPECT_EQ(over.end, plan::AttemptEnd::kLostWorker);
+  EXPECT_EQ(over.span.start_ms, 12);
+  EXPECT_EQ(over.span.length_ms, 13);
+  EXPECT_EQ(over.span.number, 14u);
+  EXPECT_EQ(over.span.kind, plan::AttemptKind::kBackup);
+  const plan::AttemptProgress said =
+      FromWire(ToWire(plan::AttemptProgress{kAttempt, 1, 2, true, 3, span.kind, 5}));
+  EXPECT_EQ(said.number, 3u);
+  EXPECT_EQ(said.kind, span.kind);
+  EXPECT_EQ(said.age_ms, 5);
+}
+
+TEST(WireTest, TimesBeyondATimelineAreItsLast) {
+  v1::JournalRecord record;
+  record.mutable_attempt_over()->mutable_span()->set_start_ms(~0ull);
+  record.mutable_attempt_over()->set_end(static_cast<v1::AttemptEnd>(99));
+  const auto over = std::get<plan::AttemptOver>(*FromWire(record));
+  EXPECT_EQ(over.span.start_ms, plan::TimeMs{UINT32_MAX});
+  EXPECT_EQ(over.end, plan::AttemptEnd::kKilled);
 }
 
 TEST(WireTest, FieldsKeepTheirValues) {

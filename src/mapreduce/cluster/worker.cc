@@ -74,6 +74,7 @@ class Worker::Core final : public SlotPool::Listener {
     std::int64_t commit_retry_ms = 0;  ///< ask again at this time; 0: no need to
     plan::AttemptProgress progress;
     std::uint64_t bytes = 0;
+    std::int64_t begun_ms = io::SteadyMs();
   };
 
   void Post(OwnerQueue::Task task) { (void)inbox_.Post(std::move(task)); }
@@ -95,6 +96,7 @@ class Worker::Core final : public SlotPool::Listener {
   std::uint64_t Send(v1::WorkerMessage message);
   void Report(std::uint64_t attempt, v1::WorkerMessage message);
   void ReadProgress();
+  static v1::AttemptProgress Listed(const Running& attempt);
 
   // Jobs and attempts.
   void Open(const v1::JobOpened& opened);
@@ -317,11 +319,7 @@ void Worker::Core::Register() {
   v1::Register* body = message.mutable_register_();
   *body->mutable_place() = place_;
   body->set_slots(drains_ > 0 ? 0 : options_.slots);
-  for (const auto& [id, attempt] : attempts_) {
-    v1::AttemptProgress* said = body->add_running();
-    *said = ToWire(attempt.progress);
-    said->set_bytes(attempt.bytes);
-  }
+  for (const auto& [id, attempt] : attempts_) *body->add_running() = Listed(attempt);
   for (const auto& [id, job] : jobs_) body->add_jobs(static_cast<std::uint64_t>(id));
   register_sequence_ = Send(std::move(message));
 }
@@ -343,12 +341,15 @@ void Worker::Core::Beat() {
   v1::WorkerMessage message;
   v1::Heartbeat* body = message.mutable_heartbeat();
   body->set_slots(drains_ > 0 ? 0 : options_.slots);
-  for (const auto& [id, attempt] : attempts_) {
-    v1::AttemptProgress* said = body->add_running();
-    *said = ToWire(attempt.progress);
-    said->set_bytes(attempt.bytes);
-  }
+  for (const auto& [id, attempt] : attempts_) *body->add_running() = Listed(attempt);
   (void)Send(std::move(message));
+}
+
+v1::AttemptProgress Worker::Core::Listed(const Running& attempt) {
+  v1::AttemptProgress said = ToWire(attempt.progress);
+  said.set_bytes(attempt.bytes);
+  said.set_age_ms(io::SteadyMs() - attempt.begun_ms);
+  return said;
 }
 
 void Worker::Core::ReadProgress() {
@@ -493,7 +494,8 @@ void Worker::Core::StartAttempt(OpenJob& job, const plan::AttemptRef& ref,
   spec.job = job.setup;
   spec.phase = ref.task.phase;
   spec.index = ref.task.index;
-  spec.number = assign.number();
+  spec.number = running.progress.number = assign.number();
+  running.progress.kind = FromWire(assign.kind());
   for (const auto& record : assign.skip()) spec.skip.push_back(FromWire(record));
   if (map) {
     spec.split = FromWire(assign.split());

@@ -53,7 +53,7 @@ Outcome Planner::State::Handle(const CommitRequested& event) {
   const std::uint32_t other = task.primary == place ? task.backup : task.primary;
   if (other != kNone && attempts_[other].granted) return Outcome::kCommitWait;
   attempt.granted = true;
-  output_.records.push_back(CommitGranted{event.attempt, event.worker});
+  output_.records.push_back(CommitGranted{event.attempt, event.worker, SpanOf(*job, attempt)});
   return Outcome::kCommitGranted;
 }
 
@@ -88,15 +88,19 @@ void Planner::State::Succeed(Job& job, AttemptRef ref, std::uint32_t attempt, st
                              std::uint64_t output_bytes) {
   const WorkerRef by = workers_[worker].ref;
   const bool commits = job.Commits(ref.task.phase);
-  if (attempt != kNone) MeasureWinner(job, attempts_[attempt]);
+  std::optional<AttemptSpan> span;
+  if (attempt != kNone) {
+    MeasureWinner(job, attempts_[attempt]);
+    span = SpanOf(job, attempts_[attempt]);
+  }
   RecordSuccess(job, ref, worker, output_bytes);
   if (commits) {
     job.stats.output_bytes += output_bytes;
-    output_.records.push_back(TaskCommitted{ref, by, output_bytes});
+    output_.records.push_back(TaskCommitted{ref, by, output_bytes, span});
   } else {
     job.stats.map_output_bytes += output_bytes;
     const MapOutput made{by, ref.id, output_bytes};
-    output_.records.push_back(MapSucceeded{job.id, ref.task.index, made});
+    output_.records.push_back(MapSucceeded{job.id, ref.task.index, made, span});
     if (job.state == JobState::kReducing) {
       output_.actions.push_back(MapOutputMoved{job.id, ref.task.index, made});
     }
@@ -134,25 +138,45 @@ void Planner::State::MeasureWinner(Job& job, const RunningAttempt& attempt) {
 }
 
 std::uint32_t Planner::State::Start(Job* job, AttemptRef ref, std::uint32_t worker,
-                                    AttemptKind kind, bool attach) {
+                                    const Origin& origin, bool attach) {
   RunningAttempt attempt;
   attempt.ref = ref;
   attempt.job = job;
   attempt.worker = worker;
-  attempt.kind = kind;
-  attempt.start_ms = attempt.changed_ms = attempt.listed_ms = now_;
+  attempt.kind = origin.kind;
+  attempt.number = origin.number;
+  attempt.start_ms = origin.start_ms;
+  attempt.changed_ms = attempt.listed_ms = now_;
   if (job != nullptr) {
     ++job->held;
-    if (attach && job->history.size() < limits_.attempt_history_max) {
-      attempt.history = static_cast<std::uint32_t>(job->history.size());
-      const auto start_ms = static_cast<std::uint32_t>(now_ - job->submitted_ms);
-      job->history.push_back({ref.id, ref.task.index, worker, start_ms, 0, ref.task.phase, kind});
-    }
+    if (attach) attempt.history = OpenBar(*job, attempt);
   }
   const std::uint32_t place = attempts_.Add(attempt);
   workers_.AddAttempt(worker, place);
   if (attach) Attach(place);
   return place;
+}
+
+/// Its place in the timeline; kNone when that is full.
+std::uint32_t Planner::State::OpenBar(Job& job, const RunningAttempt& attempt) {
+  if (job.history.size() >= limits_.attempt_history_max) return kNone;
+  if (const auto known = restored_bars_.find(attempt.ref.id); known != restored_bars_.end()) {
+    if (known->second != kNone) job.history[known->second].end = AttemptEnd::kRunning;
+    return known->second;
+  }
+  job.history.push_back(
+      MakeBar(attempt.ref, attempt.worker, SpanOf(job, attempt), AttemptEnd::kRunning));
+  return static_cast<std::uint32_t>(job.history.size() - 1);
+}
+
+/// Till now.
+AttemptSpan Planner::State::SpanOf(const Job& job, const RunningAttempt& attempt) const {
+  return {std::max<TimeMs>(attempt.start_ms - job.submitted_ms, 0),
+          std::max<TimeMs>(now_ - attempt.start_ms, 0), attempt.number, attempt.kind};
+}
+
+AttemptOver Planner::State::OverOf(const RunningAttempt& attempt, AttemptEnd end) const {
+  return {attempt.ref, workers_[attempt.worker].ref, end, SpanOf(*attempt.job, attempt)};
 }
 
 void Planner::State::Attach(std::uint32_t place) {
@@ -167,8 +191,9 @@ void Planner::State::Attach(std::uint32_t place) {
   ++job.attached;
   job.fast += attempt.fast;
   job.running_reduces += attempt.ref.task.phase == Phase::kReduce;
+  task.CountNumber(attempt.number);
   if (attempt.kind == AttemptKind::kBackup) ++backups_running_;
-  ++job.stats.attempts;
+  job.CountAttempt(attempt.kind);
   Touch(job);
 }
 
@@ -197,6 +222,7 @@ void Planner::State::CloseBar(RunningAttempt& attempt, AttemptEnd end) {
   if (attempt.history == kNone) return;
   const bool killed = end == AttemptEnd::kKilled || end == AttemptEnd::kLostWorker;
   attempt.job->stats.killed += killed;
+  if (killed) output_.records.push_back(OverOf(attempt, end));
   if (attempt.history < attempt.job->history.size()) {
     HistoryEntry& bar = attempt.job->history[attempt.history];
     bar.length_ms = static_cast<std::uint32_t>(now_ - attempt.start_ms);

@@ -24,6 +24,7 @@ struct RunningAttempt {
   double progress = 0;
   std::uint32_t worker = kNone;
   std::uint32_t history = kNone;  ///< Its bar in the job's timeline.
+  std::uint32_t number = 0;       ///< Attempts of the task before it.
   AttemptKind kind = AttemptKind::kNormal;
   bool attached = false;   ///< It is its task's primary or backup: not cancelled.
   bool granted = false;    ///< It may commit. At most one of a task's attached attempts.

@@ -101,6 +101,9 @@ struct TextOf {
   std::string operator()(const FailureCounted& r) const {
     return StrCat("failure ", Describe(r.attempt), " ", Describe(r.worker), At(r.record));
   }
+  std::string operator()(const AttemptOver& r) const {
+    return StrCat("over ", Describe(r.attempt), " ", Describe(r.worker), " ", Name(r.end));
+  }
   std::string operator()(const RecordSkipped& r) const {
     return StrCat("skip ", Describe(r.task), At(r.record));
   }

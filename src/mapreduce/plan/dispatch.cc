@@ -38,14 +38,13 @@ bool Planner::State::TryAssign(Job& job, std::uint32_t worker) {
 }
 
 void Planner::State::Assign(Job& job, TaskRef ref, std::uint32_t worker, AttemptKind kind) {
-  Task& task = job.task(ref);
+  const Task& task = job.task(ref);
   const AttemptRef attempt{ref, MakeAttemptId(epoch_, next_sequence_++)};
-  Start(&job, attempt, worker, kind, /*attach=*/true);
-  AssignAttempt action{workers_[worker].ref, attempt, task.attempts, kind};
+  const std::uint32_t number = task.attempts;
+  Start(&job, attempt, worker, {kind, number, now_}, /*attach=*/true);
+  AssignAttempt action{workers_[worker].ref, attempt, number, kind};
   if (const Trouble* trouble = job.FindTrouble(ref)) action.skip = trouble->skip;
   output_.actions.push_back(std::move(action));
-  if (task.attempts < UINT16_MAX) ++task.attempts;
-  if (kind == AttemptKind::kBackup) ++job.stats.backups;
   Refresh(job);
 }
 

@@ -28,6 +28,10 @@ struct AttemptProgress {
   double progress = 0;          ///< 0 to 1; a share of the input's bytes.
   std::uint64_t records = 0;    ///< Any number that grows while the attempt lives.
   bool inputs_fetched = false;  ///< Reduce: no map output will be fetched any more.
+  // As it was assigned, for a plan that does not know it any more.
+  std::uint32_t number = 0;
+  AttemptKind kind = AttemptKind::kNormal;
+  TimeMs age_ms = 0;  ///< Since its assignment arrived.
 };
 
 /// A worker is there, for the first time or again. With the incarnation known before it keeps its

@@ -54,13 +54,14 @@ Outcome Planner::State::Handle(const AttemptFailed& event) {
 void Planner::State::Fail(std::uint32_t place, const AttemptFailed& event, bool still_runs) {
   Job& job = *attempts_[place].job;
   const std::uint32_t worker = attempts_[place].worker;
+  const FailureCounted counted{event.attempt, event.worker, event.record,
+                               SpanOf(job, attempts_[place])};
   CloseBar(attempts_[place], AttemptEnd::kFailed);
   if (still_runs) {
     Cancel(place, CancelReason::kTimeout);
   } else {
     End(place, AttemptEnd::kFailed);
   }
-  const FailureCounted counted{event.attempt, event.worker, event.record};
   output_.records.push_back(counted);
   if (!RecordFailure(job, counted, worker)) return;
   const std::size_t failures = job.TroubleOf(event.attempt.task).failures.size();
@@ -173,6 +174,7 @@ void Planner::State::FailOverFetch(std::uint32_t place, const AttemptFailed& eve
   if (++trouble.give_ups > limits_.fetch_give_ups_max) {
     return Fail(place, event, /*still_runs=*/false);
   }
+  output_.records.push_back(OverOf(attempt, AttemptEnd::kFailed));
   End(place, AttemptEnd::kFailed);
 }
 

@@ -64,8 +64,10 @@ std::vector<AttemptTrace> Planner::State::Timeline(JobId id) const {
     bar.end_ms = entry.end == AttemptEnd::kRunning ? 0 : bar.start_ms + entry.length_ms;
     bar.kind = entry.kind;
     bar.end = entry.end;
+    bar.number = entry.number;
     bars.push_back(bar);
   }
+  std::ranges::stable_sort(bars, {}, &AttemptTrace::start_ms);
   return bars;
 }
 

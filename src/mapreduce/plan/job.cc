@@ -67,6 +67,26 @@ std::size_t PhaseTasks::MemoryBytes() const {
   return tasks_.capacity() * sizeof(Task) + retry_.size() * sizeof(std::uint32_t);
 }
 
+HistoryEntry MakeBar(AttemptRef ref, std::uint32_t worker, const AttemptSpan& span,
+                     AttemptEnd end) {
+  const auto fit = [](TimeMs ms) {
+    return static_cast<std::uint32_t>(std::clamp<TimeMs>(ms, 0, UINT32_MAX));
+  };
+  return {ref.id,
+          ref.task.index,
+          worker,
+          fit(span.start_ms),
+          fit(span.length_ms),
+          ref.task.phase,
+          span.kind,
+          end,
+          static_cast<std::uint16_t>(std::min(span.number, kAttemptNumberMax))};
+}
+
+AttemptSpan SpanOfBar(const HistoryEntry& bar) {
+  return {bar.start_ms, bar.length_ms, bar.number, bar.kind};
+}
+
 Job::Job(JobId id_in, std::uint64_t order_in, JobSpec spec_in, TimeMs now)
     : id(id_in), order(order_in), spec(std::move(spec_in)), submitted_ms(now) {
   maps().Reset(spec.maps);
@@ -99,6 +119,11 @@ bool Job::FailedBefore(AttemptRef ref) const {
   return known != nullptr &&
          std::any_of(known->failures.begin(), known->failures.end(),
                      [&](const Trouble::Failure& f) { return f.attempt == ref.id; });
+}
+
+void Job::CountAttempt(AttemptKind kind) {
+  ++stats.attempts;
+  if (kind == AttemptKind::kBackup) ++stats.backups;
 }
 
 std::size_t Job::MemoryBytes() const {

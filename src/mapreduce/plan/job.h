@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <deque>
@@ -13,6 +14,7 @@
 
 #include "mapreduce/plan/attempts.h"
 #include "mapreduce/plan/durations.h"
+#include "mapreduce/plan/journal.h"
 #include "mapreduce/plan/snapshot.h"
 #include "mapreduce/plan/types.h"
 
@@ -26,6 +28,9 @@ enum class TaskState : std::uint8_t {
 };
 inline constexpr std::size_t kTaskStates = 4;
 
+/// Attempts of one task beyond this share this number.
+inline constexpr std::uint32_t kAttemptNumberMax = UINT16_MAX;
+
 /// One task. There are hundreds of thousands: what only troubled tasks need is in Trouble.
 struct Task {
   AttemptId winner{};  ///< Its last attempt that succeeded; no older one is believed any more.
@@ -33,11 +38,19 @@ struct Task {
   std::uint32_t worker = kNone;   ///< Place of the winner's worker.
   std::uint32_t primary = kNone;  ///< Place of its attempt while kRunning.
   std::uint32_t backup = kNone;   ///< Place of a second one.
-  std::uint16_t attempts = 0;     ///< Assigned so far; stays at its maximum.
+  std::uint16_t attempts = 0;     ///< One more than the greatest number of one; at most 65535.
   TaskState state = TaskState::kWaiting;
   bool queued : 1 = false;       ///< In its phase's retry queue.
   bool recoverable : 1 = false;  ///< Output lost with its worker's lease: may come back with it.
   bool fetched : 1 = false;      ///< Reduce: one of its attempts needs no map output any more.
+
+  /// The next life may have its output: it is there, or may come back with its worker.
+  bool IsKept() const { return state == TaskState::kSucceeded || recoverable; }
+  /// There is, or was, an attempt of this number.
+  void CountNumber(std::uint32_t number) {
+    const std::uint32_t next = std::min(number, kAttemptNumberMax - 1) + 1;
+    attempts = std::max(attempts, static_cast<std::uint16_t>(next));
+  }
 };
 static_assert(sizeof(Task) == 32);
 
@@ -114,8 +127,11 @@ struct HistoryEntry {
   Phase phase = Phase::kMap;
   AttemptKind kind = AttemptKind::kNormal;
   AttemptEnd end = AttemptEnd::kRunning;
+  std::uint16_t number = 0;  ///< Stays at its maximum.
 };
 static_assert(sizeof(HistoryEntry) == 32);
+HistoryEntry MakeBar(AttemptRef ref, std::uint32_t worker, const AttemptSpan& span, AttemptEnd end);
+AttemptSpan SpanOfBar(const HistoryEntry& bar);
 
 /// A job's whole state. The planner moves it; the job keeps its own counts straight.
 class Job {
@@ -145,6 +161,7 @@ class Job {
   const Trouble* FindTrouble(TaskRef ref) const;
   Trouble& TroubleOf(TaskRef ref) { return trouble[{ref.phase, ref.index}]; }
   bool FailedBefore(AttemptRef ref) const;
+  void CountAttempt(AttemptKind kind);
 
   std::size_t MemoryBytes() const;
 
@@ -181,6 +198,10 @@ class Job {
  private:
   std::array<PhaseTasks, 2> phases_;
 };
+
+inline AttemptRef RefOf(const Job& job, const HistoryEntry& bar) {
+  return {{job.id, bar.phase, bar.task}, bar.id};
+}
 
 template <typename Accepts>
 std::uint32_t PhaseTasks::TakeRetry(Accepts accepts) {

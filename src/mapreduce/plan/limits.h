@@ -57,6 +57,9 @@ struct Limits {
   std::uint32_t worker_slots_max = 4'096;  ///< Slots of one worker; more are not used.
   std::uint32_t ended_history_max =
       1'000'000;  ///< Attempts of ended jobs kept; oldest jobs' go first.
+  /// Attempts of which a checkpoint tells for the timeline alone, of all jobs; older ones are left
+  /// out.
+  std::uint32_t checkpoint_history_max = 20'000;
   std::uint32_t attempt_history_max = 2'000'000;  ///< Attempts per job kept for its report.
 };
 

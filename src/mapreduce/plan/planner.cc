@@ -125,7 +125,7 @@ Outcome Planner::State::Handle(const JobSubmitted& event) {
       jobs_.size() - ended_.size() >= limits_.jobs_max) {
     return Outcome::kOverLimit;
   }
-  output_.records.push_back(JobAdmitted{event.job, event.spec});
+  output_.records.push_back(JobAdmitted{event.job, event.spec, now_});
   Job& job = AddJob(event.job, event.spec);
   output_.actions.push_back(JobStateChanged{job.id, job.state, std::nullopt});
   return Outcome::kOk;
@@ -146,11 +146,17 @@ Job& Planner::State::AddJob(JobId id, const JobSpec& spec) {
   return *job;
 }
 
+JobEnded Planner::State::EndOf(const Job& job, JobState state,
+                               const std::optional<JobFailure>& failure, TimeMs at_ms) {
+  const TimeMs maps_done_ms = job.maps_done_ms == 0 ? 0 : job.maps_done_ms - job.submitted_ms;
+  return {job.id, state, failure, job.stats, maps_done_ms, at_ms - job.submitted_ms};
+}
+
 void Planner::State::EndJob(Job& job, JobState state, std::optional<JobFailure> failure) {
   attempts_.ForEach([&](std::uint32_t place, RunningAttempt& attempt) {
     if (attempt.job == &job && attempt.attached) Cancel(place, CancelReason::kJobOver);
   });
-  output_.records.push_back(JobEnded{job.id, state, failure, job.stats});
+  output_.records.push_back(EndOf(job, state, failure, now_));
   output_.actions.push_back(JobStateChanged{job.id, state, failure});
   output_.actions.push_back(ReleaseJob{job.id});
   CloseJob(job, state, std::move(failure));
@@ -206,7 +212,7 @@ void Planner::State::Settle(Job& job) {
   if (job.NeedsMapOutputs() && job.maps().count(TaskState::kLost) > 0) RemakeLost(job);
   if (job.state == JobState::kMapping && job.maps().AllSucceeded() && job.spec.reduces > 0) {
     job.state = JobState::kReducing;
-    job.maps_done_ms = now_;
+    if (job.maps_done_ms == 0) job.maps_done_ms = now_;
     output_.actions.push_back(JobStateChanged{job.id, job.state, std::nullopt});
   }
   if (job.running() && (job.spec.reduces > 0 ? job.reduces() : job.maps()).AllSucceeded()) {

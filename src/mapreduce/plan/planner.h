@@ -50,7 +50,8 @@ class Planner {
   /// In order of submission, the ended ones that are still remembered included.
   std::vector<JobId> Jobs() const;
   std::optional<JobSnapshot> Snapshot(JobId job) const;
-  /// Every attempt of this life of the plan (up to attempt_history_max), by start time.
+  /// Every attempt (up to attempt_history_max), by start time; of earlier lives those of which the
+  /// journal tells.
   std::vector<AttemptTrace> Timeline(JobId job) const;
   /// In order of first registration.
   std::vector<WorkerSnapshot> Workers() const;

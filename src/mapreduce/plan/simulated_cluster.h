@@ -64,6 +64,8 @@ class SimulatedCluster {
   std::uint64_t trace_hash() const { return trace_hash_; }
   TimeMs now() const { return now_; }
   const Planner& planner() const { return *planner_; }
+  /// The coordinator is not down.
+  bool up() const { return planner_.has_value(); }
   const std::vector<JournalRecord>& journal() const { return journal_; }
   std::uint64_t restarts() const { return restarts_; }
   std::uint64_t remade() const { return remade_; }
@@ -79,6 +81,9 @@ class SimulatedCluster {
     bool hangs = false;
     std::map<std::uint32_t, MapOutput> missing;  // reduce: outputs not fetched yet
     TimeMs spoke_ms = -1'000'000;
+    std::uint32_t number = 0;
+    AttemptKind kind = AttemptKind::kNormal;
+    TimeMs born_ms = 0;
   };
   struct Node {
     WorkerRef ref;

@@ -209,7 +209,8 @@ void SimulatedCluster::Beat(std::uint32_t n) {
   std::vector<AttemptProgress> running;
   for (const auto& [id, attempt] : node.running) {
     const bool fetched = attempt.ref.task.phase == Phase::kReduce && attempt.missing.empty();
-    running.push_back({attempt.ref, attempt.progress, attempt.turns, fetched});
+    running.push_back({attempt.ref, attempt.progress, attempt.turns, fetched, attempt.number,
+                       attempt.kind, now_ - attempt.born_ms});
   }
   if (node.registered) {
     Send(n, WorkerHeartbeat{node.ref, options_.slots, running});
@@ -343,6 +344,9 @@ void SimulatedCluster::Receive(std::uint32_t n, const Action& action) {
 void SimulatedCluster::StartAttempt(std::uint32_t n, const AssignAttempt& action) {
   Attempt attempt;
   attempt.ref = action.attempt;
+  attempt.number = action.number;
+  attempt.kind = action.kind;
+  attempt.born_ms = now_;
   const TaskRef task = action.attempt.task;
   if (task.phase == Phase::kReduce) {
     for (std::uint32_t map = 0; map < options_.maps; ++map) {

@@ -27,12 +27,10 @@ struct JobSnapshot {
   PhaseCounts reduces;
   JobStats stats;
   std::uint32_t running_attempts = 0;
-  TimeMs submitted_ms = 0;  ///< Of this life of the plan: a restored job's is the restart.
+  TimeMs submitted_ms = 0;  ///< Of a restored job too, if its journal says when that was.
   TimeMs maps_done_ms = 0;  ///< 0: not yet.
   TimeMs ended_ms = 0;      ///< 0: not yet.
 };
-
-enum class AttemptEnd : std::uint8_t { kRunning, kSucceeded, kFailed, kKilled, kLostWorker };
 
 /// One bar of the timeline.
 struct AttemptTrace {
@@ -42,6 +40,7 @@ struct AttemptTrace {
   TimeMs end_ms = 0;  ///< 0 while it runs.
   AttemptKind kind = AttemptKind::kNormal;
   AttemptEnd end = AttemptEnd::kRunning;
+  std::uint32_t number = 0;  ///< Attempts of the task before it.
 };
 
 struct WorkerSnapshot {
@@ -53,7 +52,5 @@ struct WorkerSnapshot {
   TimeMs last_heard_ms = 0;
   double speed = 1;  ///< Progress rate relative to the usual; 1 until measured.
 };
-
-const char* Name(AttemptEnd end);
 
 }  // namespace trireme::mapreduce::plan

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "mapreduce/plan/attempts.h"
 #include "mapreduce/plan/job.h"
 #include "mapreduce/plan/planner.h"
@@ -54,6 +55,8 @@ class Planner::State {
   Job& AddJob(JobId id, const JobSpec& spec);
   void EndJob(Job& job, JobState state, std::optional<JobFailure> failure);
   void CloseJob(Job& job, JobState state, std::optional<JobFailure> failure);
+  static JobEnded EndOf(const Job& job, JobState state, const std::optional<JobFailure>& failure,
+                        TimeMs at_ms);
   void ForgetOldJobs();
   void Touch(Job& job);
   void SettleTouched();
@@ -82,11 +85,15 @@ class Planner::State {
   bool WasIssued(AttemptId id) const;
   bool IsWanted(const Job& job, AttemptRef ref) const;
   std::uint32_t FindOn(std::uint32_t worker, AttemptRef ref) const;
-  std::uint32_t Start(Job* job, AttemptRef ref, std::uint32_t worker, AttemptKind kind,
+  struct Origin;
+  std::uint32_t Start(Job* job, AttemptRef ref, std::uint32_t worker, const Origin& origin,
                       bool attach);
+  std::uint32_t OpenBar(Job& job, const RunningAttempt& attempt);
   void Attach(std::uint32_t attempt);
   void Detach(std::uint32_t attempt);
   void CloseBar(RunningAttempt& attempt, AttemptEnd end);
+  AttemptSpan SpanOf(const Job& job, const RunningAttempt& attempt) const;
+  AttemptOver OverOf(const RunningAttempt& attempt, AttemptEnd end) const;
   void End(std::uint32_t attempt, AttemptEnd end);
   void Cancel(std::uint32_t attempt, CancelReason reason);
   void Succeed(Job& job, AttemptRef ref, std::uint32_t attempt, std::uint32_t worker,
@@ -138,9 +145,17 @@ class Planner::State {
   void Apply(const RecordSkipped& record);
   void Apply(const JobEnded& record);
   void Apply(const JobForgotten& record);
+  void Apply(const AttemptOver& record);
   std::uint32_t ExpectWorker(WorkerRef ref);
+  Origin OriginOf(const Job& job, const std::optional<AttemptSpan>& span) const;
+  void RestoreBar(Job& job, AttemptRef ref, std::uint32_t worker,
+                  const std::optional<AttemptSpan>& span, AttemptEnd end);
+  void MakeOldEnough(Job& job);
   void EndIfRunning(AttemptId id, AttemptEnd end);
   void FailIfExhausted(Job& job);
+  std::map<JobId, std::size_t> CheckpointedBars() const;
+  void CheckpointBars(const Job& job, std::size_t most, std::vector<JournalRecord>* records) const;
+  void CheckpointTroubles(const Job& job, std::vector<JournalRecord>* records) const;
   void CheckpointTasks(const Job& job, Phase phase, std::vector<JournalRecord>* records) const;
 
   Limits limits_;
@@ -161,6 +176,15 @@ class Planner::State {
   WorkerTable workers_;
   AttemptTable attempts_;
   std::uint32_t backups_running_ = 0;
+  /// While records are read: places in their jobs' histories. Only looked up, never iterated.
+  absl::flat_hash_map<AttemptId, std::uint32_t> restored_bars_;
+};
+
+/// What an attempt begins with.
+struct Planner::State::Origin {
+  AttemptKind kind = AttemptKind::kNormal;
+  std::uint32_t number = 0;
+  TimeMs start_ms = 0;
 };
 
 }  // namespace trireme::mapreduce::plan

@@ -60,6 +60,8 @@ enum class AttemptKind : std::uint8_t {
   kBackup,  ///< Beside a running one that seems to be a straggler (section 3.6).
 };
 
+enum class AttemptEnd : std::uint8_t { kRunning, kSucceeded, kFailed, kKilled, kLostWorker };
+
 /// Where a record starts: what a failure names and what a skip list holds (section 4.6).
 struct RecordPosition {
   std::string file;
@@ -119,6 +121,7 @@ struct JobStats {
 
 const char* Name(Phase phase);
 const char* Name(AttemptKind kind);
+const char* Name(AttemptEnd end);
 const char* Name(JobState state);
 
 }  // namespace trireme::mapreduce::plan

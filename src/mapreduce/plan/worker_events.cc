@@ -153,7 +153,10 @@ void Planner::State::AdoptListed(std::uint32_t place, const AttemptProgress& sai
   }
   const bool adopt =
       job != nullptr && IsWanted(*job, ref) && job->task(ref.task).state == TaskState::kWaiting;
-  ReadProgress(Start(job, ref, place, AttemptKind::kRetry, adopt), said);
+  const TimeMs age_ms = std::max<TimeMs>(said.age_ms, 0);
+  const TimeMs born_ms = job == nullptr ? now_ : std::max(now_ - age_ms, job->submitted_ms);
+  const std::uint32_t attempt = Start(job, ref, place, {said.kind, said.number, born_ms}, adopt);
+  ReadProgress(attempt, said);
 }
 
 /// An attempt that is wanted may still be on its way to the worker; one that is not wanted, and was
