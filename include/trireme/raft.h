@@ -110,6 +110,8 @@ struct GroupOptions {
   std::uint64_t snapshot_entries = 1'000'000;
   /// Entries before a snapshot's last that stay in the log for followers that are a little behind.
   std::uint64_t trailing_entries = 10'000;
+  /// About so many bytes of them at most. What stays is read at the next start.
+  std::uint64_t trailing_bytes = 32u << 20;
   /// A member that does not lead sends proposals to the one that does, instead of refusing them.
   bool forward_proposals = false;
   /// So long may the leader take to say where a forwarded proposal stands, and that to commit; then

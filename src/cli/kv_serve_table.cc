@@ -144,7 +144,7 @@ constexpr ServeFlag kFlags[] = {
     {"--experimental-max-learners", kIgnored, false, "one learner at a time"},
     {"--experimental-wait-cluster-ready-timeout", kIgnored, false, "ports are opened at once"},
     {"--experimental-snapshot-catchup-entries", kIgnored, false,
-     "10,000 entries are kept for followers that are a little behind"},
+     "10,000 entries of about 32 MiB at most are kept for followers that are a little behind"},
     {"--experimental-enable-distributed-tracing", kIgnored, true, kNoTracing},
     {"--experimental-distributed-tracing-address", kIgnored, false, kNoTracing},
     {"--experimental-distributed-tracing-service-name", kIgnored, false, kNoTracing},

@@ -288,7 +288,8 @@ void HostLoop::NameSnapshot(Group& group, LogPosition at, std::uint64_t size_byt
   const std::optional<SnapshotMeta> meta = group.core->MetaAt(at.index);
   if (!meta || meta->last == group.core->Status().snapshot) return EndSnapshot(group, at.index);
   const std::uint64_t keep = group.options.trailing_entries;
-  const Index drop_to = at.index.value > keep ? at.index - keep : Index{};
+  const Index drop_to = std::max(at.index.value > keep ? at.index - keep : Index{},
+                                 group.trailing.DropTo(at.index, group.options.trailing_bytes));
   WalItem item;
   item.group = group.id();
   item.snapshot =

@@ -14,6 +14,7 @@
 #include "raft/replica/inbox.h"
 #include "raft/replica/slots.h"
 #include "raft/replica/tick_wheel.h"
+#include "raft/replica/trailing.h"
 
 namespace trireme::raft {
 
@@ -74,6 +75,7 @@ class Group final : public Replica {
   Ticket change_ticket;  ///< Of the latest change of membership.
   std::uint64_t entries_since_snapshot = 0;
   std::uint64_t bytes_since_snapshot = 0;
+  Trailing trailing;
   bool snapshot_under_way = false;
   // Of a durable machine. What the core has as its snapshot is a marker unless it is `full_at`.
   Index full_at;

@@ -164,6 +164,7 @@ void HostLoop::TakeApplied() {
     CoreOf(*group).Applied(report.applied);
     group->entries_since_snapshot += report.entries;
     group->bytes_since_snapshot += report.bytes;
+    group->trailing.Add(report.applied, report.bytes);
     counters_.applied_entries.fetch_add(report.entries, std::memory_order_relaxed);
     counters_.applied_bytes.fetch_add(report.bytes, std::memory_order_relaxed);
     if (report.restored) {
