@@ -26,6 +26,8 @@ class DiskFile {
   /// Reads up to `size` bytes at `offset`; fewer only at the end of the file.
   [[nodiscard]] virtual absl::StatusOr<std::size_t> ReadAt(std::uint64_t offset, char* to,
                                                            std::size_t size) const = 0;
+  /// All of it will be read soon: the system may begin.
+  virtual void WillRead() const {}
   /// Writes the parts one after the other at `offset`, in one gather call where the system's limit
   /// on their number permits. After a failure any of the bytes may have been written.
   [[nodiscard]] virtual absl::Status WriteAt(std::uint64_t offset,

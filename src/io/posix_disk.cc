@@ -66,6 +66,8 @@ class PosixFile final : public DiskFile {
     return done;
   }
 
+  void WillRead() const override { (void)::posix_fadvise(fd_.get(), 0, 0, POSIX_FADV_WILLNEED); }
+
   absl::Status WriteAt(std::uint64_t offset, std::span<const std::string_view> parts) override {
     std::vector<iovec> vector;
     vector.reserve(parts.size());

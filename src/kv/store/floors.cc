@@ -38,6 +38,11 @@ std::optional<std::int64_t> Floors::AwaitAbove(std::int64_t seen) {
   return LowestLocked();
 }
 
+bool Floors::Wait(std::chrono::milliseconds time) {
+  std::unique_lock lock(mutex_);
+  return !moved_.wait_for(lock, time, [&] { return stopped_; });
+}
+
 void Floors::Stop() {
   const std::scoped_lock lock(mutex_);
   stopped_ = true;

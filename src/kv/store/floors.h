@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -21,6 +22,8 @@ class Floors {
   std::int64_t Lowest() const;
   /// Waits until Lowest is above `seen`; nullopt: Stop was called.
   std::optional<std::int64_t> AwaitAbove(std::int64_t seen);
+  /// Waits so long; false: Stop was called.
+  bool Wait(std::chrono::milliseconds time);
   void Stop();
 
  private:

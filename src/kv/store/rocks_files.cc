@@ -41,6 +41,8 @@ constexpr int kNewestRunsMax = 4;
 /// Files on their way into the store, and copies of the store for others.
 constexpr std::string_view kIncoming = "incoming", kOutgoing = "outgoing";
 constexpr double kPercent = 100;
+/// After the opening no files are merged for so long: a member that starts first reads its log.
+constexpr std::chrono::milliseconds kMergesBegin{3000};
 /// Entries lie in memory as they came, and are read in the order of their keys.
 constexpr std::size_t kEntriesAhead = 4;
 
@@ -283,8 +285,10 @@ absl::Status RocksFiles::Open() {
         rocksdb::NewGenericRateLimiter(static_cast<std::int64_t>(options_.background_bytes_per_s)));
   db.env->LowerThreadPoolCPUPriority(rocksdb::Env::LOW);
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
-  for (int i = 0; i < kFamilies; ++i)
+  for (int i = 0; i < kFamilies; ++i) {
     families.emplace_back(kFamilyNames[i], OptionsOf(static_cast<Family>(i)));
+    families.back().options.disable_auto_compactions = true;  // until BeginMerges
+  }
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* opened = nullptr;
   const rocksdb::Status status = rocksdb::DB::Open(db, directory_, families, &handles, &opened);
@@ -415,9 +419,16 @@ void RocksFiles::SetFloor(std::int64_t floor) {
   shared_->floors.Raise(floor);
 }
 
+void RocksFiles::BeginMerges() {
+  const rocksdb::Status status = db_->EnableAutoCompaction({handles_.begin(), handles_.end()});
+  if (!status.ok()) shared_->Fail(Failed("cannot merge files of", directory_, status));
+}
+
 /// Whenever there is more that nobody reads.
 void RocksFiles::Reclaim() {
   ::pthread_setname_np(::pthread_self(), "kv-reclaim");
+  if (!shared_->floors.Wait(kMergesBegin)) return;
+  BeginMerges();
   std::int64_t seen = 0;
   while (const auto floor = shared_->floors.AwaitAbove(seen)) {
     seen = *floor;

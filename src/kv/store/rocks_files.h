@@ -73,6 +73,7 @@ class RocksFiles {
   absl::Status CollectNewest();
   absl::Status TakeIn(Builders& builders);
   absl::Status EmptyFolder(std::string_view name) const;
+  void BeginMerges();
   void Reclaim();
   bool WorthReclaiming(std::int64_t floor) const;
   absl::Status ReclaimBelow(std::int64_t floor);

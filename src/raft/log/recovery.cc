@@ -41,8 +41,10 @@ class Recoverer {
   }
 
   absl::Status Scan() {
+    to_.segments.begin()->second->file->WillRead();
     for (auto at = to_.segments.begin(); at != to_.segments.end(); ++at) {
       const Segment& segment = *at->second;
+      if (std::next(at) != to_.segments.end()) std::next(at)->second->file->WillRead();
       if (state_.next_batch == 0) state_.next_batch = segment.block.first_batch;
       TRIREME_ASSIGN_OR_RETURN(
           const ScanEnd end,
