@@ -100,8 +100,8 @@ class Master : public std::enable_shared_from_this<Master> {
   void Detach(const std::shared_ptr<Session>& session);
 
   // Users. `reply` is called at the end of the turn, or of a later one.
-  void Submit(v1::SubmitJobRequest request,
-              absl::AnyInvocable<void(absl::StatusOr<v1::SubmitJobReply>)> reply);
+  using SubmitReply = absl::AnyInvocable<void(absl::StatusOr<v1::SubmitJobReply>)>;
+  void Submit(v1::SubmitJobRequest request, SubmitReply reply);
   void Cancel(plan::JobId job, absl::AnyInvocable<void(absl::StatusOr<v1::JobStatus>)> reply);
   void Watch(plan::JobId job, std::unique_ptr<JobWatcher> watcher);
   absl::StatusOr<v1::JobStatus> Status(plan::JobId job) const;
@@ -156,8 +156,9 @@ class Master : public std::enable_shared_from_this<Master> {
   void ReleaseForgotten(const std::shared_ptr<Session>& session, const v1::Register& message);
   void TellPlace(const v1::WorkerPlace& place);
 
-  void Admit(v1::SubmitJobRequest request,
-             absl::AnyInvocable<void(absl::StatusOr<v1::SubmitJobReply>)> reply);
+  void OnChecked(const std::string& directory, const absl::Status& status,
+                 v1::SubmitJobRequest request, SubmitReply reply);
+  void Admit(v1::SubmitJobRequest request, SubmitReply reply);
   absl::Status Validate(const v1::JobSpec& spec, v1::JobDefinition* definition) const;
 
   // Gathering.
@@ -208,7 +209,12 @@ class Master : public std::enable_shared_from_this<Master> {
   std::map<plan::WorkerId, std::shared_ptr<Session>> sessions_;
   std::map<plan::WorkerId, v1::WorkerPlace> places_;
   std::map<plan::JobId, std::vector<Watched>> watchers_;
-  std::set<std::string> checking_;  ///< output directories of submissions under way
+  /// A submission whose output is being looked at, and what was sent again meanwhile.
+  struct Checking {
+    std::uint64_t submission = 0;
+    std::vector<absl::AnyInvocable<void(const absl::Status& closed)>> again;
+  };
+  std::map<std::string, Checking> checking_;  ///< by output directory
   /// Assignments of jobs whose output directory is being made.
   std::map<plan::JobId, std::vector<plan::AssignAttempt>> held_;
   std::vector<v1::JournalRecord> records_;  ///< the shell's own of this turn

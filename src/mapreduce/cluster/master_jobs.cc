@@ -55,13 +55,20 @@ absl::Status Master::Validate(const v1::JobSpec& spec, v1::JobDefinition* defini
   return absl::OkStatus();
 }
 
-void Master::Submit(v1::SubmitJobRequest request,
-                    absl::AnyInvocable<void(absl::StatusOr<v1::SubmitJobReply>)> reply) {
+void Master::Submit(v1::SubmitJobRequest request, SubmitReply reply) {
   v1::JobDefinition definition;
   if (definition.ParseFromString(request.spec().definition())) {
     if (const auto known = book_.FindSubmission(definition.submission())) {
       Promise([reply = std::move(reply), job = *known](const absl::Status& closed) mutable {
         closed.ok() ? reply(ReplyFor(job)) : reply(closed);
+      });
+      return;
+    }
+    const auto same = checking_.find(definition.output_directory());
+    if (same != checking_.end() && same->second.submission == definition.submission()) {
+      same->second.again.push_back([this, request = std::move(request),
+                                    reply = std::move(reply)](const absl::Status& closed) mutable {
+        closed.ok() ? Submit(std::move(request), std::move(reply)) : reply(closed);
       });
       return;
     }
@@ -74,21 +81,28 @@ void Master::Submit(v1::SubmitJobRequest request,
   }
   const std::string directory = definition.output_directory();
   const bool overwrite = request.overwrite();
-  checking_.insert(directory);
+  checking_[directory].submission = definition.submission();
   hands_.check_output(directory, overwrite,
                       [self = shared_from_this(), directory, request = std::move(request),
-                       reply = std::move(reply)](absl::Status status) mutable {
-                        self->checking_.erase(directory);
-                        if (!self->closed_.ok()) return reply(self->closed_);
-                        if (status.ok()) return self->Admit(std::move(request), std::move(reply));
-                        self->Say([reply = std::move(reply), status](const absl::Status&) mutable {
-                          reply(status);
-                        });
+                       reply = std::move(reply)](const absl::Status& status) mutable {
+                        self->OnChecked(directory, status, std::move(request), std::move(reply));
                       });
 }
 
-void Master::Admit(v1::SubmitJobRequest request,
-                   absl::AnyInvocable<void(absl::StatusOr<v1::SubmitJobReply>)> reply) {
+void Master::OnChecked(const std::string& directory, const absl::Status& status,
+                       v1::SubmitJobRequest request, SubmitReply reply) {
+  Checking checked = std::move(checking_.extract(directory).mapped());
+  if (!closed_.ok()) {
+    reply(closed_);
+  } else if (status.ok()) {
+    Admit(std::move(request), std::move(reply));
+  } else {
+    Say([reply = std::move(reply), status](const absl::Status&) mutable { reply(status); });
+  }
+  for (auto& again : checked.again) again(closed_);
+}
+
+void Master::Admit(v1::SubmitJobRequest request, SubmitReply reply) {
   const plan::JobSpec spec = FromWire(request.spec());
   const JobId id = book_.NextId();
   const Outcome outcome = Step(plan::JobSubmitted{id, spec});

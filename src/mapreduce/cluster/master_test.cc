@@ -123,7 +123,10 @@ class MasterTest : public ::testing::Test {
   Master::Hands Hands() {
     Master::Hands hands;
     hands.now = [this] { return now_; };
-    hands.check_output = [](std::string, bool, auto done) { done(absl::OkStatus()); };
+    hands.check_output = [this](std::string, bool, auto done) {
+      if (!checks_wait_) return done(absl::OkStatus());
+      checks_.emplace_back(std::move(done));
+    };
     hands.make_output = [this](const JobOutput&, auto done) {
       ++made_;
       done(make_status_);
@@ -197,6 +200,8 @@ class MasterTest : public ::testing::Test {
   std::string directory_;
   plan::TimeMs now_ = 1000;
   int made_ = 0;
+  bool checks_wait_ = false;
+  std::vector<absl::AnyInvocable<void(absl::Status)>> checks_;
   absl::Status make_status_;
   std::vector<std::string> finished_;
   std::shared_ptr<Master> master_;
@@ -227,6 +232,33 @@ TEST_F(MasterTest, ASubmissionSentTwiceIsOneJobAlsoAfterARestart) {
   EXPECT_EQ(*first, *third);
   EXPECT_EQ(master_->Jobs().jobs_size(), 1);
   EXPECT_EQ(made_, 1) << "what an attempt committed must not be removed by a restart";
+}
+
+TEST_F(MasterTest, ASubmissionSentAgainWhileItIsLookedAtIsOneJob) {
+  Start();
+  checks_wait_ = true;
+  std::vector<absl::StatusOr<std::uint64_t>> replies;
+  const auto submit = [&](std::uint64_t submission) {
+    master_->Submit(Request(submission, 2, "/out"),
+                    [&](const absl::StatusOr<v1::SubmitJobReply>& reply) {
+                      replies.push_back(reply.ok() ? absl::StatusOr<std::uint64_t>(reply->job())
+                                                   : reply.status());
+                    });
+    End();
+  };
+  submit(7);
+  submit(7);
+  EXPECT_TRUE(replies.empty());
+  submit(8);
+  ASSERT_EQ(replies.size(), 1u);
+  EXPECT_EQ(replies[0].status().code(), absl::StatusCode::kAlreadyExists) << "another's";
+  ASSERT_EQ(checks_.size(), 1u);
+  checks_[0](absl::OkStatus());
+  End();
+  ASSERT_EQ(replies.size(), 3u);
+  ASSERT_TRUE(replies[1].ok() && replies[2].ok()) << replies[2].status();
+  EXPECT_EQ(*replies[1], *replies[2]);
+  EXPECT_EQ(master_->Jobs().jobs_size(), 1);
 }
 
 TEST_F(MasterTest, AnOutputThatCannotBeMadeFailsTheJob) {

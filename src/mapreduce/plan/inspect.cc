@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <tuple>
 
 #include "mapreduce/plan/state.h"
 
@@ -67,7 +68,10 @@ std::vector<AttemptTrace> Planner::State::Timeline(JobId id) const {
     bar.number = entry.number;
     bars.push_back(bar);
   }
-  std::ranges::stable_sort(bars, {}, &AttemptTrace::start_ms);
+  // What began together has an order, too: after a takeover the history is in another one.
+  std::ranges::sort(bars, {}, [](const AttemptTrace& bar) {
+    return std::tuple(bar.start_ms, bar.attempt.task, bar.number);
+  });
   return bars;
 }
 
