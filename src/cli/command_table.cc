@@ -217,6 +217,7 @@ bool Describe(const CLI::App& app) {
   const std::string text = app.get_description();
   described->summary = text.substr(0, text.find('\n'));
   for (const CLI::Option* option : app.get_options()) {
+    if (option->get_group().empty()) continue;  // known, and refused
     if (option != app.get_help_ptr()) described->flags.push_back(RowOf(*option));
   }
   described->usage = UsageOf(described->flags);
