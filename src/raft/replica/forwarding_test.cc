@@ -92,24 +92,31 @@ TEST_P(Forwarding, AFollowersProposalsCommitAndAreSeenThere) {
 }
 
 TEST_P(Forwarding, ThousandsAtOnceCommitInTheirOrder) {
-  TestCluster cluster(Options());
-  cluster.Add(0);
-  TestNode& follower = AFollower(cluster);
-  std::mutex mutex;
-  std::vector<int> sums;
-  std::vector<Proposal> batch;
-  for (int i = 0; i < 3000; ++i) {
-    batch.push_back({One(), [&](ProposalResult result) {
-                       const std::lock_guard lock(mutex);
-                       sums.push_back(result.result.empty() ? -1 : std::stoi(result.result));
-                     }});
+  // What is on its way when the leader changes has no known outcome, and on a busy machine one may.
+  for (int attempt = 0; attempt < 20; ++attempt) {
+    TestCluster cluster(Options());
+    cluster.Add(0);
+    TestNode& follower = AFollower(cluster);
+    const Term term = follower.replica->Status().term;
+    std::mutex mutex;
+    std::vector<int> sums;
+    std::vector<Proposal> batch;
+    for (int i = 0; i < 3000; ++i) {
+      batch.push_back({One(), [&](ProposalResult result) {
+                         const std::lock_guard lock(mutex);
+                         sums.push_back(result.result.empty() ? -1 : std::stoi(result.result));
+                       }});
+    }
+    follower.replica->Propose(batch);
+    ASSERT_TRUE(Eventually([&] {
+      const std::lock_guard lock(mutex);
+      return sums.size() == 3000;
+    }));
+    if (follower.replica->Status().term != term) continue;
+    for (int i = 0; i < 3000; ++i) ASSERT_EQ(sums[i], i + 1);
+    return;
   }
-  follower.replica->Propose(batch);
-  ASSERT_TRUE(Eventually([&] {
-    const std::lock_guard lock(mutex);
-    return sums.size() == 3000;
-  }));
-  for (int i = 0; i < 3000; ++i) ASSERT_EQ(sums[i], i + 1);
+  FAIL() << "leaders come and go all the time";
 }
 
 TEST_P(Forwarding, LeadersComeAndGoUnderLoadOfAll) {
