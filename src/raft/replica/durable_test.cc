@@ -307,7 +307,8 @@ class DurableStart : public testing::Test {
     host_ = *std::move(host);
     GroupOptions group;
     group.members = {{NodeId{1}, ""}};
-    group.trailing_entries = 0;
+    group.trailing_entries = trailing_entries_;
+    group.trailing_bytes = 1u << 20;
     const auto replica = host_->AddGroup(group, machine);
     if (replica.ok()) replica_ = *replica;
     return replica.status();
@@ -330,9 +331,30 @@ class DurableStart : public testing::Test {
   }
 
   MemoryLog store_;
+  std::uint64_t trailing_entries_ = 0;
   std::unique_ptr<Host> host_;
   Replica* replica_ = nullptr;
 };
+
+TEST_F(DurableStart, WhatStaysBehindASnapshotIsBoundedByBytes) {
+  constexpr std::uint64_t kEntryBytes = 128u << 10, kEntries = 40;
+  trailing_entries_ = kEntries;
+  AdderDisk disk;
+  DurableAdder machine(&disk);
+  ASSERT_EQ(Start(&machine), absl::OkStatus());
+  AddOnes(1);  // it leads
+  for (std::uint64_t i = 0; i < kEntries; ++i) {
+    const std::string one = std::string(kEntryBytes - 1, '0') + "1";
+    ASSERT_EQ(replica_->ProposeAndWait(SharedBytes::Copy(one), kLongTime).state,
+              ProposalState::kCommitted);
+  }
+  Compact();
+  host_->Stop();
+  const RecoveredGroup kept = store_.Recover()[0];
+  const std::uint64_t count = kept.last.index.value - kept.dropped_to.index.value;
+  EXPECT_LE(count, 12u);
+  EXPECT_GE(count, 4u) << "and not nothing";
+}
 
 TEST_F(DurableStart, AMachineBehindTheMarkerIsRefused) {
   AdderDisk disk;
