@@ -34,7 +34,8 @@ class Loop::Unjoined {
 
   struct AtExit {
     // What is set up before is taken down after: the threads still have something of OpenSSL.
-    AtExit() { OPENSSL_init_crypto(0, nullptr); }
+    // Without an option the call returns before anything is set up.
+    AtExit() { OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CRYPTO_STRINGS, nullptr); }
     ~AtExit() { Get().EndAll(); }
   };
 
