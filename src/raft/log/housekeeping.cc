@@ -201,8 +201,10 @@ absl::Status Log::State::RemoveSurplusSpare() {
   return disk_.Remove(surplus);
 }
 
+/// Not one more when a segment has been used up or become free meanwhile: what is free is there at
+/// once, and to make one takes as long as a log in full flow needs to use one up.
 absl::Status Log::State::PrepareSpares() {
-  for (;;) {
+  for (bool made = false; !made || !WantsHousekeeping(); made = true) {
     std::string spare;
     {
       const std::lock_guard lock(mutex_);
@@ -215,6 +217,7 @@ absl::Status Log::State::PrepareSpares() {
     const std::lock_guard lock(mutex_);
     spares_.push_back(spare);
   }
+  return absl::OkStatus();
 }
 
 }  // namespace trireme::raft
