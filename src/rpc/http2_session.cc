@@ -16,6 +16,7 @@ constexpr std::uint8_t kKeepaliveOpaque[8] = {'t', 'r', 'i', 'r', 'e', 'm', 'e',
 constexpr Loop::Clock::duration kTickMin = std::chrono::milliseconds(1);
 constexpr int kHeaderOverheadBytes = 32;  // RFC 9113 section 6.5.2.
 
+constexpr std::size_t kPrefaceBytes = 24;  // RFC 9113 section 3.4.
 constexpr std::size_t kFrameHeaderBytes = 9;
 constexpr std::size_t kFrameFlagsAt = 4, kFrameStreamAt = 5;
 /// "grpc-status: 0" as a HEADERS frame that ends a stream, whose number is missing. A literal that
@@ -50,6 +51,9 @@ struct Http2Session::Callbacks {
       stream->Attach(&session, frame->hd.stream_id);
       nghttp2_session_set_stream_user_data(raw, frame->hd.stream_id, stream.get());
       ++session.unanswered_;
+      if (const auto* known = session.memo_.Taken(frame->hd.stream_id)) {
+        stream->OnKnownHeaders(*known);
+      }
       session.Keep(std::move(stream));
       session.OnStreamCount();
     }
@@ -210,6 +214,7 @@ struct Http2Session::Callbacks {
 Http2Session::Http2Session(std::shared_ptr<Transport> transport, const SessionOptions& options)
     : transport_(std::move(transport)),
       loop_(transport_->loop()),
+      memo_(options.server ? kPrefaceBytes : 0),
       server_(options.server),
       metadata_bytes_max_(options.metadata_bytes_max),
       keepalive_interval_(options.keepalive_interval),
@@ -269,8 +274,9 @@ void Http2Session::Answered(Stream& stream) {
   if (!std::exchange(stream.counted_answered, true)) --unanswered_;
 }
 
-absl::Status Http2Session::OnInput(std::string_view bytes) {
+absl::Status Http2Session::OnInput(std::span<char> bytes) {
   last_input_ = Loop::Clock::now();
+  if (server_) bytes = memo_.Shorten(bytes);
   const ssize_t used = nghttp2_session_mem_recv(
       session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
   if (closed_) return absl::OkStatus();
@@ -343,6 +349,9 @@ int Http2Session::OnFrameReceived(const nghttp2_frame& frame) {
       if (Stream* stream = Find(frame.hd.stream_id)) {
         const bool end = (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
         stream->OnHeaders(end);
+        if (memo_.Wants(stream->id()) && frame.headers.cat == NGHTTP2_HCAT_REQUEST) {
+          memo_.Learn(stream->headers_meaning());
+        }
         if (end && !closed_) stream->OnEndStream();
       }
       break;
