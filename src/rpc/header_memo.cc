@@ -100,14 +100,16 @@ std::span<char> HeaderMemo::Shorten(std::span<char> bytes) {
 
 /// Starts with fresh bytes: what the last ones taught is known now.
 void HeaderMemo::Remember() {
-  shortened_.clear();
-  next_shortened_ = 0;
   if (learned_ != nullptr) {
     known_[oldest_] = {std::exchange(candidate_, {}), std::move(learned_)};
     oldest_ = (oldest_ + 1) % known_.size();
+    learned_ = nullptr;
   }
-  learned_ = nullptr;
-  candidate_id_ = -1;
+  seen_.clear();
+  next_ = 0;
+  begun_ = kNothingBegun;
+  candidate_at_ = kNone;
+  blind_ = std::exchange(cut_, false);
 }
 
 /// How many of `bytes` belong to what began before them.
@@ -118,53 +120,67 @@ std::size_t HeaderMemo::FinishOldFrame(std::string_view bytes) {
     split_bytes_ += at;
     if (split_bytes_ < kFrameHeaderBytes) return at;
     split_bytes_ = 0;
-    inside_bytes_ = PayloadBytes({split_header_, kFrameHeaderBytes});
-    if (MayChangeTable({split_header_, kFrameHeaderBytes})) Forget();
+    const std::string_view header(split_header_, kFrameHeaderBytes);
+    inside_bytes_ = PayloadBytes(header);
+    blind_ = MayChangeTable(header);
+    if (blind_) Forget();
   }
   const std::size_t rest = std::min(inside_bytes_, bytes.size() - at);
   inside_bytes_ -= rest;
+  cut_ = blind_ && inside_bytes_ > 0;
   return at + rest;
 }
 
 /// Whether the block of `frame`, which is cut where the bytes end, is known: it is noted then.
 bool HeaderMemo::Take(std::string_view frame) {
   const std::string_view block = frame.substr(kFrameHeaderBytes);
-  const bool whole = block.size() == PayloadBytes(frame) && ByteAt(frame, 3) == kHeaders &&
-                     (ByteAt(frame, 4) | kEndStream) == (kEndHeaders | kEndStream);
-  if (!whole || block.empty() || block.size() > kKnownHeaderBlockBytesMax) {
+  cut_ = block.size() < PayloadBytes(frame);
+  const bool simple =
+      ByteAt(frame, 3) == kHeaders && (ByteAt(frame, 4) | kEndStream) == (kEndHeaders | kEndStream);
+  const bool fits = !block.empty() && block.size() <= kKnownHeaderBlockBytesMax;
+  if (ByteAt(frame, 3) == kHeaders && !blind_) seen_.push_back({StreamOf(frame), kNone});
+  if (cut_ || blind_ || !simple || !fits) {
     Forget();
     return false;
   }
-  for (std::size_t i = 0; i < known_.size(); ++i) {
-    if (known_[i].block != block) continue;
-    shortened_.push_back({StreamOf(frame), i});
-    return true;
-  }
-  if (!LeavesTable(block)) {
+  seen_.back().known = Find(block);
+  if (seen_.back().known != kNone) return true;
+  if (LeavesTable(block)) {
+    candidate_at_ = seen_.size() - 1;
+    candidate_ = block;
+  } else {
     Forget();
-    return false;
   }
-  candidate_id_ = StreamOf(frame);
-  candidate_ = block;
   return false;
+}
+
+std::size_t HeaderMemo::Find(std::string_view block) const {
+  for (std::size_t i = 0; i < known_.size(); ++i) {
+    if (known_[i].block == block) return i;
+  }
+  return kNone;
 }
 
 /// The same bytes may say something else from here on.
 void HeaderMemo::Forget() {
-  candidate_id_ = -1;
+  candidate_at_ = kNone;
   for (Known& known : known_) known.block.clear();
 }
 
-const HeaderMemo::Meaning* HeaderMemo::Taken(std::int32_t id) {
-  while (next_shortened_ < shortened_.size() && shortened_[next_shortened_].id < id) {
-    ++next_shortened_;  // It opened no stream.
+const HeaderMemo::Meaning* HeaderMemo::Begin(std::int32_t stream) {
+  begun_ = next_;
+  while (begun_ < seen_.size() && seen_[begun_].stream != stream) ++begun_;  // Ignored ones.
+  if (begun_ == seen_.size()) {  // It began before these bytes.
+    begun_ = kNothingBegun;
+    return nullptr;
   }
-  if (next_shortened_ == shortened_.size() || shortened_[next_shortened_].id != id) return nullptr;
-  return &known_[shortened_[next_shortened_++].known].meaning;
+  next_ = begun_ + 1;
+  const std::size_t known = seen_[begun_].known;
+  return known == kNone ? nullptr : &known_[known].meaning;
 }
 
 void HeaderMemo::Learn(Meaning meaning) {
-  candidate_id_ = -1;
+  candidate_at_ = kNone;
   learned_ = std::move(meaning);
 }
 

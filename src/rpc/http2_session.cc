@@ -41,6 +41,7 @@ struct Http2Session::Callbacks {
     Http2Session& session = Of(user);
     if (frame->hd.type != NGHTTP2_HEADERS) return 0;
     session.in_headers_ = true;
+    const HeaderMemo::Meaning* const known = session.memo_.Begin(frame->hd.stream_id);
     if (session.server_ && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
       std::shared_ptr<Stream> stream = session.AcceptStream();
       if (stream == nullptr) {
@@ -51,13 +52,13 @@ struct Http2Session::Callbacks {
       stream->Attach(&session, frame->hd.stream_id);
       nghttp2_session_set_stream_user_data(raw, frame->hd.stream_id, stream.get());
       ++session.unanswered_;
-      if (const auto* known = session.memo_.Taken(frame->hd.stream_id)) {
-        stream->OnKnownHeaders(*known);
-      }
       session.Keep(std::move(stream));
       session.OnStreamCount();
     }
-    if (Stream* stream = session.Find(frame->hd.stream_id)) stream->header_bytes = 0;
+    if (Stream* stream = session.Find(frame->hd.stream_id)) {
+      stream->header_bytes = 0;
+      if (known != nullptr) stream->OnKnownHeaders(*known);
+    }
     return 0;
   }
 
@@ -192,22 +193,19 @@ struct Http2Session::Callbacks {
     return table;
   }
 
-  /// A server looks at headers itself (ServerStream): some clients, etcdctl among them, send a
-  /// whole URL as :authority, which no server of theirs minds and nghttp2 would reset the stream
-  /// for.
-  static const nghttp2_option* Options(bool server) {
-    static const nghttp2_option* const for_client = MakeOptions(false);
-    static const nghttp2_option* const for_server = MakeOptions(true);
-    return server ? for_server : for_client;
-  }
-
-  static const nghttp2_option* MakeOptions(bool server) {
-    nghttp2_option* o = nullptr;
-    nghttp2_option_new(&o);
-    nghttp2_option_set_no_auto_window_update(o, 1);
-    nghttp2_option_set_no_closed_streams(o, 1);
-    nghttp2_option_set_no_http_messaging(o, server ? 1 : 0);
-    return o;
+  /// Streams look at headers themselves: nghttp2 would miss those that are known, and reset a
+  /// request of some clients, etcdctl among them, that send a whole URL as :authority, which no
+  /// server of theirs minds.
+  static const nghttp2_option* Options() {
+    static const nghttp2_option* const options = [] {
+      nghttp2_option* o = nullptr;
+      nghttp2_option_new(&o);
+      nghttp2_option_set_no_auto_window_update(o, 1);
+      nghttp2_option_set_no_closed_streams(o, 1);
+      nghttp2_option_set_no_http_messaging(o, 1);
+      return o;
+    }();
+    return options;
   }
 };
 
@@ -224,7 +222,7 @@ Http2Session::Http2Session(std::shared_ptr<Transport> transport, const SessionOp
       last_input_(Loop::Clock::now()),
       last_stream_end_(last_input_) {
   const auto make = server_ ? nghttp2_session_server_new3 : nghttp2_session_client_new3;
-  make(&session_, Callbacks::Table(), this, Callbacks::Options(server_), PooledMemory());
+  make(&session_, Callbacks::Table(), this, Callbacks::Options(), PooledMemory());
   SubmitSettings(options);
   loop_->Arm(keepalive_timer_, last_input_ + TickPeriod());
 }
@@ -276,7 +274,7 @@ void Http2Session::Answered(Stream& stream) {
 
 absl::Status Http2Session::OnInput(std::span<char> bytes) {
   last_input_ = Loop::Clock::now();
-  if (server_) bytes = memo_.Shorten(bytes);
+  bytes = memo_.Shorten(bytes);
   const ssize_t used = nghttp2_session_mem_recv(
       session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
   if (closed_) return absl::OkStatus();
@@ -349,9 +347,7 @@ int Http2Session::OnFrameReceived(const nghttp2_frame& frame) {
       if (Stream* stream = Find(frame.hd.stream_id)) {
         const bool end = (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
         stream->OnHeaders(end);
-        if (memo_.Wants(stream->id()) && frame.headers.cat == NGHTTP2_HCAT_REQUEST) {
-          memo_.Learn(stream->headers_meaning());
-        }
+        if (memo_.wants()) memo_.Learn(stream->headers_meaning());
         if (end && !closed_) stream->OnEndStream();
       }
       break;

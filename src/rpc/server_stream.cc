@@ -72,13 +72,15 @@ RequestHead& ServerStream::NewHead() {
 }
 
 void ServerStream::OnKnownHeaders(const HeaderMemo::Meaning& meaning) {
-  head_ = std::static_pointer_cast<const RequestHead>(meaning);
+  if (!headers_seen_) head_ = std::static_pointer_cast<const RequestHead>(meaning);
 }
 
 void ServerStream::OnHeaders(bool) {
-  if (std::exchange(headers_seen_, true)) return;
+  if (std::exchange(headers_seen_, true)) {
+    new_head_ = nullptr;
+    return;
+  }
   if (head_ == nullptr) NewHead();  // There were none.
-  new_head_ = nullptr;
   CountStarted();
   if (Refuse()) return;
   StartDeadline();

@@ -45,7 +45,9 @@ class ServerStream final : public Stream, public ServerCall {
   // Stream, on the loop thread.
   void OnHeader(std::string_view name, std::string_view value) override;
   void OnHeaders(bool end_stream) override;
-  HeaderMemo::Meaning headers_meaning() const override { return head_; }
+  HeaderMemo::Meaning headers_meaning() const override {
+    return new_head_ == nullptr ? nullptr : head_;
+  }
   void OnKnownHeaders(const HeaderMemo::Meaning& meaning) override;
   void OnHeadersSent(bool end_stream) override;
   End EndOfOutput() override;
@@ -80,7 +82,7 @@ class ServerStream final : public Stream, public ServerCall {
   const std::shared_ptr<ServerContext> context_;
   const std::shared_ptr<const std::string> peer_;
   std::shared_ptr<const RequestHead> head_;  // From OnHeaders on.
-  RequestHead* new_head_ = nullptr;          // head_ while headers are added to it.
+  RequestHead* new_head_ = nullptr;          // head_ if it is our own, until trailers come.
   const Method* method_ = nullptr;
   MethodCounters* counters_ = nullptr;  // Of method_.
   Loop::Clock::time_point began_{};     // When its headers came.

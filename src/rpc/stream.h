@@ -45,10 +45,11 @@ class Stream {
 
   /// One header or trailer.
   virtual void OnHeader(std::string_view name, std::string_view value) = 0;
-  /// Instead of headers: what headers_meaning() of a stream with the same ones was.
-  virtual void OnKnownHeaders(const HeaderMemo::Meaning&) {}
-  /// What the headers said that came; after OnHeaders.
-  virtual HeaderMemo::Meaning headers_meaning() const { return nullptr; }
+  /// Instead of headers: what headers_meaning() of a block of the same ones was. It is there until
+  /// OnHeaders has returned.
+  virtual void OnKnownHeaders(const HeaderMemo::Meaning& meaning) = 0;
+  /// What the block said that OnHeaders was called for just now; null when nobody need know.
+  virtual HeaderMemo::Meaning headers_meaning() const = 0;
   /// A block of headers or trailers is complete.
   virtual void OnHeaders(bool end_stream) = 0;
   virtual void OnHeadersSent(bool end_stream) = 0;

@@ -161,6 +161,7 @@ TEST_P(SystemCallsTest, ACallIsOneWaitOneReadAndOneWriteOnEitherSide) {
   EXPECT_EQ(chain.failed, 0);
   ExpectOneWaitOneReadOneWrite(chain.client);
   ExpectOneWaitOneReadOneWrite(service.server);
+  ExpectHeadersTakenOut(chain.client);
   ExpectHeadersTakenOut(service.server);
 }
 
