@@ -111,12 +111,14 @@ struct Http2Session::Callbacks {
     return Result(session);
   }
 
-  /// The last DATA of a server's stream went out with its trailers.
+  /// Of a server's frames the last counts, which is DATA when it went out with its trailers; of a
+  /// client's, HEADERS.
   static int OnFrameSent(nghttp2_session*, const nghttp2_frame* frame, void* user) {
     Http2Session& session = Of(user);
+    const bool data = frame->hd.type == NGHTTP2_DATA;
+    if (!data && frame->hd.type != NGHTTP2_HEADERS) return 0;
     const bool end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-    const bool trailers = session.server_ && end && frame->hd.type == NGHTTP2_DATA;
-    if (frame->hd.type != NGHTTP2_HEADERS && !trailers) return 0;
+    if (session.server_ ? !end : data) return 0;
     if (Stream* stream = session.Find(frame->hd.stream_id)) stream->OnHeadersSent(end);
     return 0;
   }
@@ -143,6 +145,7 @@ struct Http2Session::Callbacks {
     OutQueue& out = *Of(user).out_;
     if (out.size() >= Transport::kOutputBytesMax) return NGHTTP2_ERR_WOULDBLOCK;
     Stream& stream = *static_cast<Stream*>(source->ptr);
+    Of(user).last_found_ = &stream;
     // The stream gave up and dropped its queue after the frame was planned.
     if (stream.pending_bytes() < length) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     const std::string_view frame{reinterpret_cast<const char*>(header), kFrameHeaderBytes};
@@ -258,6 +261,7 @@ Stream* Http2Session::Find(std::int32_t id) {
 void Http2Session::Keep(std::shared_ptr<Stream> stream) {
   Stream& kept = *stream;
   kept.place = streams_.insert(streams_.end(), std::move(stream));
+  last_found_ = &kept;
 }
 
 std::shared_ptr<Stream> Http2Session::LetGo(Stream& stream) {
