@@ -87,7 +87,8 @@ class Connections {
     transport->Start(std::make_shared<Sniffer>(transport, context_, [](Transport*) {}));
     for (std::size_t at = 0; at < bytes.size() && transport->handler() != nullptr; at += 100) {
       const std::shared_ptr<Transport::Handler> handler = transport->handler();
-      const bool fine = handler->OnInput(bytes.substr(at, 100)).ok();
+      std::string some(bytes.substr(at, 100));
+      const bool fine = handler->OnInput(some).ok();
       transport->Flush();
       if (!fine) break;
     }

@@ -1,10 +1,10 @@
 #include "rpc/client_stream.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "fmt/format.h"
+#include "rpc/block_pool.h"
 #include "rpc/headers.h"
 #include "rpc/http2_session.h"
 #include "rpc/status.h"
@@ -125,20 +125,35 @@ void ClientStream::WithHandler(Call call) {
 // ---- Receiving.
 
 void ClientStream::OnHeader(std::string_view name, std::string_view value) {
-  if (name == ":status") {
-    std::from_chars(value.data(), value.data() + value.size(), http_status_);
-  } else if (name == "content-type") {
-    is_grpc_ = IsGrpcContentType(value);
-  } else if (name == "grpc-status") {
-    grpc_status_ = ParseStatusCode(value);
-  } else if (name == "grpc-message") {
-    grpc_message_ = PercentDecode(value);
-  } else if (!name.starts_with(':') && !name.starts_with("grpc-")) {
-    AppendReceivedMetadata(name, value, received_);
+  if (new_head_ == nullptr) {
+    new_head_ = std::allocate_shared<ReplyHead>(BlockAllocator<ReplyHead>());
   }
+  new_head_->Add(name, value);
+}
+
+void ClientStream::OnKnownHeaders(const HeaderMemo::Meaning& meaning) {
+  known_head_ = static_cast<const ReplyHead*>(meaning.get());
+}
+
+void ClientStream::Understand(const ReplyHead& head) {
+  if (head.http_status != 0) {
+    http_status_ = head.http_status;
+    is_grpc_ = head.is_grpc;
+  }
+  if (head.grpc_status) {
+    grpc_status_ = head.grpc_status;
+    grpc_message_ = head.grpc_message;
+  }
+  received_ = head.metadata;
 }
 
 void ClientStream::OnHeaders(bool end_stream) {
+  understood_ = std::move(new_head_);
+  if (known_head_ != nullptr) {
+    Understand(*std::exchange(known_head_, nullptr));
+  } else if (understood_ != nullptr) {
+    Understand(*understood_);
+  }
   if (end_stream || std::exchange(initial_seen_, true)) return;
   if (done_ || http_status_ / 100 == 1) {
     initial_seen_ = http_status_ / 100 != 1;

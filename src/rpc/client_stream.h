@@ -8,6 +8,7 @@
 
 #include "rpc/client_call.h"
 #include "rpc/limits.h"
+#include "rpc/reply_head.h"
 #include "rpc/stream.h"
 
 namespace trireme::rpc {
@@ -56,6 +57,8 @@ class ClientStream final : public Stream, public ClientCall {
   // Stream.
   void OnHeader(std::string_view name, std::string_view value) override;
   void OnHeaders(bool end_stream) override;
+  void OnKnownHeaders(const HeaderMemo::Meaning& meaning) override;
+  HeaderMemo::Meaning headers_meaning() const override { return understood_; }
   void OnHeadersSent(bool end_stream) override;
   End EndOfOutput() override;
 
@@ -73,6 +76,7 @@ class ClientStream final : public Stream, public ClientCall {
   void HandleClosed(std::uint32_t error_code, const absl::Status& connection) override;
 
   void OnDeadline();
+  void Understand(const ReplyHead& head);
   absl::Status ReceivedStatus() const;
   void Complete(absl::Status status, bool answered);
   template <class Call>
@@ -91,12 +95,15 @@ class ClientStream final : public Stream, public ClientCall {
   bool end_sent_ = false;
   bool done_ = false;
 
+  std::shared_ptr<ReplyHead> new_head_;          // Of the block being received.
+  const ReplyHead* known_head_ = nullptr;        // The same, when it is known.
+  std::shared_ptr<const ReplyHead> understood_;  // What new_head_ was of the last block.
   bool initial_seen_ = false;
   bool is_grpc_ = false;
   int http_status_ = 0;
   std::optional<absl::StatusCode> grpc_status_;
   std::string grpc_message_;
-  Metadata received_;  // Of the block being received; the trailing metadata at the end.
+  Metadata received_;  // Of the last block; the trailing metadata at the end.
 };
 
 }  // namespace trireme::rpc

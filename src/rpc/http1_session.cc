@@ -140,12 +140,12 @@ Http1Session::Http1Session(std::shared_ptr<Transport> transport,
   ArmTimeout(context_->options.handshake_timeout);
 }
 
-absl::Status Http1Session::OnInput(std::string_view bytes) {
+absl::Status Http1Session::OnInput(std::span<char> bytes) {
   // A client that pipelines beyond one header's worth waits in vain; none in use does.
   if (in_.size() + bytes.size() > 2 * kHttpHeaderBytesMax) {
     return absl::ResourceExhaustedError("HTTP/1.1 input over kHttpHeaderBytesMax");
   }
-  in_.append(bytes);
+  in_.append(bytes.data(), bytes.size());
   ParseNext();
   return absl::OkStatus();
 }

@@ -3,6 +3,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -18,7 +19,7 @@ class Http1Session final : public Transport::Handler,
   Http1Session(std::shared_ptr<Transport> transport, std::shared_ptr<ServerContext> context,
                ConnectionClosed closed);
 
-  absl::Status OnInput(std::string_view bytes) override;
+  absl::Status OnInput(std::span<char> bytes) override;
   void ProduceOutput(OutQueue& out) override;
   void OnClosed(const absl::Status& why) override;
   void Drain() override;

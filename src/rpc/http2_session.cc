@@ -16,6 +16,7 @@ constexpr std::uint8_t kKeepaliveOpaque[8] = {'t', 'r', 'i', 'r', 'e', 'm', 'e',
 constexpr Loop::Clock::duration kTickMin = std::chrono::milliseconds(1);
 constexpr int kHeaderOverheadBytes = 32;  // RFC 9113 section 6.5.2.
 
+constexpr std::size_t kPrefaceBytes = 24;  // RFC 9113 section 3.4.
 constexpr std::size_t kFrameHeaderBytes = 9;
 constexpr std::size_t kFrameFlagsAt = 4, kFrameStreamAt = 5;
 /// "grpc-status: 0" as a HEADERS frame that ends a stream, whose number is missing. A literal that
@@ -40,6 +41,7 @@ struct Http2Session::Callbacks {
     Http2Session& session = Of(user);
     if (frame->hd.type != NGHTTP2_HEADERS) return 0;
     session.in_headers_ = true;
+    const HeaderMemo::Meaning* const known = session.memo_.Begin(frame->hd.stream_id);
     if (session.server_ && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
       std::shared_ptr<Stream> stream = session.AcceptStream();
       if (stream == nullptr) {
@@ -53,7 +55,10 @@ struct Http2Session::Callbacks {
       session.Keep(std::move(stream));
       session.OnStreamCount();
     }
-    if (Stream* stream = session.Find(frame->hd.stream_id)) stream->header_bytes = 0;
+    if (Stream* stream = session.Find(frame->hd.stream_id)) {
+      stream->header_bytes = 0;
+      if (known != nullptr) stream->OnKnownHeaders(*known);
+    }
     return 0;
   }
 
@@ -106,12 +111,14 @@ struct Http2Session::Callbacks {
     return Result(session);
   }
 
-  /// The last DATA of a server's stream went out with its trailers.
+  /// Of a server's frames the last counts, which is DATA when it went out with its trailers; of a
+  /// client's, HEADERS.
   static int OnFrameSent(nghttp2_session*, const nghttp2_frame* frame, void* user) {
     Http2Session& session = Of(user);
+    const bool data = frame->hd.type == NGHTTP2_DATA;
+    if (!data && frame->hd.type != NGHTTP2_HEADERS) return 0;
     const bool end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-    const bool trailers = session.server_ && end && frame->hd.type == NGHTTP2_DATA;
-    if (frame->hd.type != NGHTTP2_HEADERS && !trailers) return 0;
+    if (session.server_ ? !end : data) return 0;
     if (Stream* stream = session.Find(frame->hd.stream_id)) stream->OnHeadersSent(end);
     return 0;
   }
@@ -138,6 +145,7 @@ struct Http2Session::Callbacks {
     OutQueue& out = *Of(user).out_;
     if (out.size() >= Transport::kOutputBytesMax) return NGHTTP2_ERR_WOULDBLOCK;
     Stream& stream = *static_cast<Stream*>(source->ptr);
+    Of(user).last_found_ = &stream;
     // The stream gave up and dropped its queue after the frame was planned.
     if (stream.pending_bytes() < length) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     const std::string_view frame{reinterpret_cast<const char*>(header), kFrameHeaderBytes};
@@ -188,28 +196,26 @@ struct Http2Session::Callbacks {
     return table;
   }
 
-  /// A server looks at headers itself (ServerStream): some clients, etcdctl among them, send a
-  /// whole URL as :authority, which no server of theirs minds and nghttp2 would reset the stream
-  /// for.
-  static const nghttp2_option* Options(bool server) {
-    static const nghttp2_option* const for_client = MakeOptions(false);
-    static const nghttp2_option* const for_server = MakeOptions(true);
-    return server ? for_server : for_client;
-  }
-
-  static const nghttp2_option* MakeOptions(bool server) {
-    nghttp2_option* o = nullptr;
-    nghttp2_option_new(&o);
-    nghttp2_option_set_no_auto_window_update(o, 1);
-    nghttp2_option_set_no_closed_streams(o, 1);
-    nghttp2_option_set_no_http_messaging(o, server ? 1 : 0);
-    return o;
+  /// Streams look at headers themselves: nghttp2 would miss those that are known, and reset a
+  /// request of some clients, etcdctl among them, that send a whole URL as :authority, which no
+  /// server of theirs minds.
+  static const nghttp2_option* Options() {
+    static const nghttp2_option* const options = [] {
+      nghttp2_option* o = nullptr;
+      nghttp2_option_new(&o);
+      nghttp2_option_set_no_auto_window_update(o, 1);
+      nghttp2_option_set_no_closed_streams(o, 1);
+      nghttp2_option_set_no_http_messaging(o, 1);
+      return o;
+    }();
+    return options;
   }
 };
 
 Http2Session::Http2Session(std::shared_ptr<Transport> transport, const SessionOptions& options)
     : transport_(std::move(transport)),
       loop_(transport_->loop()),
+      memo_(options.server ? kPrefaceBytes : 0),
       server_(options.server),
       metadata_bytes_max_(options.metadata_bytes_max),
       keepalive_interval_(options.keepalive_interval),
@@ -219,7 +225,7 @@ Http2Session::Http2Session(std::shared_ptr<Transport> transport, const SessionOp
       last_input_(Loop::Clock::now()),
       last_stream_end_(last_input_) {
   const auto make = server_ ? nghttp2_session_server_new3 : nghttp2_session_client_new3;
-  make(&session_, Callbacks::Table(), this, Callbacks::Options(server_), PooledMemory());
+  make(&session_, Callbacks::Table(), this, Callbacks::Options(), PooledMemory());
   SubmitSettings(options);
   loop_->Arm(keepalive_timer_, last_input_ + TickPeriod());
 }
@@ -255,6 +261,7 @@ Stream* Http2Session::Find(std::int32_t id) {
 void Http2Session::Keep(std::shared_ptr<Stream> stream) {
   Stream& kept = *stream;
   kept.place = streams_.insert(streams_.end(), std::move(stream));
+  last_found_ = &kept;
 }
 
 std::shared_ptr<Stream> Http2Session::LetGo(Stream& stream) {
@@ -269,8 +276,9 @@ void Http2Session::Answered(Stream& stream) {
   if (!std::exchange(stream.counted_answered, true)) --unanswered_;
 }
 
-absl::Status Http2Session::OnInput(std::string_view bytes) {
+absl::Status Http2Session::OnInput(std::span<char> bytes) {
   last_input_ = Loop::Clock::now();
+  bytes = memo_.Shorten(bytes);
   const ssize_t used = nghttp2_session_mem_recv(
       session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
   if (closed_) return absl::OkStatus();
@@ -343,6 +351,7 @@ int Http2Session::OnFrameReceived(const nghttp2_frame& frame) {
       if (Stream* stream = Find(frame.hd.stream_id)) {
         const bool end = (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
         stream->OnHeaders(end);
+        if (memo_.wants()) memo_.Learn(stream->headers_meaning());
         if (end && !closed_) stream->OnEndStream();
       }
       break;

@@ -5,10 +5,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "rpc/header_memo.h"
 #include "rpc/loop.h"
 #include "rpc/stream.h"
 #include "rpc/transport.h"
@@ -32,7 +34,7 @@ class Http2Session : public Transport::Handler {
   Http2Session(std::shared_ptr<Transport> transport, const SessionOptions& options);
   ~Http2Session() override;
 
-  absl::Status OnInput(std::string_view bytes) override;
+  absl::Status OnInput(std::span<char> bytes) override;
   void ProduceOutput(OutQueue& out) override;
   void OnClosed(const absl::Status& why) override;
 
@@ -103,6 +105,7 @@ class Http2Session : public Transport::Handler {
   Stream* last_found_ = nullptr;  // Of streams_, or null.
   std::size_t unanswered_ = 0;    // Server: of streams_.
   std::uint64_t settings_received_ = 0;
+  HeaderMemo memo_;
   OutQueue* out_ = nullptr;  // While output is produced.
   Loop::Clock::time_point output_began_;
   std::size_t unconsumed_ = 0;  // Received bytes that the connection's window has not got back.

@@ -11,19 +11,18 @@ constexpr std::size_t kBufferBytes = 64u << 10;
 
 void OutQueue::Append(std::string_view bytes) {
   if (bytes.empty()) return;
-  const bool fits = !segments_.empty() && !segments_.back().owner &&
-                    segments_.back().bytes.size() + bytes.size() <= kBufferBytes;
-  if (!fits) {
-    segments_.emplace_back();
-    segments_.back().bytes = std::exchange(spare_, std::string());
+  if (last_ == nullptr || last_->size() + bytes.size() > kBufferBytes) {
+    last_ = &segments_.emplace_back().bytes;
+    *last_ = std::exchange(spare_, std::string());
   }
-  segments_.back().bytes.append(bytes);
+  last_->append(bytes);
   size_ += bytes.size();
 }
 
 void OutQueue::AppendShared(std::shared_ptr<const void> owner, std::string_view bytes) {
   if (bytes.empty()) return;
   size_ += bytes.size();
+  last_ = nullptr;
   segments_.push_back({std::string(), std::move(owner), bytes});
 }
 
@@ -51,6 +50,7 @@ void OutQueue::Consume(std::size_t count) {
     }
     segments_.pop_front();
   }
+  if (segments_.empty()) last_ = nullptr;
 }
 
 }  // namespace trireme::rpc

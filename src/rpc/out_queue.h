@@ -14,6 +14,10 @@ namespace trireme::rpc {
 /// Not thread-safe.
 class OutQueue {
  public:
+  OutQueue() = default;
+  OutQueue(const OutQueue&) = delete;
+  OutQueue& operator=(const OutQueue&) = delete;
+
   void Append(std::string_view bytes);
   void AppendShared(std::shared_ptr<const void> owner, std::string_view bytes);
 
@@ -34,6 +38,7 @@ class OutQueue {
   };
 
   std::deque<Segment> segments_;
+  std::string* last_ = nullptr;  // The last segment's bytes, if they are its own.
   std::size_t front_offset_ = 0;
   std::size_t size_ = 0;
   std::string spare_;  // The last emptied buffer, kept for its memory.

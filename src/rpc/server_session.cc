@@ -39,8 +39,8 @@ Sniffer::Sniffer(std::shared_ptr<Transport> transport, std::shared_ptr<ServerCon
                           Loop::Clock::now() + ToLoopDuration(context_->options.handshake_timeout));
 }
 
-absl::Status Sniffer::OnInput(std::string_view bytes) {
-  seen_.append(bytes);
+absl::Status Sniffer::OnInput(std::span<char> bytes) {
+  seen_.append(bytes.data(), bytes.size());
   const std::size_t compared = std::min(seen_.size(), kPreface.size());
   const bool matches = std::string_view(seen_).substr(0, compared) == kPreface.substr(0, compared);
   if (matches && compared < kPreface.size()) return absl::OkStatus();

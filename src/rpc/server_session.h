@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -20,7 +21,7 @@ class Sniffer final : public Transport::Handler {
   Sniffer(std::shared_ptr<Transport> transport, std::shared_ptr<ServerContext> context,
           ConnectionClosed closed);
 
-  absl::Status OnInput(std::string_view bytes) override;
+  absl::Status OnInput(std::span<char> bytes) override;
   void ProduceOutput(OutQueue&) override {}
   void OnClosed(const absl::Status& why) override;
   void Drain() override;

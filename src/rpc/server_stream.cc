@@ -4,6 +4,7 @@
 
 #include "absl/container/inlined_vector.h"
 #include "fmt/format.h"
+#include "rpc/block_pool.h"
 #include "rpc/headers.h"
 #include "rpc/http2_session.h"
 #include "rpc/wire.h"
@@ -58,46 +59,29 @@ ServerStream::~ServerStream() = default;
 
 void ServerStream::OnHeader(std::string_view name, std::string_view value) {
   if (headers_seen_) return;  // Clients send no trailers in gRPC.
-  if (name.starts_with(':')) return OnPseudoHeader(name, value);
-  if (name.starts_with("grpc-")) return OnReservedHeader(name, value);
-  if (name == "content-type") {
-    is_grpc_ = IsGrpcContentType(value);
-  } else if (name != "te") {
-    AppendReceivedMetadata(name, value, request_metadata_);
-  }
+  NewHead().Add(name, value, *context_);
 }
 
-void ServerStream::OnPseudoHeader(std::string_view name, std::string_view value) {
-  if (name == ":method") {
-    is_post_ = value == "POST";
-  } else if (name == ":path") {
-    const auto* found = context_->FindMethod(value);
-    if (found == nullptr) {
-      unknown_path_ = value;
-      path_ = unknown_path_;
-      return;
-    }
-    path_ = found->first;
-    method_ = &found->second.method;
-    counters_ = found->second.counters.get();
-    counters_->started.fetch_add(1, std::memory_order_relaxed);
-    if (method_->receive_message_bytes_max != 0) {
-      decoder_.set_message_bytes_max(method_->receive_message_bytes_max);
-    }
+RequestHead& ServerStream::NewHead() {
+  if (new_head_ == nullptr) {
+    auto head = std::allocate_shared<RequestHead>(BlockAllocator<RequestHead>());
+    new_head_ = head.get();
+    head_ = std::move(head);
   }
+  return *new_head_;
 }
 
-void ServerStream::OnReservedHeader(std::string_view name, std::string_view value) {
-  if (name == "grpc-timeout") {
-    timeout_ = ParseTimeout(value);
-    bad_timeout_ = !timeout_.has_value();
-  } else if (name == "grpc-encoding") {
-    grpc_encoding_ = value;
-  }
+void ServerStream::OnKnownHeaders(const HeaderMemo::Meaning& meaning) {
+  if (!headers_seen_) head_ = std::static_pointer_cast<const RequestHead>(meaning);
 }
 
 void ServerStream::OnHeaders(bool) {
-  if (std::exchange(headers_seen_, true)) return;
+  if (std::exchange(headers_seen_, true)) {
+    new_head_ = nullptr;
+    return;
+  }
+  if (head_ == nullptr) NewHead();  // There were none.
+  CountStarted();
   if (Refuse()) return;
   StartDeadline();
   if (!method_->many) return;
@@ -107,22 +91,33 @@ void ServerStream::OnHeaders(bool) {
   }
 }
 
+void ServerStream::CountStarted() {
+  if (head_->method() == nullptr) return;
+  method_ = &head_->method()->method;
+  counters_ = head_->method()->counters.get();
+  counters_->started.fetch_add(1, std::memory_order_relaxed);
+  if (method_->receive_message_bytes_max != 0) {
+    decoder_.set_message_bytes_max(method_->receive_message_bytes_max);
+  }
+}
+
 /// Answers a request that no method is asked about; true when it did.
 bool ServerStream::Refuse() {
-  if (!is_grpc_ || !is_post_) {
+  if (!head_->is_grpc() || !head_->is_post()) {
     RefuseMediaType();
     return true;
   }
   if (method_ == nullptr) {
-    DoFinish(absl::UnimplementedError(fmt::format("the server has no method '{}'", path_)));
+    DoFinish(absl::UnimplementedError(fmt::format("the server has no method '{}'", method())));
     return true;
   }
-  if (!grpc_encoding_.empty() && grpc_encoding_ != "identity") {
+  const std::string& encoding = head_->grpc_encoding();
+  if (!encoding.empty() && encoding != "identity") {
     DoFinish(absl::UnimplementedError(
-        fmt::format("grpc-encoding '{}' is not spoken here; send identity", grpc_encoding_)));
+        fmt::format("grpc-encoding '{}' is not spoken here; send identity", encoding)));
     return true;
   }
-  if (bad_timeout_) {
+  if (head_->bad_timeout()) {
     DoFinish(absl::InternalError("grpc-timeout is malformed; send 1 to 8 digits and a unit"));
     return true;
   }
@@ -132,21 +127,22 @@ bool ServerStream::Refuse() {
 void ServerStream::RefuseMediaType() {
   finished_ = response_started_ = ended_ = true;
   session_->Answered(*this);
-  const nghttp2_nv header = LiteralHeader(":status", is_post_ ? "415" : "405");
+  const nghttp2_nv header = LiteralHeader(":status", head_->is_post() ? "415" : "405");
   session_->SubmitResponse(*this, &header, 1, false);
 }
 
 void ServerStream::StartDeadline() {
   began_ = session_->last_input();
-  if (!timeout_) return;
-  const auto wait = std::min<std::chrono::nanoseconds>(*timeout_, std::chrono::hours(24 * 365));
+  if (!head_->timeout()) return;
+  const auto wait =
+      std::min<std::chrono::nanoseconds>(*head_->timeout(), std::chrono::hours(24 * 365));
   loop_->Arm(deadline_timer_, began_ + wait);
 }
 
 absl::Time ServerStream::deadline() const {
-  if (!timeout_) return absl::InfiniteFuture();
+  if (!head_->timeout()) return absl::InfiniteFuture();
   const auto passed = Loop::Clock::now() - began_;
-  return absl::Now() + absl::FromChrono(*timeout_) - absl::FromChrono(passed);
+  return absl::Now() + absl::FromChrono(*head_->timeout()) - absl::FromChrono(passed);
 }
 
 void ServerStream::DeliverMessage(std::string message) {
@@ -155,7 +151,7 @@ void ServerStream::DeliverMessage(std::string message) {
   if (handler_) return handler_->OnMessage(std::move(message));
   if (std::exchange(has_request_, true)) {
     DoFinish(absl::InternalError(
-        fmt::format("'{}' takes one request and the client sent another", path_)));
+        fmt::format("'{}' takes one request and the client sent another", method())));
     return;
   }
   request_ = std::move(message);
@@ -165,8 +161,8 @@ void ServerStream::DeliverEnd() {
   if (finished_) return;
   if (handler_) return handler_->OnHalfClose();
   if (!has_request_) {
-    DoFinish(
-        absl::InternalError(fmt::format("'{}' takes one request and the client sent none", path_)));
+    DoFinish(absl::InternalError(
+        fmt::format("'{}' takes one request and the client sent none", method())));
     return;
   }
   CountHeld(0);
@@ -283,7 +279,7 @@ void ServerStream::DoFinish(absl::Status status) {
   std::vector<std::string> encoded;
   AddResponseHeaders(trailers.headers);
   AddMetadata(initial_metadata_, trailers.headers, encoded);
-  if (!grpc_encoding_.empty()) {
+  if (!head_->grpc_encoding().empty()) {
     trailers.headers.push_back(LiteralHeader("grpc-accept-encoding", "identity"));
   }
   AddStatus(status_, trailers);

@@ -1,10 +1,10 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 
+#include "rpc/request_head.h"
 #include "rpc/server_call.h"
 #include "rpc/server_context.h"
 #include "rpc/stream.h"
@@ -23,9 +23,9 @@ class ServerStream final : public Stream, public ServerCall {
   }
 
   // ServerCall, from any thread.
-  std::string_view method() const override { return path_; }
+  std::string_view method() const override { return head_->path(); }
   std::string_view peer() const override { return *peer_; }
-  const Metadata& request_metadata() const override { return request_metadata_; }
+  const Metadata& request_metadata() const override { return head_->metadata(); }
   Loop& loop() const override { return *loop_; }
   absl::Time deadline() const override;
   bool cancelled() const override { return cancelled_.load(); }
@@ -45,6 +45,10 @@ class ServerStream final : public Stream, public ServerCall {
   // Stream, on the loop thread.
   void OnHeader(std::string_view name, std::string_view value) override;
   void OnHeaders(bool end_stream) override;
+  HeaderMemo::Meaning headers_meaning() const override {
+    return new_head_ == nullptr ? nullptr : head_;
+  }
+  void OnKnownHeaders(const HeaderMemo::Meaning& meaning) override;
   void OnHeadersSent(bool end_stream) override;
   End EndOfOutput() override;
 
@@ -62,8 +66,8 @@ class ServerStream final : public Stream, public ServerCall {
   void OnSendQueueFull(absl::Status status) override;
   void HandleClosed(std::uint32_t error_code, const absl::Status& connection) override;
 
-  void OnPseudoHeader(std::string_view name, std::string_view value);
-  void OnReservedHeader(std::string_view name, std::string_view value);
+  RequestHead& NewHead();
+  void CountStarted();
   bool Refuse();
   void RefuseMediaType();
   void StartDeadline();
@@ -77,19 +81,13 @@ class ServerStream final : public Stream, public ServerCall {
 
   const std::shared_ptr<ServerContext> context_;
   const std::shared_ptr<const std::string> peer_;
-  std::string_view path_;     // Of the registered method, or of unknown_path_.
-  std::string unknown_path_;  // Only when no method is registered.
+  std::shared_ptr<const RequestHead> head_;  // From OnHeaders on.
+  RequestHead* new_head_ = nullptr;          // head_ if it is our own, until trailers come.
   const Method* method_ = nullptr;
   MethodCounters* counters_ = nullptr;  // Of method_.
   Loop::Clock::time_point began_{};     // When its headers came.
-  Metadata request_metadata_;
   Metadata initial_metadata_;
   Metadata trailing_metadata_;
-  std::optional<std::chrono::nanoseconds> timeout_;
-  std::string grpc_encoding_;
-  bool is_post_ = false;
-  bool is_grpc_ = false;
-  bool bad_timeout_ = false;
 
   bool headers_seen_ = false;
   bool has_request_ = false;

@@ -17,6 +17,7 @@
 #include "absl/status/status.h"
 #include "rpc/block_pool.h"
 #include "rpc/frame.h"
+#include "rpc/header_memo.h"
 #include "rpc/loop.h"
 #include "rpc/metadata.h"
 #include "rpc/out_queue.h"
@@ -44,6 +45,11 @@ class Stream {
 
   /// One header or trailer.
   virtual void OnHeader(std::string_view name, std::string_view value) = 0;
+  /// Instead of headers: what headers_meaning() of a block of the same ones was. It is there until
+  /// OnHeaders has returned.
+  virtual void OnKnownHeaders(const HeaderMemo::Meaning& meaning) = 0;
+  /// What the block said that OnHeaders was called for just now; null when nobody need know.
+  virtual HeaderMemo::Meaning headers_meaning() const = 0;
   /// A block of headers or trailers is complete.
   virtual void OnHeaders(bool end_stream) = 0;
   virtual void OnHeadersSent(bool end_stream) = 0;

@@ -2,8 +2,8 @@
 
 #include <chrono>
 #include <memory>
+#include <span>
 #include <string>
-#include <string_view>
 
 #include "absl/status/status.h"
 #include "rpc/loop.h"
@@ -22,9 +22,9 @@ class Transport final : public Loop::Watcher,
   class Handler {
    public:
     virtual ~Handler() = default;
-    /// Bytes as they come; they are gone after the call. An error closes the connection with it,
-    /// after what can be flushed.
-    virtual absl::Status OnInput(std::string_view bytes) = 0;
+    /// Bytes as they come, to do with as it likes; they are gone after the call. An error closes
+    /// the connection with it, after what can be flushed.
+    virtual absl::Status OnInput(std::span<char> bytes) = 0;
     /// Appends output until `out` holds kOutputBytesMax or nothing is left.
     virtual void ProduceOutput(OutQueue& out) = 0;
     /// Whether all that was asked is answered, so that output need not wait for more of it.

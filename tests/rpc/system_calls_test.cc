@@ -1,10 +1,12 @@
-// What a call costs in system calls, counted where our code makes them: the test is linked so that
-// these functions are the ones below (--wrap).
+// What a call costs in system calls, and in what nghttp2 has to read, counted where our code makes
+// them: the test is linked so that these functions are the ones below (--wrap).
 #include <gtest/gtest.h>
+#include <nghttp2/nghttp2.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <functional>
 #include <future>
 #include <map>
@@ -32,6 +34,7 @@ extern "C" {
 int __real_epoll_wait(int, epoll_event*, int, int);
 int __real_epoll_ctl(int, int, int, epoll_event*);
 ssize_t __real_recv(int, void*, size_t, int);
+ssize_t __real_nghttp2_session_mem_recv(nghttp2_session*, const uint8_t*, size_t);
 ssize_t __real_send(int, const void*, size_t, int);
 ssize_t __real_sendmsg(int, const msghdr*, int);
 ssize_t __real_write(int, const void*, size_t);
@@ -43,7 +46,13 @@ int __wrap_epoll_ctl(int fd, int operation, int which, epoll_event* event) {
   return Counted("epoll_ctl", __real_epoll_ctl, fd, operation, which, event);
 }
 ssize_t __wrap_recv(int fd, void* to, size_t size, int flags) {
-  return Counted("recv", __real_recv, fd, to, size, flags);
+  const ssize_t got = Counted("recv", __real_recv, fd, to, size, flags);
+  if (counts != nullptr) (*counts)["bytes received"] += static_cast<int>(std::max<ssize_t>(got, 0));
+  return got;
+}
+ssize_t __wrap_nghttp2_session_mem_recv(nghttp2_session* session, const uint8_t* in, size_t size) {
+  if (counts != nullptr) (*counts)["bytes decoded"] += static_cast<int>(size);
+  return __real_nghttp2_session_mem_recv(session, in, size);
 }
 ssize_t __wrap_send(int fd, const void* from, size_t size, int flags) {
   return Counted("send", __real_send, fd, from, size, flags);
@@ -127,6 +136,13 @@ void ExpectOneWaitOneReadOneWrite(Counts& counted) {
   EXPECT_EQ(counted["write"], 0) << "a loop woke itself";
 }
 
+/// The calls say the same in their headers, which are read once.
+void ExpectHeadersTakenOut(Counts& counted) {
+  constexpr double kHeadersBytesMin = 16;
+  EXPECT_LT(PerCall(counted, "bytes decoded"),
+            PerCall(counted, "bytes received") - kHeadersBytesMin);
+}
+
 class SystemCallsTest : public testing::TestWithParam<const char*> {};
 
 TEST_P(SystemCallsTest, ACallIsOneWaitOneReadAndOneWriteOnEitherSide) {
@@ -145,6 +161,8 @@ TEST_P(SystemCallsTest, ACallIsOneWaitOneReadAndOneWriteOnEitherSide) {
   EXPECT_EQ(chain.failed, 0);
   ExpectOneWaitOneReadOneWrite(chain.client);
   ExpectOneWaitOneReadOneWrite(service.server);
+  ExpectHeadersTakenOut(chain.client);
+  ExpectHeadersTakenOut(service.server);
 }
 
 INSTANTIATE_TEST_SUITE_P(, SystemCallsTest, testing::Values("127.0.0.1:0", "unix:"));
