@@ -141,19 +141,33 @@ Arena::~Arena() {
 }
 
 /// All of it will be written: its pages come at once, without a fault for each.
-char* Arena::Map(std::size_t bytes) {
-  void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+char* Arena::Map(std::size_t bytes, int populate) {
+  void* memory =
+      ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | populate, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();  // as operator new does
   return maps_.emplace_back(static_cast<char*>(memory), bytes).first;
+}
+
+/// One large page where the system has them: its address is a multiple of its size. Where it does
+/// not, the advice is of no effect and nothing is lost.
+char* Arena::MapChunk() {
+  char* const all = Map(2 * kChunkBytes, /*populate=*/0);
+  const std::size_t before = -reinterpret_cast<std::uintptr_t>(all) & (kChunkBytes - 1);
+  char* const chunk = all + before;
+  if (before > 0) ::munmap(all, before);
+  ::munmap(chunk + kChunkBytes, kChunkBytes - before);
+  maps_.back() = {chunk, kChunkBytes};
+  (void)::madvise(chunk, kChunkBytes, MADV_HUGEPAGE);
+  (void)::madvise(chunk, kChunkBytes, MADV_POPULATE_WRITE);
+  return chunk;
 }
 
 void* Arena::Take(std::size_t bytes) {
   bytes = (bytes + alignof(Blob) - 1) / alignof(Blob) * alignof(Blob);
   bytes_ += bytes;
-  if (bytes > kPieceBytesMax) return Map(bytes);
+  if (bytes > kPieceBytesMax) return Map(bytes, MAP_POPULATE);
   if (bytes > left_) {
-    next_ = Map(kChunkBytes);
+    next_ = MapChunk();
     left_ = kChunkBytes;
   }
   left_ -= bytes;

@@ -40,11 +40,13 @@ class Arena {
   std::size_t bytes() const { return bytes_; }
 
  private:
-  static constexpr std::size_t kChunkBytes = 256 << 10;
+  /// A large page of x86-64, and of arm64 with small ones of 4 KiB.
+  static constexpr std::size_t kChunkBytes = 2 << 20;
   /// A larger piece has memory of its own.
-  static constexpr std::size_t kPieceBytesMax = kChunkBytes / 8;
+  static constexpr std::size_t kPieceBytesMax = 32 << 10;
 
-  char* Map(std::size_t bytes);
+  char* Map(std::size_t bytes, int populate);
+  char* MapChunk();
 
   std::vector<std::pair<char*, std::size_t>> maps_;
   char* next_ = nullptr;
