@@ -50,6 +50,9 @@ class DiskFile {
   /// of space. New bytes read as zero. RESOURCE_EXHAUSTED when the disk is full.
   [[nodiscard]] virtual absl::Status Allocate(std::uint64_t size) = 0;
   [[nodiscard]] virtual absl::StatusOr<std::uint64_t> Size() const = 0;
+  /// Whether writes go past the system's cache: with kOverwrite, where that can be. From any
+  /// thread.
+  virtual bool bypasses_cache() const { return false; }
 };
 
 /// Held until destroyed, or until the process dies.

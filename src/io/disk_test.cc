@@ -125,6 +125,40 @@ TEST_P(DiskTest, WhatIsStagedIsWritten) {
   EXPECT_EQ(Read(*file, at / 4096 * 4096 + 4096, 64), std::string(64, 'o'));
 }
 
+/// As a log does that was killed: what stands in the block already is written again as it is.
+TEST_P(DiskTest, OverwritingGoesOnInTheMiddleOfABlock) {
+  for (const std::size_t size : {1, 511, 512, 513, 4095, 4096, 4097, 9000}) {
+    const std::string name = "file" + std::to_string(size);
+    std::string expected(64 << 10, 'o');
+    Write(*Open(name, OpenMode::kCreate), 0, {expected});
+    std::size_t at = 4096;
+    for (char letter = 'a'; letter < 'f'; ++letter) {
+      const std::string bytes(size, letter);
+      Write(*Open(name, OpenMode::kOverwrite), at, {bytes});
+      expected.replace(at, size, bytes);
+      at += size;
+      const std::size_t rest = (4096 - at % 4096) % 4096;
+      expected.replace(at, rest, rest, '\0');
+      ASSERT_EQ(Read(*Open(name, OpenMode::kRead), 0, expected.size()), expected) << size;
+    }
+  }
+}
+
+TEST_P(DiskTest, WhatWasStagedAndNotWrittenIsGone) {
+  std::string expected(16 << 10, 'o');
+  Write(*Open("file", OpenMode::kCreate), 0, {expected});
+  const auto file = Open("file", OpenMode::kOverwrite);
+  for (const std::size_t size : {5000, 100}) {
+    const auto place = file->Stage(10, size);
+    ASSERT_TRUE(place.ok()) << place.status();
+    if (*place != nullptr) std::string(size, 'x').copy(*place, size);
+  }
+  Write(*file, 4096, {"y"});
+  EXPECT_FALSE(file->WriteStaged().ok());
+  expected.replace(4096, 4096, "y" + std::string(4095, '\0'));
+  EXPECT_EQ(Read(*file, 0, expected.size()), expected);
+}
+
 TEST_P(DiskTest, TooMuchIsNotStaged) {
   Write(*Open("file", OpenMode::kCreate), 0, {std::string(4096, 'o')});
   const auto file = Open("file", OpenMode::kOverwrite);

@@ -357,7 +357,8 @@ TEST(Pages, MetricsArePrometheusText) {
   }
   for (const char* sample :
        {"\ntrireme_raft_is_leader{group=\"1\"} 1\n", "\ntrireme_raft_failed{group=\"1\"} 0\n",
-        "\ntrireme_raft_proposals_committed_total 1\n", "\ntrireme_raft_disk_full 0\n"}) {
+        "\ntrireme_raft_proposals_committed_total 1\n", "\ntrireme_raft_disk_full 0\n",
+        "\n# TYPE trireme_raft_log_direct gauge\n"}) {
     EXPECT_NE(answer.find(sample), std::string::npos) << sample;
   }
   const std::string health = Get(service->node->http_address(), "/healthz");

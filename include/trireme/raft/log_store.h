@@ -123,6 +123,10 @@ class LogStore {
   /// of that Write. False: the two take turns.
   virtual bool syncs_beside_writes() const { return false; }
 
+  /// Whether what is written goes straight to a device, and not through the system's cache: for
+  /// whoever watches, as the other way takes more of the processor's time.
+  virtual bool bypasses_cache() const { return false; }
+
   /// Entries from `first` on, up to `last`; at least one, and otherwise at most bytes_max of data.
   /// OUT_OF_RANGE when the log does not hold `first`.
   [[nodiscard]] virtual absl::StatusOr<std::vector<Entry>> Read(GroupId group, Index first,

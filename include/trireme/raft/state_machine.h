@@ -56,7 +56,9 @@ class StateMachine {
   virtual SnapshotWork Capture() = 0;
 
   /// Replaces the whole state: at the start, when there is a snapshot, and when a leader sends one.
-  /// Not OK: the group stops.
+  /// RESOURCE_EXHAUSTED for a leader's: no room now; asked again from the beginning after two
+  /// seconds, then four, up to 64, and nothing is applied or read until then. Otherwise not OK: the
+  /// group stops.
   [[nodiscard]] virtual absl::Status Restore(SnapshotSource& from) = 0;
 
   /// Answers from the state and leaves it as it is. Linearizable when asked by Replica::Query.

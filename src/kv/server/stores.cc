@@ -147,8 +147,11 @@ class RocksStores final : public StoreProvider {
   absl::StatusOr<std::shared_ptr<OrderedStore>> Receive(raft::SnapshotSource& from) override {
     filling_ = current_ + 1;
     TRIREME_RETURN_IF_ERROR(MakeEmpty(PathOf(filling_)));
-    TRIREME_ASSIGN_OR_RETURN(auto store, ReceiveInto(PathOf(filling_), from));
-    return Hold(std::move(store), filling_);
+    auto store = ReceiveInto(PathOf(filling_), from);
+    if (store.ok()) return Hold(*std::move(store), filling_);
+    std::error_code error;
+    fs::remove_all(PathOf(filling_), error);  // Room for all else until it is tried again.
+    return store.status();
   }
 
   absl::Status Adopt() override {

@@ -232,6 +232,9 @@ rocksdb::Options RocksFiles::OptionsOf(Family family) const {
     db.prefix_extractor = std::make_shared<KeyOfVersion>();
     db.compaction_style = rocksdb::kCompactionStyleUniversal;
     db.level0_file_num_compaction_trigger = options_.runs_max;
+    // Nothing in them is garbage before a compaction, and then Reclaim merges all: runs need not be
+    // merged for the space they take.
+    db.compaction_options_universal.max_size_amplification_percent = INT32_MAX;
     db.level0_slowdown_writes_trigger = db.level0_stop_writes_trigger = INT32_MAX;
     db.compaction_filter_factory = std::make_shared<DropperFactory<Dropper>>(shared_);
   } else if (family == Family::kNewest) {

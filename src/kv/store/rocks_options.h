@@ -18,8 +18,9 @@ struct RocksStoreOptions {
   int merge_threads = 1;
   /// What writing and merging files may write a second; 0: as much as they can.
   std::uint64_t background_bytes_per_s = 256ull << 20;
-  /// Sorted runs of versions at which the newest are merged. More: fewer merges, dearer reads.
-  int runs_max = 8;
+  /// Sorted runs of versions at which the newest are merged. More: fewer merges, dearer reads of
+  /// what is not the newest version of its key.
+  int runs_max = 16;
   /// LZ4 for blocks of files: less disk, more CPU.
   bool compress = false;
 };

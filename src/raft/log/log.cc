@@ -46,6 +46,9 @@ absl::Status Log::Housekeep() {
   return state_->Housekeep();
 }
 
+bool Log::bypasses_cache() const {
+  return state_->BypassesCache();
+}
 bool Log::wants_housekeeping() const {
   return state_->WantsHousekeeping();
 }
@@ -64,6 +67,11 @@ Log::State::~State() {
   const std::lock_guard write_lock(write_mutex_);
   if (active_ == nullptr || !poisoned().ok() || sealed_) return;
   if (Sync().ok() && WriteEmpty(first_announced_).ok()) Sync().status().IgnoreError();
+}
+
+bool Log::State::BypassesCache() const {
+  const std::lock_guard lock(mutex_);
+  return active_->file->bypasses_cache();
 }
 
 bool Log::State::fatal() const {

@@ -57,6 +57,7 @@ class Log final : public LogStore {
   std::uint64_t batch_bytes_max() const override;
   [[nodiscard]] absl::StatusOr<BatchNumber> Sync() override;
   bool syncs_beside_writes() const override { return true; }
+  bool bypasses_cache() const override;
   [[nodiscard]] absl::StatusOr<std::vector<Entry>> Read(GroupId group, Index first, Index last,
                                                         std::uint64_t bytes_max) const override;
   [[nodiscard]] absl::StatusOr<std::unique_ptr<SnapshotWriter>> CreateSnapshot(

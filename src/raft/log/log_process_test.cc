@@ -1,5 +1,6 @@
 // On the system's disk: kill -9 in the middle of writing, the syscalls of a batch, several threads,
 // inspection.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -120,6 +121,15 @@ TEST_F(LogProcessTest, ReadersWritersAndHousekeepingTogether) {
   housekeeper.join();
   EXPECT_TRUE(log.Housekeep().ok());
   EXPECT_LE(log.Stats().segments, options_.pinned_segments_max + 3);
+}
+
+TEST_F(LogProcessTest, GoesPastTheCacheWhereTheSystemDoes) {
+  const auto opened = OpenLog(disk_, options_);
+  ASSERT_TRUE(AppendAndSync(*opened.log, kOne, MakeEntries(1, 3, 1, 100)).ok());
+  const int descriptor = ::open((options_.directory + "/wal-0000000000000001").c_str(),
+                                O_WRONLY | O_DIRECT | O_CLOEXEC);
+  EXPECT_EQ(opened.log->bypasses_cache(), descriptor >= 0);
+  if (descriptor >= 0) ::close(descriptor);
 }
 
 TEST_F(LogProcessTest, InspectionTellsWhatThereIs) {

@@ -41,6 +41,7 @@ class Log::State {
                                            std::uint64_t bytes_max) const;
   absl::Status Housekeep();
   bool WantsHousekeeping() const;
+  bool BypassesCache() const;
   bool fatal() const;
   LogStats Stats() const;
   std::uint64_t batch_bytes_max() const { return options_.segment_bytes / 2; }

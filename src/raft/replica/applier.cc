@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/status_macros.h"
 #include "fmt/format.h"
+#include "io/log.h"
 
 namespace trireme::raft {
 
@@ -48,6 +49,15 @@ std::span<const Entry> NotYetApplied(std::span<const Entry> entries, Index appli
   return entries.subspan(known);
 }
 
+void ReportLackOfRoom(const AppliedGroup& group, const SnapshotMeta& meta,
+                      const absl::Status& why) {
+  io::Log(io::LogLevel::kWarn, "raft_restore_waits",
+          {{"group", std::to_string(group.id.value)},
+           {"entry", std::to_string(meta.last.index.value)},
+           {"bytes", std::to_string(meta.size_bytes)},
+           {"why", why.ToString()}});
+}
+
 }  // namespace
 
 absl::Status RestoreFrom(const LogStore& store, GroupId group, LogPosition last,
@@ -82,13 +92,7 @@ void Applier::Stop() {
 void Applier::Run() {
   std::vector<ApplyItem> items;
   std::vector<Report> reports;
-  while (true) {
-    {
-      std::unique_lock lock(mutex_);
-      changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-      if (queue_.empty()) return;
-      items.swap(queue_);
-    }
+  while (Take(&items)) {
     for (ApplyItem& item : items) {
       Report report;
       Process(item, &report);
@@ -98,11 +102,57 @@ void Applier::Run() {
     if (!reports.empty()) callbacks_.applied(reports);
     reports.clear();
   }
+  GiveUpHeld();
+}
+
+/// False when there is nothing left to do.
+bool Applier::Take(std::vector<ApplyItem>* items) {
+  std::unique_lock lock(mutex_);
+  const auto ready = [this] { return stopping_ || !queue_.empty(); };
+  if (held_.empty()) {
+    changed_.wait(lock, ready);
+  } else if (!changed_.wait_until(lock, held_until_, ready)) {
+    TakeHeld(items);
+    return true;
+  }
+  items->swap(queue_);
+  return !items->empty();
+}
+
+/// They come before all that is in the queue.
+void Applier::TakeHeld(std::vector<ApplyItem>* items) {
+  for (ApplyItem& item : held_) item.group->lacks_room = false;
+  items->swap(held_);
+}
+
+/// What is asked meanwhile is answered: the state cannot be read.
+void Applier::Hold(ApplyItem& item) {
+  for (auto& call : item.calls) call();
+  item.calls.clear();
+  if (!item.restore && item.committed.last < item.committed.first) return;
+  if (held_.empty()) {
+    held_until_ = std::chrono::steady_clock::now() + restore_again_;
+    restore_again_ = std::min(2 * restore_again_, kRestoreAgainMax);
+  }
+  held_.push_back(std::move(item));
+}
+
+void Applier::GiveUpHeld() {
+  std::vector<ApplyItem> items;
+  TakeHeld(&items);
+  for (ApplyItem& item : items) {
+    item.group->waits_for_restore = true;
+    item.restore.reset();
+    Report none;
+    Process(item, &none);
+  }
 }
 
 void Applier::Process(ApplyItem& item, Report* report) {
   AppliedGroup& group = *item.group;
+  if (group.lacks_room) return Hold(item);
   if (item.restore && !group.failed) report->restored = Restore(group, *item.restore);
+  if (group.lacks_room) return Hold(item);
   std::size_t mine = 0;
   std::vector<Entry> loaded;
   Index next = item.committed.first;
@@ -140,8 +190,13 @@ bool Applier::Restore(AppliedGroup& group, const SnapshotMeta& meta) {
   const absl::Status status =
       RestoreFrom(*store_, group.id, meta.last, meta.size_bytes, *group.machine);
   group.waits_for_restore = absl::IsNotFound(status);
-  if (status.ok()) group.applied = group.before = meta.last;
-  if (!status.ok() && !group.waits_for_restore) Fail(group, status);
+  group.lacks_room = absl::IsResourceExhausted(status);
+  if (status.ok()) {
+    group.applied = group.before = meta.last;
+    restore_again_ = kRestoreAgain;
+  }
+  if (group.lacks_room) ReportLackOfRoom(group, meta, status);
+  if (!status.ok() && !group.waits_for_restore && !group.lacks_room) Fail(group, status);
   return status.ok();
 }
 

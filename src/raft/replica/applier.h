@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -24,10 +25,11 @@ struct AppliedGroup {
   /// A snapshot that was to be restored has given way to a later one, which comes: what is to be
   /// applied until then is covered by that.
   bool waits_for_restore = false;
+  bool lacks_room = false;  ///< For the snapshot that it is to restore, which is tried again.
   bool failed = false;
 
   /// The state is what `applied` says.
-  bool readable() const { return !failed && !waits_for_restore; }
+  bool readable() const { return !failed && !waits_for_restore && !lacks_room; }
 };
 
 /// A part of one group's output, for its state machine.
@@ -51,6 +53,11 @@ struct ApplyItem {
 /// The thread that owns all state machines of a Host.
 class Applier {
  public:
+  /// Groups whose Restore finds no room wait so long before the next try, and twice as long after
+  /// each, up to the longest.
+  static constexpr std::chrono::seconds kRestoreAgain{2};
+  static constexpr std::chrono::seconds kRestoreAgainMax{64};
+
   struct Report {
     AppliedGroup* group = nullptr;
     Index applied;
@@ -73,7 +80,11 @@ class Applier {
 
  private:
   void Run();
+  bool Take(std::vector<ApplyItem>* items);
+  void TakeHeld(std::vector<ApplyItem>* items);
   void Process(ApplyItem& item, Report* report);
+  void Hold(ApplyItem& item);
+  void GiveUpHeld();
   bool Restore(AppliedGroup& group, const SnapshotMeta& meta);
   bool Load(ApplyItem& item, Index first, std::vector<Entry>* entries);
   void ApplyEntries(AppliedGroup& group, std::span<const Entry> entries, ApplyItem& item,
@@ -83,6 +94,11 @@ class Applier {
   LogStore* const store_;
   const Callbacks callbacks_;
   std::vector<std::string> results_;
+  // What is to be restored into groups that lack room, and what is to be applied after. Bounded as
+  // `queue_` is.
+  std::vector<ApplyItem> held_;
+  std::chrono::steady_clock::time_point held_until_;
+  std::chrono::seconds restore_again_ = kRestoreAgain;
 
   std::mutex mutex_;
   std::condition_variable changed_;

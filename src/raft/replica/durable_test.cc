@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <future>
+
 #include <trireme/raft/conformance.h>
 #include "raft/replica/test_durable_adder.h"
 
@@ -247,6 +249,42 @@ TEST_P(Durable, ARestoreThatBreaksOffIsDoneAgain) {
   cluster.Start(id);
   EXPECT_EQ(cluster.Sum(cluster.node(id)), 101);
   EXPECT_GE(disk(NodeId{id}).restores, 1);
+}
+
+TEST_P(Durable, ARestoreWithoutRoomWaitsForIt) {
+  TestCluster cluster(Options(3, 20));
+  cluster.Add(1);
+  TestNode& behind = FollowerOf(cluster);
+  cluster.network().Isolate(behind.id);
+  for (int i = 0; i < 100; ++i) cluster.Add(1);
+  AwaitMarkersBeyond(cluster, behind, false);
+  disk(behind.id).no_room_to_restore = true;
+  cluster.network().Heal();
+  ASSERT_TRUE(Eventually([&] { return disk(behind.id).restores_refused == 1; }));
+  std::promise<absl::Status> answer;
+  behind.replica->QueryLocal("", [&](const auto& got) { answer.set_value(got.status()); });
+  EXPECT_TRUE(absl::IsUnavailable(answer.get_future().get()));
+  cluster.Add(1);
+  disk(behind.id).no_room_to_restore = false;
+  EXPECT_EQ(cluster.Sum(behind), 102);
+  EXPECT_TRUE(behind.replica->Status().failure.ok());
+}
+
+TEST_P(Durable, AStopDoesNotWaitForRoom) {
+  TestCluster cluster(Options(3, 20));
+  cluster.Add(1);
+  TestNode& behind = FollowerOf(cluster);
+  const std::uint64_t id = behind.id.value;
+  cluster.network().Isolate(behind.id);
+  for (int i = 0; i < 100; ++i) cluster.Add(1);
+  AwaitMarkersBeyond(cluster, behind, false);
+  disk(behind.id).no_room_to_restore = true;
+  cluster.network().Heal();
+  ASSERT_TRUE(Eventually([&] { return disk(NodeId{id}).restores_refused > 0; }));
+  cluster.Stop(id);
+  disk(NodeId{id}).no_room_to_restore = false;
+  cluster.Start(id);
+  EXPECT_EQ(cluster.Sum(cluster.node(id)), 101);
 }
 
 TEST_P(Durable, AWholeSnapshotGivesWayToAMarker) {

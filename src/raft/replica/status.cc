@@ -183,6 +183,8 @@ std::string HostLoop::Metrics() const {
                  wal_->stats().syncing);
   page.Gauge("trireme_raft_disk_full", "1: proposals are refused for lack of room.",
              disk_full() ? 1 : 0);
+  page.Gauge("trireme_raft_log_direct", "1: the log is written past the system's cache.",
+             options_.store->bypasses_cache() ? 1 : 0);
   const std::lock_guard lock(turn_mutex_);
   for (const OfGroup& metric : kOfGroup) {
     page.Head(metric.name, "gauge", metric.help);

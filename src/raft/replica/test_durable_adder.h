@@ -22,6 +22,8 @@ struct AdderDisk {
   std::atomic<int> replayed{0};  ///< Entries since it was opened.
   std::atomic<bool> dies_in_restore{false};
   std::atomic<bool> refuses_to_flush{false};
+  std::atomic<bool> no_room_to_restore{false};
+  std::atomic<int> restores_refused{0};
 };
 
 /// Adds decimal numbers. What was not flushed is forgotten when it is destroyed.
@@ -75,6 +77,10 @@ class DurableAdder final : public DurableStateMachine {
       if (!part.ok()) return part.status();
       if (part->empty()) break;
       all += part->view();
+      if (disk_.no_room_to_restore) {
+        ++disk_.restores_refused;
+        return absl::ResourceExhaustedError("no room");
+      }
       if (disk_.dies_in_restore.exchange(false)) return absl::CancelledError("dies in Restore");
     }
     sum_ = std::stoll(all);
