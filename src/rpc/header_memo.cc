@@ -12,6 +12,9 @@ namespace {
 constexpr unsigned char kHeaders = 1, kPushPromise = 5, kContinuation = 9;
 constexpr unsigned char kEndStream = 1, kEndHeaders = 4;
 
+/// Room for so many frames of one read stays with a connection.
+constexpr std::size_t kSeenKeptMax = 1024;
+
 unsigned char ByteAt(std::string_view bytes, std::size_t at) {
   return static_cast<unsigned char>(bytes[at]);
 }
@@ -105,6 +108,8 @@ void HeaderMemo::Remember() {
     oldest_ = (oldest_ + 1) % known_.size();
     learned_ = nullptr;
   }
+  // A flood of frames leaves no memory behind.
+  if (seen_.size() > kSeenKeptMax) seen_ = std::vector<Seen>();
   seen_.clear();
   next_ = 0;
   begun_ = kNothingBegun;
