@@ -111,7 +111,11 @@ bool Applier::Take(std::vector<ApplyItem>* items) {
   const auto ready = [this] { return stopping_ || !queue_.empty(); };
   if (held_.empty()) {
     changed_.wait(lock, ready);
-  } else if (!changed_.wait_until(lock, held_until_, ready)) {
+  } else {
+    changed_.wait_until(lock, held_until_, ready);
+  }
+  // However much else there is to do.
+  if (!held_.empty() && !stopping_ && std::chrono::steady_clock::now() >= held_until_) {
     TakeHeld(items);
     return true;
   }
