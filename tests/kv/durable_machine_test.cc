@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <trireme/raft/conformance.h>
@@ -113,17 +114,25 @@ class Bytes final : public raft::SnapshotSink, public raft::SnapshotSource {
     return absl::OkStatus();
   }
   absl::StatusOr<SharedBytes> Read(std::uint64_t bytes_max) override {
+    if (std::exchange(breaks_off_, false)) {
+      at_ = 0;
+      return absl::ResourceExhaustedError("no room");
+    }
     const std::string_view part = std::string_view(bytes_).substr(at_, bytes_max);
     at_ += part.size();
+    breaks_off_ = std::exchange(breaks_off_next_, false);
     return SharedBytes::Copy(part);
   }
   raft::LogPosition last() const override { return {raft::Index{100}, raft::Term{7}}; }
   std::uint64_t size_bytes() const override { return bytes_.size(); }
   std::string_view bytes() const { return bytes_; }
+  /// The second Read fails, once; then it begins again.
+  void BreakOff() { breaks_off_next_ = true; }
 
  private:
   std::string bytes_;
   std::size_t at_ = 0;
+  bool breaks_off_next_ = false, breaks_off_ = false;
 };
 
 /// Members with and without files read what either sends.
@@ -145,6 +154,24 @@ TEST_F(DurableMachineTest, EveryMemberReadsEverySnapshot) {
       EXPECT_EQ(*to.DurablyApplied(), bytes.last());
     }
   }
+}
+
+/// Nor keeps the disk full while it waits for room.
+TEST_F(DurableMachineTest, ARestoreThatFailsLeavesNoFiles) {
+  const raft::Entry entry{raft::Index{1}, raft::Term{3}, raft::EntryKind::kCommand,
+                          SharedBytes::Own(Put("k", std::string(1 << 20, 'v')))};
+  Machine from(directory_ + "/from"), to(directory_ + "/to");
+  std::string result;
+  from.Apply(std::span(&entry, 1), std::span(&result, 1));
+  Bytes bytes;
+  ASSERT_EQ(from.Capture()(bytes), absl::OkStatus());
+  const std::string before = *to.Query("");
+  bytes.BreakOff();
+  EXPECT_TRUE(absl::IsResourceExhausted(to.Restore(bytes)));
+  EXPECT_EQ(*to.Query(""), before);
+  EXPECT_FALSE(std::filesystem::exists(directory_ + "/to/kv/2"));
+  ASSERT_EQ(to.Restore(bytes), absl::OkStatus());
+  EXPECT_EQ(*to.Query(""), *from.Query(""));
 }
 
 }  // namespace
