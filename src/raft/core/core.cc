@@ -137,7 +137,8 @@ std::uint64_t Core::State::QuietTicks(const Leader& leading) const {
   for (const Progress& peer : leading.peers) {
     if (peer.sending_snapshot() || NeedsSnapshot(peer)) return 0;
   }
-  std::uint64_t next = now_ + config_.heartbeat_ticks - leading.ticks_since_heartbeat;
+  std::uint64_t next = now_ + config_.heartbeat_ticks -
+                       std::max(leading.ticks_since_heartbeat, leading.ticks_since_tail_check);
   if (config_.check_quorum) next = std::min(next, QuorumLostTick(leading));
   return next > now_ + 1 ? next - now_ - 1 : 0;
 }
@@ -152,6 +153,7 @@ void Core::State::SkipQuiet(std::uint64_t ticks) {
   }
   leading->chunks_this_tick = 0;
   leading->ticks_since_heartbeat += static_cast<std::uint32_t>(ticks);
+  leading->ticks_since_tail_check += static_cast<std::uint32_t>(ticks);
   for (Progress& peer : leading->peers) {
     if (peer.match == log_.last().index) peer.level_until = now_ + config_.election_ticks;
   }
@@ -179,10 +181,12 @@ void Core::State::TickLeader(Leader& leading) {
     AppendOwn(EntryKind::kNoop, {});
   }
   MaybeCommit();  // an older lease may just have run out
-  if (++leading.ticks_since_heartbeat >= config_.heartbeat_ticks) {
+  const bool heartbeat = ++leading.ticks_since_heartbeat >= config_.heartbeat_ticks;
+  // The rounds of reads put heartbeats off, as long as there are reads.
+  if (++leading.ticks_since_tail_check >= config_.heartbeat_ticks || heartbeat) {
     NoticeLostTails(leading);
-    StartRound(leading);
   }
+  if (heartbeat) StartRound(leading);
   if (config_.check_quorum) CheckQuorumActive(leading);
 }
 

@@ -430,6 +430,24 @@ TEST(Core, ThePipelineIsBoundedByBytes) {
 
 /// While parts of a snapshot are on their way a newer one is taken: its bytes never follow those of
 /// the older, whether the shell has heard of it before the core or after.
+TEST(Core, ALostTailIsNoticedHoweverManyReadsThereAre) {
+  Shell leader;
+  leader.Lead();
+  const Term term = leader.core.Status().term;
+  leader.Give(kSecond, AppendAccepted{term, leader.core.Status().last.index, 0});
+  ASSERT_TRUE(leader.core.Propose(Ticket{1}, SharedBytes::Copy("lost")).answer.ok());
+  leader.Pump();
+  leader.sent.clear();
+  for (std::uint64_t i = 0; i < 3 * MakeConfig().heartbeat_ticks; ++i) {
+    leader.core.Tick(1);
+    ASSERT_TRUE(leader.core.Read(Ticket{2 + i}).ok());
+    leader.Pump();
+    leader.Give(kSecond, HeartbeatResponse{term, leader.Sent<Heartbeat>(kSecond).back().round});
+  }
+  EXPECT_GT(leader.reads.size(), 0u);
+  EXPECT_FALSE(leader.Sent<AppendRequest>(kSecond).empty());
+}
+
 TEST(Core, PartsOfTwoSnapshotsDoNotMix) {
   Shell shell;
   SendSnapshotToThird(&shell, 100);

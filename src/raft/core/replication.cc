@@ -59,6 +59,7 @@ void Core::State::StartRound(Leader& leading) {
 /// A pipeline that has not moved for a heartbeat may have lost its tail; with nothing new to send,
 /// nobody would notice. Entries that could not be read back are asked for again.
 void Core::State::NoticeLostTails(Leader& leading) {
+  leading.ticks_since_tail_check = 0;
   for (Progress& peer : leading.peers) {
     peer.tail_check_due =
         peer.replicating() && !peer.inflight.empty() && peer.match == peer.match_at_heartbeat;

@@ -86,6 +86,7 @@ struct Leader {
 
   std::vector<Progress> peers;  ///< Everybody but this server; sorted by id.
   std::uint32_t ticks_since_heartbeat = 0;
+  std::uint32_t ticks_since_tail_check = 0;
   /// Counts the leader's rounds of asking "do I still lead?"; answers name the round they answer.
   std::uint64_t round = 0;
   std::uint64_t uncommitted_bytes = 0;  ///< Data of this term's entries above the commit index.
