@@ -4,12 +4,12 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include <cerrno>
+#include <random>
 
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "fmt/format.h"
-#include "io/file.h"
+#include "io/process.h"
 
 namespace trireme::demo {
 namespace {
@@ -18,17 +18,17 @@ std::string Local(std::uint16_t port) {
   return fmt::format("127.0.0.1:{}", port);
 }
 
-absl::StatusOr<std::pair<io::Fd, std::uint16_t>> TakePort() {
+/// Null: somebody has it.
+io::Fd TakePort(std::uint16_t port) {
   io::Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in address = {};
   address.sin_family = AF_INET;
+  address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  auto* generic = reinterpret_cast<sockaddr*>(&address);
-  if (!fd || ::bind(fd.get(), generic, size) != 0 || ::getsockname(fd.get(), generic, &size) != 0) {
-    return io::ErrnoStatus("bind", "a port of 127.0.0.1", errno);
+  if (!fd || ::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
+    return io::Fd();
   }
-  return std::pair(std::move(fd), ntohs(address.sin_port));
+  return fd;
 }
 
 /// A member's arguments, as an etcd's.
@@ -69,13 +69,25 @@ std::vector<Actor*> Stage::All() {
   return all;
 }
 
+/// Below those that the system gives to whoever connects: a member that is started early must not
+/// reach another by the port of one that is started late.
 absl::StatusOr<std::vector<std::uint16_t>> FreePorts(std::size_t count) {
+  constexpr std::uint16_t kFirst = 10'000, kLast = 29'999;
+  constexpr int kTriesMax = 1'000;
+  std::random_device random;
+  std::uniform_int_distribution<std::uint16_t> draw(kFirst, kLast);
   std::vector<io::Fd> held;  // until all are known, so that none comes twice
   std::vector<std::uint16_t> ports;
-  while (ports.size() < count) {
-    TRIREME_ASSIGN_OR_RETURN(auto taken, TakePort());
-    held.push_back(std::move(taken.first));
-    ports.push_back(taken.second);
+  for (int tries = 0; ports.size() < count; ++tries) {
+    if (tries == kTriesMax) {
+      return absl::UnavailableError(
+          fmt::format("no {} free ports of 127.0.0.1 from {} to {}", count, kFirst, kLast));
+    }
+    const std::uint16_t port = draw(random);
+    io::Fd fd = TakePort(port);
+    if (!fd) continue;
+    held.push_back(std::move(fd));
+    ports.push_back(port);
   }
   return ports;
 }
