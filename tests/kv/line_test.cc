@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 #include <future>
+#include <latch>
 #include <memory>
 #include <string>
 #include <thread>
@@ -211,16 +212,21 @@ TEST_F(LineTest, AnObserverSeesEveryValueOfABurst) {
   auto observed = elections().Observe(who, Patient());
   v3electionpb::LeaderResponse seen;
   ASSERT_TRUE(observed.Read(&seen));
+  const auto answered = std::make_shared<std::latch>(kValues);
   for (int i = 0; i < kValues; ++i) {
     v3electionpb::ProclaimRequest proclaim;
     *proclaim.mutable_leader() = won->leader();
     proclaim.set_value(std::to_string(i));
-    elections().ProclaimAsync(proclaim, Patient(), [](auto done) { EXPECT_TRUE(done.ok()); });
+    elections().ProclaimAsync(proclaim, Patient(), [answered](auto done) {
+      EXPECT_TRUE(done.ok()) << done.status();
+      answered->count_down();
+    });
   }
   for (int i = 0; i < kValues; ++i) {
     ASSERT_TRUE(observed.Read(&seen));
     ASSERT_EQ(seen.kv().value(), std::to_string(i));
   }
+  answered->wait();  // The last value may be seen before its answer comes.
 }
 
 TEST_F(LineTest, ARenewalIsAnsweredAfterItsClientsLastWord) {
